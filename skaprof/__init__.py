@@ -1,0 +1,41 @@
+"""skaprof: what a vision token mixer really costs, from closed forms that prove themselves.
+
+>>> import skaprof
+>>> skaprof.cost("ska", tokens=196, dim=256).macs
+58204160
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from skaprof.api import cost, formula, sweep, verify
+    from skaprof.errors import SkaprofError
+    from skaprof.results import CostRow
+
+_HOMES = {
+    "cost": "skaprof.api",
+    "formula": "skaprof.api",
+    "sweep": "skaprof.api",
+    "verify": "skaprof.api",
+    "CostRow": "skaprof.results",
+    "SkaprofError": "skaprof.errors",
+}
+
+__all__ = ["CostRow", "SkaprofError", "__version__", "cost", "formula", "sweep", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load their module on first use, so that `import skaprof` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,19 @@
+"""`python -m skaprof`, and the entry point of the installed `skaprof`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def run() -> None:
+    """Run the command line and exit. Ctrl-C while modules still load ends it as quietly as later on."""
+    try:
+        from skaprof.cli.app import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,230 @@
+"""The Python API: what one mixer costs, a sweep as a DataFrame, a row's proof, and closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from skaprof.errors import SkaprofError, bad_value, missing_package
+from skaprof.grids import parse_count, parse_grid, parse_sizes
+from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.model.plan import Plan, SizeGrid, Variant, make_plan
+from skaprof.model.rows import cost_row
+from skaprof.model.spec import parse_mixer
+from skaprof.results import CostRow
+from skaprof.workload import (
+    DEFAULT_DIM,
+    DEFAULT_TOKENS,
+    DTYPE_BYTES,
+    IMPLEMENTATIONS,
+    MODES,
+    Workload,
+    check_choice,
+    nearly_square,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sympy import Expr
+
+    from skaprof.count import Verification
+
+Sizes = int | str | Iterable[int]
+"""One size, a grid as text (`"64:1024:64"`), or an iterable of sizes."""
+Grid = str | tuple[int, int] | Iterable[tuple[int, int]]
+"""One (height, width), several, or text (`"14x20,7x7"`)."""
+Words = str | Iterable[str]
+
+T = TypeVar("T")
+
+
+def cost(
+    mixer: str,
+    *,
+    tokens: int | None = None,
+    size: tuple[int, int] | None = None,
+    dim: int = DEFAULT_DIM,
+    batch: int = 1,
+    heads: int | None = None,
+    head_dim: int | None = None,
+    kernel_size: int | None = None,
+    dtype: str = "float32",
+    mode: str = "forward",
+    implementation: str = "eager",
+) -> CostRow:
+    """Parameters, MACs, FLOPs, elementwise FLOPs and bytes of one mixer at one size, from its closed forms.
+
+    Args:
+        mixer: a spec such as "mhsa", "ska:query=false" or "cska:kernel_size=5".
+        tokens: n, meaning the most nearly square grid; or `size`: (height, width). 196 where neither is given.
+        dim: channels d.
+        heads, head_dim: given both, their product may differ from dim; given none, head_dim is 32 where that divides
+            dim, else the largest divisor of dim up to 32.
+        kernel_size: for mixers that have a kernel; odd.
+        dtype: "float32", "float16", "bfloat16" or "float64": sets the bytes.
+        mode: "forward", or "train" for forward and backward with respect to input and parameters.
+        implementation: "eager", or "sdpa" for the form through scaled_dot_product_attention.
+
+    Raises:
+        SkaprofError: a value that is not valid or sizes that do not fit.
+    """
+    return cost_row(*_one(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode, implementation))
+
+
+def verify(
+    mixer: str,
+    *,
+    tokens: int | None = None,
+    size: tuple[int, int] | None = None,
+    dim: int = DEFAULT_DIM,
+    batch: int = 1,
+    heads: int | None = None,
+    head_dim: int | None = None,
+    kernel_size: int | None = None,
+    dtype: str = "float32",
+    mode: str = "forward",
+    implementation: str = "eager",
+) -> Verification:
+    """The proof of `cost` with the same arguments: the built module, fvcore and FlopCounterMode, op by op.
+
+    Raises:
+        SkaprofError: as `cost`; also where torch or fvcore is not installed.
+    """
+    row = _one(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode, implementation)
+    return load_verify()(*row)
+
+
+def sweep(
+    mixers: Words = DEFAULT_MIXERS,
+    *,
+    tokens: Sizes | None = None,
+    size: Grid | None = None,
+    dim: Sizes = DEFAULT_DIM,
+    batch: Sizes = 1,
+    heads: Sizes | None = None,
+    head_dim: Sizes | None = None,
+    kernel_size: Sizes | None = None,
+    dtype: Words = "float32",
+    mode: Words = "forward",
+    implementation: Words = "eager",
+) -> pd.DataFrame:
+    """The costs of all mixers over the product of all sizes, one row each, the mixers side by side at each size.
+
+    Arguments are those of `cost`, each also a grid as text or an iterable. Columns are the keys of `CostRow`; figures
+    are exact: int64, or Python integers where int64 could overflow.
+
+    Raises:
+        SkaprofError: as `cost`; also a sweep that is too large to hold, with its size.
+    """
+    from skaprof.columns import sweep_frame
+
+    grid = SizeGrid(
+        _sizes("batch", batch),
+        _sides(tokens, size),
+        _sizes("dim", dim),
+        _sizes("heads", heads),
+        _sizes("head_dim", head_dim),
+        _sizes("kernel_size", kernel_size),
+    )
+    plan = make_plan(
+        [parse_mixer(text) for text in _words(mixers)],
+        grid,
+        _choices("implementation", implementation, IMPLEMENTATIONS),
+        _choices("mode", mode, MODES),
+        _choices("dtype", dtype, tuple(DTYPE_BYTES)),
+    )
+    return sweep_frame(plan)
+
+
+def formula(mixer: str, *, implementation: str = "eager", mode: str = "forward") -> dict[str, Expr]:
+    """The closed form of each quantity as a sympy expression, in the symbols of `skaprof.symbolic.SYMBOLS`.
+
+    Raises:
+        SkaprofError: an unknown mixer, implementation or mode.
+    """
+    from skaprof.symbolic import formulas
+
+    return formulas(parse_mixer(mixer), implementation, check_choice("mode", mode, MODES))
+
+
+def load_verify() -> Callable[[Variant, Workload], Verification]:
+    """`skaprof.count.verify`, loaded now.
+
+    Raises:
+        SkaprofError: torch or fvcore is not installed here (exit code 3).
+    """
+    try:
+        from skaprof.count import verify as count_verify
+    except ModuleNotFoundError as error:
+        raise missing_package(str(error.name).partition(".")[0], "verification") from None
+    return count_verify
+
+
+def _one(
+    mixer: str,
+    tokens: int | None,
+    size: tuple[int, int] | None,
+    dim: int,
+    batch: int,
+    heads: int | None,
+    head_dim: int | None,
+    kernel_size: int | None,
+    dtype: str,
+    mode: str,
+    implementation: str,
+) -> tuple[Variant, Workload]:
+    grid = SizeGrid(
+        (parse_count("batch", batch),),
+        _sides(tokens, size),
+        (parse_count("dim", dim),),
+        () if heads is None else (parse_count("heads", heads),),
+        () if head_dim is None else (parse_count("head_dim", head_dim),),
+        () if kernel_size is None else (parse_count("kernel_size", kernel_size),),
+    )
+    plan: Plan = make_plan(
+        [parse_mixer(mixer)],
+        grid,
+        [check_choice("implementation", implementation, IMPLEMENTATIONS)],
+        [check_choice("mode", mode, MODES)],
+        [check_choice("dtype", dtype, tuple(DTYPE_BYTES))],
+    )
+    return next(plan.rows())
+
+
+def _sizes(name: str, sizes: Sizes | None) -> tuple[int, ...]:
+    if sizes is None:
+        return ()
+    if isinstance(sizes, str):
+        return parse_grid(name, sizes)
+    if isinstance(sizes, Iterable):
+        values = tuple(dict.fromkeys(parse_count(name, value) for value in sizes))
+        if not values:
+            raise SkaprofError(f"{name}: no values: expected at least one size")
+        return values
+    return (parse_count(name, sizes),)
+
+
+def _sides(tokens: Sizes | None, size: Grid | None) -> tuple[tuple[int, int], ...]:
+    if tokens is not None and size is not None:
+        raise SkaprofError("tokens and size both name the token grid: expected one of them")
+    if size is None:
+        return tuple(nearly_square(count) for count in _sizes("tokens", DEFAULT_TOKENS if tokens is None else tokens))
+    if isinstance(size, str):
+        return parse_sizes("size", size)
+    pairs = list(size)
+    if len(pairs) == 2 and not isinstance(pairs[0], Iterable):
+        pairs = [tuple(pairs)]
+    sides = []
+    for pair in pairs:
+        if not isinstance(pair, Iterable) or len(both := list(pair)) != 2:
+            raise bad_value("size", pair, "a pair (height, width)")
+        sides.append((parse_count("size", both[0]), parse_count("size", both[1])))
+    return tuple(dict.fromkeys(sides))
+
+
+def _words(words: Words) -> list[str]:
+    return [words] if isinstance(words, str) else list(words)
+
+
+def _choices(name: str, words: Words, choices: tuple[str, ...]) -> list[str]:
+    return [check_choice(name, word, choices) for word in _words(words)]

@@ -1,0 +1,74 @@
+"""The `skaprof` program: its commands, and the one place where errors become a message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from skaprof.cli.environment import env
+from skaprof.cli.figure import figure
+from skaprof.cli.flops import flops
+from skaprof.cli.output import abandon_stdout, emit, say
+from skaprof.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, SkaprofError
+
+app = typer.Typer(
+    name="skaprof",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Does this token mixer really save parameters, FLOPs, memory and milliseconds, at your sizes?",
+)
+
+_EXAMPLES = {
+    "flops": """Examples:
+
+skaprof flops --dim 256
+
+skaprof flops --dim 256 --tokens 16:4096:*2 --baseline mhsa
+
+skaprof flops --mixer mhsa --mixer cska:kernel_size=5 --verify
+
+skaprof flops --tokens 49:3136:49 --format csv --output costs.csv --plot costs.svg""",
+    "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
+    "env": "Example: skaprof env --format json",
+}
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from skaprof import __version__
+
+        emit([f"skaprof {__version__}\n"])
+        raise typer.Exit()
+
+
+for _command in (flops, figure, env):
+    app.command(epilog=_EXAMPLES[_command.__name__])(_command)
+
+_UsageError: Any = typer.BadParameter.__base__  # click's, or typer's own copy of it, depending on typer's version
+
+
+def main() -> int:
+    """Run the program and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark instead
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except SkaprofError as error:
+        say(f"skaprof: {error.message}")
+        return error.exit_code
+    except _UsageError as error:
+        say(f"skaprof: {error.format_message()}")
+        return EXIT_USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        say("skaprof: interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        abandon_stdout()
+        return EXIT_BROKEN_PIPE

@@ -1,0 +1,104 @@
+"""Where a command's text and files go: stdout, stderr, or a file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, shown
+
+
+def emit(chunks: Iterable[str]) -> None:
+    """Write to stdout; a reader that closed it early (`| head`) ends the program quietly, with exit code 141."""
+    try:
+        for chunk in chunks:
+            sys.stdout.write(chunk)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        abandon_stdout()
+        raise SystemExit(EXIT_BROKEN_PIPE) from None
+    except OSError as error:
+        abandon_stdout()
+        raise SkaprofError(f"stdout: cannot be written: {error.strerror}") from None
+
+
+def abandon_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter does not try to flush it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(message: str) -> None:
+    """A message for the person at the terminal, on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def suffix_of(option: str, path: str, endings: Iterable[str]) -> str:
+    """The path's lower-case ending, one of `endings`.
+
+    Raises:
+        SkaprofError: another ending.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in endings:
+        raise bad_value(option, path, f"a file name ending in {', '.join(endings)}")
+    return suffix
+
+
+def require_writable(option: str, path: str) -> Path:
+    """The path, checked before any work: its folder exists and can be written, and it is no folder itself.
+
+    Raises:
+        SkaprofError: it cannot be written.
+    """
+    if not path or "\0" in path:
+        raise bad_value(option, path, "a file name")
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise bad_value(option, path, "a file, and this is a folder")
+    if not target.parent.is_dir():
+        raise bad_value(option, path, f"a file in a folder that exists, and {shown(target.parent)} does not")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise bad_value(option, path, "a place that can be written")
+    return target
+
+
+def write_whole(option: str, path: str, chunks: Iterable[str | bytes]) -> None:
+    """Write the file whole or not at all: into a neighbour first, then renamed. Devices and pipes are written directly.
+
+    Raises:
+        SkaprofError: it cannot be written; what stood there before still stands.
+    """
+    target = require_writable(option, path)
+    try:
+        if target.exists() and not target.is_file():
+            with target.open("wb") as stream:
+                stream.writelines(map(_encoded, chunks))
+            return
+        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name[:40]}.", delete=False) as stream:
+            try:
+                stream.writelines(map(_encoded, chunks))
+                stream.flush()
+                os.fsync(stream.fileno())
+                os.chmod(stream.name, _mode_of(target))
+                os.replace(stream.name, target)
+            except BaseException:
+                os.unlink(stream.name)
+                raise
+    except OSError as error:
+        raise SkaprofError(f"{option}: {shown(path)} cannot be written: {error.strerror}") from None
+
+
+def _encoded(chunk: str | bytes) -> bytes:
+    return chunk.encode() if isinstance(chunk, str) else chunk
+
+
+def _mode_of(target: Path) -> int:
+    """The permissions of the file that is replaced, or what the user's umask gives a new one."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

@@ -1,0 +1,95 @@
+"""What every command that prints rows does alike: the chosen format, the environment, the rendering."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from skaprof import __version__
+from skaprof.cli.output import suffix_of
+from skaprof.report.formats import ENDINGS, FORMATS, to_csv, to_json, to_markdown
+from skaprof.workload import check_choice
+
+Row = Mapping[str, Any]
+
+
+def format_of(format: str | None, output: str | None) -> str:
+    """The format asked for, or that of the output file's ending, or a table.
+
+    Raises:
+        SkaprofError: an unknown format, or an ending that names none.
+    """
+    if format is not None:
+        return check_choice("--format", format, FORMATS)
+    return ENDINGS[suffix_of("--output", output, ENDINGS)] if output is not None else "table"
+
+
+def command_line() -> str:
+    """The command as the user typed it."""
+    return shlex.join(["skaprof", *sys.argv[1:]])
+
+
+def environment(*, counters: bool = False) -> dict[str, str]:
+    """What a figure of the analytic model depends on, and the counters' versions where they took part."""
+    system = os.uname() if hasattr(os, "uname") else None
+    found = {
+        "skaprof": __version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "platform": f"{system.sysname} {system.machine}" if system else sys.platform,
+    }
+    if counters:
+        from importlib.metadata import version
+
+        found |= {package: version(package) for package in ("torch", "fvcore")}
+    return found
+
+
+def rendered(
+    rows: Iterable[Row],
+    chosen: str,
+    command: str,
+    where: Mapping[str, str],
+    words: list[str],
+    *,
+    to_terminal: bool,
+) -> Iterator[str]:
+    """The rows in the chosen format, as text to write."""
+    if chosen == "json":
+        return to_json(command, where, rows)
+    if chosen == "csv":
+        return to_csv(rows)
+    if chosen == "markdown":
+        return to_markdown(rows)
+    return _table_text(list(rows), words, to_terminal=to_terminal)
+
+
+def _table_text(rows: list[Row], words: list[str], *, to_terminal: bool) -> Iterator[str]:
+    import io
+
+    from rich.console import Console
+
+    from skaprof.report import table
+    from skaprof.report.words import size_groups
+
+    styled = to_terminal and sys.stdout.isatty()
+    stream = io.StringIO()
+    width = Console(file=sys.stdout).width if styled else 10_000
+    console = Console(file=stream, force_terminal=styled, width=width, highlight=False, markup=False, emoji=False)
+    if "formula" in rows[0]:
+        table.print_table(console, table.formula_table(rows))
+        console.print()
+    else:
+        console.print(table.caption(rows), style="bold")
+        console.print()
+        marked = table.cost_table(rows, size_groups(rows))
+        table.print_table(console, marked)
+        console.print()
+        if any(table.lowest_rows(rows, size_groups(rows)).values()):
+            console.print(f"{table.MARK} lowest at its size")
+    for sentence in words:
+        console.print(sentence)
+    text = stream.getvalue()
+    yield text if styled else "".join(f"{line.rstrip()}\n" for line in text.splitlines())

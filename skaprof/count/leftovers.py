@@ -1,0 +1,93 @@
+"""What each counter is known to leave out of each op, so that an omission is either predicted or an error.
+
+Sources: fvcore 0.1.5 `fvcore/nn/jit_analysis.py` (ignored ops) and `flop_count.py` (supported ops); PyTorch
+`torch/utils/flop_counter.py` (flop_registry). The names below are those the modules of `skaprof.nn` produce.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+FVCORE_LEAVES_OUT: dict[str, tuple[str, ...]] = {
+    "scale": ("aten::mul",),
+    "softmax": ("aten::softmax",),
+    "elu_plus_one": ("aten::elu", "aten::add"),
+    "token_sum": ("aten::sum",),
+    "divide": ("aten::div",),
+    "subtract": ("aten::sub",),
+    "average_pool": ("aten::avg_pool2d",),
+    "star_relu": ("aten::square", "aten::mul", "aten::add"),  # its relu is on fvcore's ignore list
+    "unfold": ("aten::im2col",),
+    "fused_attention": ("aten::scaled_dot_product_attention",),  # the whole of it: fvcore counts SDPA as nothing
+}
+
+TORCH_LEAVES_OUT: dict[str, tuple[str, ...]] = {
+    "scale": ("aten.mul",),
+    "softmax": ("aten._softmax",),
+    "elu_plus_one": ("aten.elu", "aten.add"),
+    "token_sum": ("aten.sum",),
+    "divide": ("aten.div",),
+    "subtract": ("aten.sub",),
+    "average_pool": ("aten.avg_pool2d",),
+    "star_relu": ("aten.relu", "aten.pow", "aten.mul", "aten.add"),
+    "unfold": ("aten.im2col",),
+}
+
+FVCORE_LAYOUT = frozenset({"aten::pad", "aten::unflatten"})
+"""Ops that fvcore lists as unsupported though they only move data."""
+
+TORCH_LAYOUT = frozenset(
+    f"aten.{name}"
+    for name in (
+        "_reshape_alias",
+        "_unsafe_view",
+        "alias",
+        "as_strided",
+        "cat",
+        "clone",
+        "copy_",
+        "constant_pad_nd",
+        "detach",
+        "empty_like",
+        "expand",
+        "new_empty_strided",
+        "permute",
+        "squeeze",
+        "t",
+        "transpose",
+        "unsqueeze",
+        "view",
+    )
+)
+"""Ops below FlopCounterMode that only move or relabel data."""
+
+TORCH_BACKWARD_ELEMENTWISE = frozenset(
+    f"aten.{name}"
+    for name in (
+        "_softmax_backward_data",
+        "add",
+        "add_",
+        "avg_pool2d_backward",
+        "col2im",
+        "div",
+        "elu_backward",
+        "fill",
+        "mul",
+        "neg",
+        "new_empty",
+        "new_zeros",
+        "ones_like",
+        "pow",
+        "slice",
+        "slice_backward",
+        "sum",
+        "threshold_backward",
+    )
+)
+"""Elementwise ops that autograd runs for the modules of `skaprof.nn`; none of them hides a matrix product."""
+
+
+def predicted(table: dict[str, tuple[str, ...]], kinds: Iterable[str]) -> Counter[str]:
+    """The ops that a counter with this table leaves out of ops of these kinds."""
+    return Counter(name for kind in kinds for name in table.get(kind, ()))

@@ -1,0 +1,220 @@
+"""The proof: the model against the built module, fvcore and FlopCounterMode, op by op.
+
+A figure is verified when parameters and MACs of every op agree exactly with the module and with both counters, and
+when each counter left out exactly the ops the model predicts it leaves out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from skaprof.count.counters import ELSEWHERE, Counted, count_fvcore, count_torch, count_torch_training
+from skaprof.count.leftovers import (
+    FVCORE_LAYOUT,
+    FVCORE_LEAVES_OUT,
+    TORCH_BACKWARD_ELEMENTWISE,
+    TORCH_LAYOUT,
+    TORCH_LEAVES_OUT,
+    predicted,
+)
+from skaprof.errors import SkaprofError
+from skaprof.model.cost import OpCost
+from skaprof.model.plan import Variant
+from skaprof.model.rows import variant_op_costs
+from skaprof.nn import TokenMixer, build_mixer
+from skaprof.workload import Workload
+
+_LARGEST_COUNT = 2**63  # fvcore multiplies shapes in 64-bit integers
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One op on which two accounts disagree."""
+
+    op: str
+    quantity: str
+    source: str
+    expected: str
+    counted: str
+
+    def __str__(self) -> str:
+        return f"{self.op}: {self.quantity}: the model says {self.expected}, {self.source} {self.counted}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What the module and both counters say of one row, and where they differ from the model.
+
+    `macs_fvcore` is None in training: fvcore counts forward calls only, and its forward count is checked all the same.
+    In the sdpa form it lacks the fused attention, which fvcore counts as nothing: that omission is predicted.
+    """
+
+    params_counted: int
+    macs_fvcore: int | None
+    macs_torch: int
+    differences: tuple[Difference, ...]
+    params_by_op: Mapping[str, int]
+    macs_fvcore_by_unit: Mapping[str, int] | None
+    macs_torch_by_unit: Mapping[str, int]
+
+    @property
+    def verified(self) -> bool:
+        """Whether every op agrees."""
+        return not self.differences
+
+    def as_dict(self) -> dict[str, Any]:
+        """The keys `--verify` adds to a row."""
+        return {
+            "params_counted": self.params_counted,
+            "macs_fvcore": self.macs_fvcore,
+            "macs_torch": self.macs_torch,
+            "verified": self.verified,
+        }
+
+    def of_op(self, op: str) -> dict[str, Any]:
+        """The same keys for one op; counts are None inside a fused kernel, which the counters see as one."""
+        fvcore = None if self.macs_fvcore_by_unit is None else self.macs_fvcore_by_unit.get(op)
+        units = {op} if op in self.macs_torch_by_unit else set(self.macs_torch_by_unit) - set(self.params_by_op)
+        return {
+            "params_counted": self.params_by_op[op],
+            "macs_fvcore": fvcore,
+            "macs_torch": self.macs_torch_by_unit.get(op),
+            "verified": not any(difference.op in {op, *units} for difference in self.differences),
+        }
+
+
+def verify(variant: Variant, workload: Workload) -> Verification:
+    """The proof of one row, on meta tensors: no memory and some 10 ms at any size.
+
+    Raises:
+        SkaprofError: the size is beyond what the counters can count or PyTorch can describe.
+    """
+    forward = variant_op_costs(_in_forward(variant), workload)
+    costs = variant_op_costs(variant, workload)
+    if sum(cost.macs for cost in costs) >= _LARGEST_COUNT:
+        raise SkaprofError(
+            f"--verify: {variant.spec.text} at {workload.tokens:,} tokens has more MACs than a 64-bit counter can "
+            "count: expected less than 2^63"
+        )
+    units = list(dict.fromkeys(_unit(variant, cost) for cost in costs))
+    try:
+        module, x = _on_meta(variant, workload)
+        fvcore = count_fvcore(module, x, units)
+        torch_forward = count_torch(module, x, units)
+        training = count_torch_training(module, x, units) if variant.mode == "train" else None
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise SkaprofError(f"--verify: PyTorch cannot describe {variant.spec.text} at this size: {reason}") from None
+    differences = [
+        *_params_differences(costs, module),
+        *_macs_differences(variant, forward, fvcore, "fvcore"),
+        *_macs_differences(variant, forward, torch_forward, "FlopCounterMode"),
+        *_leftover_differences(variant, forward, fvcore, torch_forward),
+    ]
+    if training is not None:
+        differences += _macs_differences(variant, costs, training, "FlopCounterMode")
+        differences += _unclassified(training)
+    params = _params_by_op(module)
+    counted = training if training is not None else torch_forward
+    return Verification(
+        sum(params.values()),
+        fvcore.total if training is None else None,
+        counted.total,
+        tuple(differences),
+        {cost.name: params[cost.name] for cost in costs},
+        fvcore.macs if training is None else None,
+        counted.macs,
+    )
+
+
+def _in_forward(variant: Variant) -> Variant:
+    return Variant(variant.spec, variant.implementation, "forward", variant.dtype)
+
+
+def _on_meta(variant: Variant, w: Workload) -> tuple[TokenMixer, torch.Tensor]:
+    dtype = getattr(torch, variant.dtype)
+    with torch.device("meta"):
+        module = build_mixer(variant.spec, w, variant.implementation).to(dtype)
+        return module, torch.empty(w.batch, w.tokens, w.dim, dtype=dtype)
+
+
+def _unit(variant: Variant, cost: OpCost) -> str:
+    """The submodule that runs this op: its own, or the group's where that is one fused kernel."""
+    return cost.group if variant.implementation == "sdpa" and cost.group else cost.name
+
+
+def _params_differences(costs: list[OpCost], module: nn.Module) -> list[Difference]:
+    counted = _params_by_op(module)
+    expected = Counter({cost.name: cost.params for cost in costs})
+    return [
+        Difference(op, "params", "the module", f"{expected[op]:,}", f"{counted[op]:,}")
+        for op in dict.fromkeys((*expected, *counted))
+        if expected[op] != counted[op]
+    ]
+
+
+def _params_by_op(module: nn.Module) -> Counter[str]:
+    """Parameters of each direct submodule: an op's parameters are its submodule's, in every form of the mixer."""
+    counted = Counter[str]()
+    for name, parameter in module.named_parameters():
+        counted[name.partition(".")[0]] += parameter.numel()
+    return counted
+
+
+def _macs_differences(variant: Variant, costs: list[OpCost], counted: Counted, source: str) -> list[Difference]:
+    expected = Counter[str]()
+    for cost in costs:
+        unit = _unit(variant, cost)
+        unseen = source == "fvcore" and unit != cost.name  # fvcore counts a fused attention as nothing
+        expected[unit] += 0 if unseen else cost.macs
+    return [
+        Difference(unit, "macs", source, f"{expected[unit]:,}", f"{counted.macs.get(unit, 0):,}")
+        for unit in dict.fromkeys((*expected, *counted.macs))
+        if expected[unit] != counted.macs.get(unit, 0)
+    ]
+
+
+def _leftover_differences(
+    variant: Variant, costs: list[OpCost], fvcore: Counted, torch_forward: Counted
+) -> list[Difference]:
+    kinds: dict[str, tuple[str, ...]] = {ELSEWHERE: ()}
+    biased: set[str] = set()
+    for cost in costs:
+        unit = _unit(variant, cost)
+        kinds[unit] = ("fused_attention",) if unit != cost.name else (cost.kind,)
+        if cost.kind == "linear" and cost.elementwise_flops:
+            biased.add(unit)
+    differences = []
+    for unit, unit_kinds in kinds.items():
+        bias_add = {"aten.add"} if unit in biased else set()  # PyTorch splits addmm on strided inputs
+        for counted, table, ignored, source in (
+            (fvcore, FVCORE_LEAVES_OUT, FVCORE_LAYOUT, "fvcore"),
+            (torch_forward, TORCH_LEAVES_OUT, TORCH_LAYOUT | bias_add, "FlopCounterMode"),
+        ):
+            expected = predicted(table, unit_kinds)
+            left_out = _without(counted.left_out.get(unit, Counter()), ignored)
+            if expected != left_out:
+                differences.append(Difference(unit, "ops left out", source, _listed(expected), _listed(left_out)))
+    return differences
+
+
+def _unclassified(training: Counted) -> list[Difference]:
+    known = TORCH_LAYOUT | TORCH_BACKWARD_ELEMENTWISE | {name for names in TORCH_LEAVES_OUT.values() for name in names}
+    left_out = _without(training.left_out.get(ELSEWHERE, Counter()), known)
+    if not left_out:
+        return []
+    return [Difference("backward", "ops left out", "FlopCounterMode", "elementwise ops only", _listed(left_out))]
+
+
+def _without(ops: Counter[str], names: frozenset[str] | set[str]) -> Counter[str]:
+    return Counter({name: count for name, count in ops.items() if name not in names})
+
+
+def _listed(ops: Counter[str]) -> str:
+    return ", ".join(f"{name} x {count}" for name, count in sorted(ops.items())) or "none"

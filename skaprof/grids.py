@@ -1,0 +1,155 @@
+"""Grids of sizes written as text: `256`, `64,128`, `64:1024:64` (both ends in), `64:4096:*2`, and sizes `14x20`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from skaprof.errors import SkaprofError, bad_value, shown
+from skaprof.workload import check_choice, nearly_square
+
+MAX_SIZE = 10**9
+MAX_GRID_VALUES = 1_000_000
+
+_COUNT = re.compile(r"[0-9]+", re.ASCII)
+_COUNT_EXPECTED = f"a whole number from 1 to {MAX_SIZE:,}"
+_GRID_EXPECTED = "sizes such as 256, 64,128, 64:1024:64 or 64:4096:*2"
+
+
+def parse_count(option: str, text: object) -> int:
+    """A whole number from 1 to `MAX_SIZE`.
+
+    Raises:
+        SkaprofError: anything else, zero, negative, fractional and absurdly long numbers among it.
+    """
+    digits = str(text).strip() if not isinstance(text, (bool, float)) else ""
+    if _COUNT.fullmatch(digits) is None or len(digits.lstrip("0")) > len(str(MAX_SIZE)):
+        raise bad_value(option, text, _COUNT_EXPECTED)
+    value = int(digits)
+    if not 1 <= value <= MAX_SIZE:
+        raise bad_value(option, text, _COUNT_EXPECTED)
+    return value
+
+
+def parse_grid(option: str, text: str) -> tuple[int, ...]:
+    """The values of a grid, in the order written, each once.
+
+    Raises:
+        SkaprofError: an empty, backward, zero-step, endless or oversized grid, or a value that is no size.
+    """
+    values: list[int] = []
+    for part in _split(option, text):
+        values.extend(_parse_range(option, part) if ":" in part else [parse_count(option, part)])
+        if len(values) > MAX_GRID_VALUES:
+            raise _too_many(option, text, len(values))
+    return tuple(dict.fromkeys(values))
+
+
+def _split(option: str, text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise bad_value(option, text, f"{_GRID_EXPECTED}, with no empty part")
+    return parts
+
+
+def _parse_range(option: str, part: str) -> Sequence[int]:
+    fields = [field.strip() for field in part.split(":")]
+    if len(fields) not in (2, 3):
+        raise bad_value(option, part, "a range START:STOP, START:STOP:STEP or START:STOP:*FACTOR")
+    start, stop = (parse_count(option, field) for field in fields[:2])
+    step = fields[2] if len(fields) == 3 else "1"
+    if stop < start:
+        raise bad_value(option, part, f"a range that does not run backward: {start} is above {stop}")
+    if step.startswith("*"):
+        return _geometric(option, part, start, stop, step[1:])
+    values = range(start, stop + 1, _parse_step(option, part, step))
+    if len(values) > MAX_GRID_VALUES:
+        raise _too_many(option, part, len(values))
+    return values
+
+
+def _parse_step(option: str, part: str, step: str) -> int:
+    try:
+        return parse_count(option, step)
+    except SkaprofError:
+        raise bad_value(option, part, f"a step of 1 or more, not {shown(step)}") from None
+
+
+def _geometric(option: str, part: str, start: int, stop: int, factor_text: str) -> list[int]:
+    expected = f"a factor of 2 or more, not {shown('*' + factor_text)}; a smaller one never ends"
+    try:
+        factor = parse_count(option, factor_text)
+    except SkaprofError:
+        raise bad_value(option, part, expected) from None
+    if factor < 2:
+        raise bad_value(option, part, expected)
+    values = [start]
+    while values[-1] * factor <= stop:
+        values.append(values[-1] * factor)
+    return values
+
+
+def _too_many(option: str, text: str, count: int) -> SkaprofError:
+    return bad_value(option, text, f"at most {MAX_GRID_VALUES:,} values, and this grid has {count:,}")
+
+
+def parse_choices(option: str, text: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+    """A comma-separated choice of words, each once, in the order written.
+
+    Raises:
+        SkaprofError: a word that is not among `choices`.
+    """
+    return tuple(dict.fromkeys(check_choice(option, part.strip(), choices) for part in text.split(",")))
+
+
+def parse_sizes(option: str, text: str) -> tuple[tuple[int, int], ...]:
+    """Sizes HEIGHTxWIDTH such as `14x20,7x7`; a single number N means N x N.
+
+    Raises:
+        SkaprofError: a part that is no such size.
+    """
+    return tuple(dict.fromkeys(_parse_size(option, part) for part in _split(option, text)))
+
+
+def _parse_size(option: str, part: str) -> tuple[int, int]:
+    sides = part.lower().split("x")
+    if len(sides) > 2:
+        raise bad_value(option, part, "HEIGHTxWIDTH such as 14x20")
+    height = parse_count(option, sides[0])
+    return height, parse_count(option, sides[1]) if len(sides) == 2 else height
+
+
+def token_grid_sides(
+    tokens: str | None, size: str | None, resolution: str | None, patch: str | None, default_tokens: int
+) -> tuple[tuple[int, int], ...]:
+    """The (height, width) of each token grid that --tokens, --size or --resolution with --patch name.
+
+    Raises:
+        SkaprofError: more than one of them, a patch without a resolution, or a patch that does not divide it.
+    """
+    given = [f"--{name}" for name, value in (("tokens", tokens), ("size", size), ("resolution", resolution)) if value]
+    if len(given) > 1:
+        raise SkaprofError(f"{' and '.join(given)} all name the token grid: expected one of them")
+    if patch is not None and resolution is None:
+        raise SkaprofError(f"--patch: {shown(patch)} needs --resolution, which is not given")
+    if size is not None:
+        return parse_sizes("--size", size)
+    if resolution is not None:
+        return _patched(parse_sizes("--resolution", resolution), parse_grid("--patch", patch or "16"))
+    counts = parse_grid("--tokens", tokens) if tokens is not None else (default_tokens,)
+    return tuple(nearly_square(count) for count in counts)
+
+
+def _patched(resolutions: Sequence[tuple[int, int]], patches: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    sides: list[tuple[int, int]] = []
+    for height, width in resolutions:
+        for patch in patches:
+            if height % patch or width % patch:
+                raise bad_value("--resolution", f"{height}x{width}", f"sides that the patch size {patch} divides")
+            sides.append((height // patch, width // patch))
+    return tuple(dict.fromkeys(sides))
+
+
+def parse_optional_grid(option: str, text: str | None) -> tuple[int, ...]:
+    """The grid that `text` names, or the empty tuple where the option was not given."""
+    return () if text is None else parse_grid(option, text)

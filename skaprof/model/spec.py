@@ -1,0 +1,131 @@
+"""Mixer specs: `NAME[:OPTION=VALUE]...`, such as `mhsa`, `ska:query=false` or `cska:kernel_size=5:head_dim=16`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skaprof.errors import SkaprofError, bad_value, shown
+from skaprof.grids import parse_count
+from skaprof.model.mixers import MIXERS, Mixer, OptionValue
+from skaprof.model.ops import Op
+from skaprof.workload import Workload, require_odd_kernel, resolve_heads
+
+
+@dataclass(frozen=True, slots=True)
+class MixerSpec:
+    """A mixer with the options one spec gives it; `text` is the spec as the user wrote it."""
+
+    text: str
+    mixer: Mixer
+    options: Mapping[str, OptionValue]
+    heads: int | None = None
+    head_dim: int | None = None
+    kernel_size: int | None = None
+
+    def require_implementation(self, implementation: str) -> None:
+        """Nothing, where the mixer has this implementation.
+
+        Raises:
+            SkaprofError: it has not.
+        """
+        if implementation not in self.mixer.op_lists:
+            known = " or ".join(self.mixer.op_lists)
+            raise SkaprofError(f"implementation: {self.text} has no {implementation!r} form: expected {known}")
+
+    def ops(self, workload: Workload, implementation: str = "eager") -> list[Op]:
+        """The op list at these sizes, in the order the ops run.
+
+        Raises:
+            SkaprofError: the mixer has no such implementation.
+        """
+        self.require_implementation(implementation)
+        return self.mixer.op_lists[implementation](workload, **self.options)
+
+    def resolve_channels(
+        self, dim: int, heads: int | None = None, head_dim: int | None = None
+    ) -> tuple[int, int | None, int | None]:
+        """(dim, heads, head_dim) of this mixer; the spec's own choices go before the arguments.
+
+        Raises:
+            SkaprofError: heads or head_dim does not fit dim, naming this spec.
+        """
+        if not self.mixer.has_heads:
+            return dim, None, None
+        if self.heads is not None or self.head_dim is not None:
+            heads, head_dim = self.heads, self.head_dim
+        try:
+            heads, head_dim = resolve_heads(dim, heads, head_dim)
+        except SkaprofError as error:
+            raise SkaprofError(f"{self.text}: {error.message}") from None
+        if self.options.get("query") is False and heads * head_dim != dim:
+            raise SkaprofError(
+                f"{self.text}: without a query projection the heads split x itself: "
+                f"expected heads * head_dim = dim, got {heads} * {head_dim} at dim {dim}"
+            )
+        return dim, heads, head_dim
+
+    def resolve_kernel_size(self, kernel_size: int | None = None) -> int | None:
+        """The kernel size of this mixer, None for one without a kernel; the spec's own choice goes before the argument.
+
+        Raises:
+            SkaprofError: the kernel size is even.
+        """
+        if self.mixer.kernel_size is None:
+            return None
+        return require_odd_kernel(self.kernel_size or kernel_size or self.mixer.kernel_size)
+
+
+_SIZE_OPTIONS = ("heads", "head_dim", "kernel_size")
+
+
+def parse_mixer(text: str, option: str = "mixer") -> MixerSpec:
+    """The spec that `text` names.
+
+    Raises:
+        SkaprofError: an unknown mixer or option, or a value that is not valid for it, with the nearest name.
+    """
+    name, *settings = text.split(":")
+    mixer = MIXERS.get(name)
+    if mixer is None:
+        raise bad_value(option, name, f"one of {', '.join(MIXERS)}", MIXERS)
+    sizes: dict[str, int] = {}
+    options = dict(mixer.options)
+    given: set[str] = set()
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        known = _known_options(mixer)
+        if not equals or key not in known:
+            listed = ", ".join(f"{known_key}=..." for known_key in known) or "no options at all"
+            raise bad_value(option, text, f"for {name} {listed}, not {shown(setting)}", _respelled(text, key, known))
+        if key in given:
+            raise bad_value(option, text, f"{key} only once")
+        given.add(key)
+        label = f"{option} {name}, {key}"
+        if key in _SIZE_OPTIONS:
+            sizes[key] = parse_count(label, value)
+        else:
+            options[key] = _parse_value(label, value, mixer.options[key])
+    if "kernel_size" in sizes:
+        require_odd_kernel(sizes["kernel_size"])
+    return MixerSpec(text, mixer, options, **sizes)
+
+
+def _known_options(mixer: Mixer) -> list[str]:
+    sizes = ["heads", "head_dim"] if mixer.has_heads else []
+    sizes += ["kernel_size"] if mixer.kernel_size is not None else []
+    return [*mixer.options, *sizes]
+
+
+def _respelled(text: str, key: str, known: list[str]) -> list[str]:
+    """`text` with the unknown option replaced by each known one, for a suggestion that can be typed as it is."""
+    return [text.replace(f":{key}", f":{known_key}", 1) for known_key in known]
+
+
+def _parse_value(label: str, value: str, default: OptionValue) -> OptionValue:
+    if isinstance(default, bool):
+        words = {"true": True, "false": False}
+        if value.lower() not in words:
+            raise bad_value(label, value, "true or false", words)
+        return words[value.lower()]
+    return parse_count(label, value)

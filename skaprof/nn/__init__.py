@@ -1,0 +1,25 @@
+"""The token mixers as PyTorch modules (importing this loads torch)."""
+
+from skaprof.nn.build import build_mixer
+from skaprof.nn.mixers import (
+    ConvStaticKeyAttention,
+    Identity,
+    LinearAttention,
+    MultiHeadSelfAttention,
+    Pooling,
+    SeparableConvolution,
+    StaticKeyAttention,
+    TokenMixer,
+)
+
+__all__ = [
+    "ConvStaticKeyAttention",
+    "Identity",
+    "LinearAttention",
+    "MultiHeadSelfAttention",
+    "Pooling",
+    "SeparableConvolution",
+    "StaticKeyAttention",
+    "TokenMixer",
+    "build_mixer",
+]

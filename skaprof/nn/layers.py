@@ -1,0 +1,114 @@
+"""The primitive ops of `skaprof.model.ops` as modules, so that a counter can tell one op of a mixer from another."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MatMul(nn.Module):
+    """a @ b: (..., i, j) @ (..., j, k) -> (..., i, k)."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return a @ b
+
+
+class Scale(nn.Module):
+    """x times a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class EluPlusOne(nn.Module):
+    """elu(x) + 1, positive everywhere."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.elu(x) + 1
+
+
+class TokenSum(nn.Module):
+    """The sum over tokens: (..., tokens, head_dim) -> (..., head_dim, 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum(dim=-2).unsqueeze(-1)
+
+
+class Divide(nn.Module):
+    """x / y, y broadcasting."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x / y
+
+
+class Subtract(nn.Module):
+    """x - y."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x - y
+
+
+class StarReLU(nn.Module):
+    """s * relu(x)^2 + b with learned scalars (MetaFormer baselines, arXiv 2210.13452).
+
+    They start where a standard normal input gives an output of mean 0 and variance 1: s = 1 / sqrt(5 / 4), b = -s / 2.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([0.8944]))
+        self.bias = nn.Parameter(torch.tensor([-0.4472]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * F.relu(x).square() + self.bias
+
+
+class StaticKeyScores(nn.Module):
+    """Scores against a learned key (h, n, e), the same for the whole batch: (h, B, n, e) -> (h, B, n, n).
+
+    Heads lead, so that the whole batch meets each head's key in one matrix product and the key is never copied.
+    """
+
+    def __init__(self, heads: int, tokens: int, head_dim: int) -> None:
+        super().__init__()
+        self.key = nn.Parameter(torch.empty(heads, tokens, head_dim))
+        nn.init.trunc_normal_(self.key, std=1.0)
+
+    def forward(self, queries: Tensor) -> Tensor:
+        batch, tokens = queries.shape[1:3]
+        scores = queries.flatten(1, 2) @ self.key.transpose(-2, -1)
+        return scores.unflatten(1, (batch, tokens))
+
+
+class UnfoldedQueries(nn.Module):
+    """k x k patches of each head's query map, with a constant 1 appended for the bias.
+
+    (B, h * e, H, W) -> (B, h, H * W, k * k * e + 1), the last 1 only where `with_one`.
+    """
+
+    def __init__(self, heads: int, kernel_size: int, *, with_one: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.kernel_size = kernel_size
+        self.with_one = with_one
+
+    def forward(self, query_map: Tensor) -> Tensor:
+        patches = F.unfold(query_map, self.kernel_size, padding=self.kernel_size // 2)
+        queries = patches.unflatten(1, (self.heads, -1)).transpose(-2, -1)
+        return F.pad(queries, (0, 1), value=1.0) if self.with_one else queries
+
+
+class FusedAttention(nn.Module):
+    """softmax(q k^T * scale) v through scaled_dot_product_attention: (B, h, n, e), (B, h, n, e), (B, h, n, f)."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, scale=self.scale)

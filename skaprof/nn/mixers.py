@@ -1,0 +1,395 @@
+"""The token mixers as trainable modules, submodule by submodule the ops of `skaprof.model.mixers`.
+
+Every mixer takes (B, H, W, C) or (B, N, C) and returns the same shape. `implementation="eager"` is the reference:
+explicit matrix products and softmax. `implementation="sdpa"` gives the same output through
+`scaled_dot_product_attention`. Both forms have the same parameters, so one's state dict loads into the other.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from skaprof.errors import SkaprofError
+from skaprof.nn.layers import (
+    Divide,
+    EluPlusOne,
+    FusedAttention,
+    MatMul,
+    Scale,
+    StarReLU,
+    StaticKeyScores,
+    Subtract,
+    TokenSum,
+    UnfoldedQueries,
+)
+from skaprof.workload import IMPLEMENTATIONS, check_choice, require_odd_kernel, resolve_heads
+
+
+class TokenMixer(nn.Module):
+    """A map over (B, H, W, C) or (B, N, C) that keeps the shape.
+
+    Args:
+        grid: (H, W) of the token grid. Needed to place (B, N, C) on a grid where the mixer has a kernel, and by
+            static keys, which belong to H * W tokens.
+    """
+
+    needs_grid = False
+    static_key = False
+
+    def __init__(self, grid: tuple[int, int] | None = None) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, H, W, C) or (B, N, C) -> the same shape.
+
+        Raises:
+            SkaprofError: another number of dimensions, tokens that are not those of the static key, or (B, N, C)
+                where the mixer needs a grid and was built without one.
+        """
+        if x.dim() not in (3, 4):
+            raise SkaprofError(f"{type(self).__name__}: expected (B, H, W, C) or (B, N, C), got {x.dim()} dimensions")
+        grid = self._grid_of(x)
+        if x.dim() == 3:
+            return self.mix_tokens(x, grid)
+        return self.mix_tokens(x.flatten(1, 2), grid).unflatten(1, (x.shape[1], x.shape[2]))
+
+    def _grid_of(self, x: Tensor) -> tuple[int, int] | None:
+        name = type(self).__name__
+        if x.dim() == 4:
+            grid = int(x.shape[1]), int(x.shape[2])
+            if self.static_key and grid != self.grid:
+                raise SkaprofError(_wrong_grid(name, self.grid, f"a {grid[0]} x {grid[1]} grid"))
+            return grid
+        if self.needs_grid and self.grid is None:
+            raise SkaprofError(f"{name}: (B, N, C) has no grid: pass (B, H, W, C), or build with grid=(H, W)")
+        tokens = int(x.shape[1])
+        if self.grid is not None and tokens != self.grid[0] * self.grid[1]:
+            raise SkaprofError(_wrong_grid(name, self.grid, f"{tokens} tokens"))
+        return self.grid
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """x (B, N, C) -> (B, N, C)."""
+        raise NotImplementedError  # each mixer's own
+
+
+def _wrong_grid(name: str, grid: tuple[int, int] | None, got: str) -> str:
+    assert grid is not None
+    height, width = grid
+    return (
+        f"{name}: built for {height * width} tokens ({height} x {width}), got {got}; "
+        "a static key serves one resolution only: build another mixer for this size"
+    )
+
+
+class _Attention(TokenMixer):
+    """What the attention mixers share: values, the way from scores to output, and the two implementations."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int | None,
+        head_dim: int | None,
+        *,
+        bias: bool,
+        implementation: str,
+        grid: tuple[int, int] | None,
+        has_query: bool = True,
+    ) -> None:
+        super().__init__(grid)
+        self.dim = dim
+        self.heads, self.head_dim = resolve_heads(dim, heads, head_dim)
+        self.implementation = check_choice("implementation", implementation, IMPLEMENTATIONS)
+        attention_dim = self.heads * self.head_dim
+        if has_query:
+            self.query = nn.Linear(dim, attention_dim, bias=bias)
+        self.value = nn.Linear(dim, attention_dim, bias=bias)
+        self.output = nn.Linear(attention_dim, dim, bias=bias)
+        factor = self.head_dim**-0.5
+        if implementation == "sdpa":
+            self.attention = FusedAttention(factor)
+        else:
+            self.scale = Scale(factor)
+            self.softmax = nn.Softmax(dim=-1)
+            self.mix = MatMul()
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(B, N, h * e) -> (B, h, N, e)."""
+        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+
+    def merge_heads(self, x: Tensor) -> Tensor:
+        """(B, h, N, e) -> (B, N, h * e)."""
+        return x.transpose(1, 2).flatten(2)
+
+    def attend(self, scores: Tensor, v: Tensor) -> Tensor:
+        """Scores (..., N, N) and values (..., N, e) -> (..., N, e), step by step."""
+        mixed: Tensor = self.mix(self.softmax(self.scale(scores)), v)
+        return mixed
+
+
+class MultiHeadSelfAttention(_Attention):
+    """MHSA: softmax(q k^T / sqrt(e)) v with q, k, v = x Wq, x Wk, x Wv, then an output projection.
+
+    Args:
+        dim: channels C of the input.
+        heads, head_dim: as `skaprof.workload.resolve_heads` reads them; head_dim 32 where neither is given.
+        bias: whether the four linear layers have a bias.
+        implementation: "eager" or "sdpa".
+
+    Raises:
+        SkaprofError: heads or head_dim alone does not divide dim.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int | None = None,
+        head_dim: int | None = None,
+        *,
+        bias: bool = False,
+        implementation: str = "eager",
+        grid: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid)
+        self.key = nn.Linear(dim, self.heads * self.head_dim, bias=bias)
+        if implementation != "sdpa":
+            self.scores = MatMul()
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q, k, v = (self.split_heads(project(x)) for project in (self.query, self.key, self.value))
+        if self.implementation == "sdpa":
+            mixed = self.attention(q, k, v)
+        else:
+            mixed = self.attend(self.scores(q, k.transpose(-2, -1)), v)
+        output: Tensor = self.output(self.merge_heads(mixed))
+        return output
+
+
+class StaticKeyAttention(_Attention):
+    """SKA: softmax(q K^T / sqrt(e)) v with a learned key K (h, n, e) shared by the batch (arXiv 2412.07049).
+
+    Args:
+        dim: channels C of the input.
+        grid: (H, W); the key belongs to n = H * W tokens and serves no other size.
+        heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
+        query: False takes q = x split by head, with no query projection (then heads * head_dim must be dim).
+        bias: whether the linear layers have a bias.
+        implementation: "eager" or "sdpa".
+
+    Raises:
+        SkaprofError: sizes that do not fit.
+    """
+
+    static_key = True
+
+    def __init__(
+        self,
+        dim: int,
+        grid: tuple[int, int],
+        heads: int | None = None,
+        head_dim: int | None = None,
+        *,
+        query: bool = True,
+        bias: bool = False,
+        implementation: str = "eager",
+    ) -> None:
+        super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid, has_query=query)
+        if not query and self.heads * self.head_dim != dim:
+            raise SkaprofError(
+                f"StaticKeyAttention: without a query projection heads * head_dim must be dim: "
+                f"got {self.heads} * {self.head_dim} at dim {dim}"
+            )
+        self.has_query = query
+        self.scores = StaticKeyScores(self.heads, grid[0] * grid[1], self.head_dim)
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q = self.split_heads(self.query(x) if self.has_query else x)
+        v = self.split_heads(self.value(x))
+        if self.implementation == "sdpa":
+            mixed = self.attention(q, self.scores.key.expand(x.shape[0], -1, -1, -1), v)
+        else:
+            mixed = self.attend(self.scores(q.transpose(0, 1)), v.transpose(0, 1)).transpose(0, 1)
+        output: Tensor = self.output(self.merge_heads(mixed))
+        return output
+
+
+class ConvStaticKeyAttention(_Attention):
+    """CSKA: each head's scores are a k x k convolution of its query map, one output channel a key (arXiv 2412.07049).
+
+    The "sdpa" form attends with unfolded queries: q' = patches ++ 1, K' = conv weight ++ bias; the same output without
+    the n x n scores in memory where a fused kernel runs it.
+
+    Args:
+        dim: channels C of the input.
+        grid: (H, W); the convolution has n = H * W output channels per head and serves no other size.
+        heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
+        kernel_size: odd.
+        bias: whether the linear layers have a bias; conv_bias: whether the convolution has.
+        implementation: "eager" or "sdpa".
+
+    Raises:
+        SkaprofError: sizes that do not fit, or an even kernel size.
+    """
+
+    needs_grid = True
+    static_key = True
+
+    def __init__(
+        self,
+        dim: int,
+        grid: tuple[int, int],
+        heads: int | None = None,
+        head_dim: int | None = None,
+        *,
+        kernel_size: int = 3,
+        bias: bool = False,
+        conv_bias: bool = True,
+        implementation: str = "eager",
+    ) -> None:
+        super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid)
+        require_odd_kernel(kernel_size)
+        tokens = grid[0] * grid[1]
+        self.scores = nn.Conv2d(
+            self.heads * self.head_dim,
+            self.heads * tokens,
+            kernel_size,
+            padding=kernel_size // 2,
+            groups=self.heads,
+            bias=conv_bias,
+        )
+        if implementation == "sdpa":
+            self.unfold = UnfoldedQueries(self.heads, kernel_size, with_one=conv_bias)
+
+    def unfolded_key(self) -> Tensor:
+        """K' (h, n, k * k * e + 1): each key's convolution weights, then its bias where there is one."""
+        key = self.scores.weight.flatten(1).unflatten(0, (self.heads, -1))
+        if self.scores.bias is None:
+            return key
+        return torch.cat((key, self.scores.bias.view(self.heads, -1, 1)), dim=-1)
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        assert grid is not None
+        query_map = self.query(x).transpose(1, 2).unflatten(2, grid)
+        v = self.split_heads(self.value(x))
+        if self.implementation == "sdpa":
+            mixed = self.attention(self.unfold(query_map), self.unfolded_key().expand(x.shape[0], -1, -1, -1), v)
+        else:
+            keys_by_position = self.scores(query_map).flatten(2).unflatten(1, (self.heads, -1))
+            mixed = self.attend(keys_by_position.transpose(-2, -1), v)
+        output: Tensor = self.output(self.merge_heads(mixed))
+        return output
+
+
+class LinearAttention(TokenMixer):
+    """Linear attention with elu + 1 features (arXiv 2006.16236): f(q) (f(k)^T v) / (f(q) sum f(k)).
+
+    Args:
+        dim: channels C of the input.
+        heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
+        bias: whether the four linear layers have a bias.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int | None = None,
+        head_dim: int | None = None,
+        *,
+        bias: bool = False,
+        grid: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(grid)
+        self.heads, self.head_dim = resolve_heads(dim, heads, head_dim)
+        attention_dim = self.heads * self.head_dim
+        self.query = nn.Linear(dim, attention_dim, bias=bias)
+        self.key = nn.Linear(dim, attention_dim, bias=bias)
+        self.value = nn.Linear(dim, attention_dim, bias=bias)
+        self.query_features = EluPlusOne()
+        self.key_features = EluPlusOne()
+        self.context = MatMul()
+        self.key_sum = TokenSum()
+        self.normalizer = MatMul()
+        self.mix = MatMul()
+        self.divide = Divide()
+        self.output = nn.Linear(attention_dim, dim, bias=bias)
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q, k, v = (
+            project(x).unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+            for project in (self.query, self.key, self.value)
+        )
+        q, k = self.query_features(q), self.key_features(k)
+        context = self.context(k.transpose(-2, -1), v)
+        normalizer = self.normalizer(q, self.key_sum(k))
+        mixed = self.divide(self.mix(q, context), normalizer)
+        output: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        return output
+
+
+class SeparableConvolution(TokenMixer):
+    """MetaFormer's sepconv: pointwise to expansion * dim, StarReLU, depthwise k x k, pointwise back.
+
+    Args:
+        dim: channels C of the input.
+        kernel_size: odd.
+        expansion: hidden channels over dim.
+        bias: whether the three convolutions have a bias.
+
+    Raises:
+        SkaprofError: an even kernel size.
+    """
+
+    needs_grid = True
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        kernel_size: int = 7,
+        expansion: int = 2,
+        bias: bool = False,
+        grid: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(grid)
+        require_odd_kernel(kernel_size)
+        hidden = expansion * dim
+        self.expand = nn.Linear(dim, hidden, bias=bias)
+        self.activation = StarReLU()
+        self.depthwise = nn.Conv2d(hidden, hidden, kernel_size, padding=kernel_size // 2, groups=hidden, bias=bias)
+        self.project = nn.Linear(hidden, dim, bias=bias)
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        assert grid is not None
+        feature_map = self.activation(self.expand(x)).transpose(1, 2).unflatten(2, grid)
+        output: Tensor = self.project(self.depthwise(feature_map).flatten(2).transpose(1, 2))
+        return output
+
+
+class Pooling(TokenMixer):
+    """PoolFormer's mixer: the k x k average, padding not counted, minus the input.
+
+    Raises:
+        SkaprofError: an even kernel size.
+    """
+
+    needs_grid = True
+
+    def __init__(self, *, kernel_size: int = 3, grid: tuple[int, int] | None = None) -> None:
+        super().__init__(grid)
+        require_odd_kernel(kernel_size)
+        self.pool = nn.AvgPool2d(kernel_size, stride=1, padding=kernel_size // 2, count_include_pad=False)
+        self.subtract = Subtract()
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        assert grid is not None
+        pooled = self.pool(x.transpose(1, 2).unflatten(2, grid)).flatten(2).transpose(1, 2)
+        output: Tensor = self.subtract(pooled, x)
+        return output
+
+
+class Identity(TokenMixer):
+    """No mixing: returns its input."""
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        return x

@@ -1,0 +1,38 @@
+"""The paper's figures, redrawn from the closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from skaprof.model.plan import SizeGrid, make_plan
+from skaprof.model.rows import cost_row
+from skaprof.model.spec import parse_mixer
+
+FIGURES = ("4",)
+_MIXERS = ("mhsa", "ska", "cska")
+_FIXED = 256
+_SIDES = tuple((side, side) for side in (4, 6, 8, 11, 16, 23, 32, 45, 64))
+_DIMS = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+
+def figure_4_panels() -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """(heading, axis, rows) of both panels: over the tokens at d = 256, and over d at n = 256; heads of 32, k = 3."""
+    return [
+        (f"(a) over the spatial dimension, d = {_FIXED}", "tokens", _rows(SizeGrid(sides=_SIDES, dims=(_FIXED,)))),
+        (f"(b) over the embedding dimension, n = {_FIXED}", "dim", _rows(SizeGrid(sides=((16, 16),), dims=_DIMS))),
+    ]
+
+
+def draw_figure_4(suffixes: Sequence[str]) -> list[bytes]:
+    """Figure 4 of arXiv 2412.07049, once for each of ".png" and ".svg" asked for."""
+    from skaprof.report.plot import panel_grid
+
+    panels = figure_4_panels()
+    title = "MACs and parameters of one mixer: batch 1, heads of 32, k = 3; FLOPs = 2 x MACs"
+    return [panel_grid(panels, title, suffix) for suffix in suffixes]
+
+
+def _rows(grid: SizeGrid) -> list[dict[str, Any]]:
+    plan = make_plan([parse_mixer(text) for text in _MIXERS], grid)
+    return [cost_row(variant, workload).as_dict() for variant, workload in plan.rows()]

@@ -1,0 +1,56 @@
+"""Numbers as a person reads them: SI prefixes and significant digits. Data files never pass through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import floor, log10
+
+PREFIXES = ((10**18, "E"), (10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
+_MOST_DECIMALS = 6
+
+
+def prefix_for(values: Iterable[float]) -> tuple[int, str]:
+    """The (scale, SI prefix) that brings the largest value to 1 or more."""
+    largest = max(values, default=0)
+    return next((pair for pair in PREFIXES if largest >= pair[0]), PREFIXES[-1])
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """`value` to `digits` significant digits, without an exponent; integers keep all of theirs."""
+    if value == 0:
+        return "0"
+    decimals = min(max(0, digits - 1 - floor(log10(abs(value)))), _MOST_DECIMALS)
+    text = f"{value:.{decimals}f}"
+    return text if float(text) else f"<{10**-_MOST_DECIMALS:.{_MOST_DECIMALS}f}"
+
+
+def si(value: float, unit: str = "") -> str:
+    """A value with its own SI prefix and unit: `58.20 M`."""
+    scale, prefix = prefix_for([value])
+    number = f"{value:,}" if scale == 1 else significant(value / scale)
+    return f"{number} {prefix}{unit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFormat:
+    """How the numbers of one column are written: one SI prefix, and one number of decimals where they lie close."""
+
+    scale: int
+    prefix: str
+    decimals: int | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> NumberFormat:
+        """The format for these values: at least 3 significant digits each, the same decimals where 0 to 3 do."""
+        scale, prefix = prefix_for(values)
+        smallest = min((value for value in values if value), default=scale) / scale
+        if smallest < 0.1:
+            return cls(scale, prefix, None)
+        return cls(scale, prefix, 0 if scale == 1 else min(3, max(0, 3 - floor(log10(smallest)))))
+
+    def text(self, value: float) -> str:
+        """`value` without its prefix; an exact zero is a plain 0."""
+        if value == 0 or self.decimals is None:
+            return significant(value / self.scale)
+        return f"{value / self.scale:,.{self.decimals}f}"

@@ -1,0 +1,191 @@
+"""Figures: rows in, PNG or SVG bytes out, the same bytes for the same rows (importing this loads matplotlib)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullFormatter
+
+from skaprof.errors import SkaprofError
+from skaprof.report.numbers import si
+
+Row = Mapping[str, Any]
+
+PLOT_FORMATS = {".png": "png", ".svg": "svg"}
+AXES = {
+    "tokens": "tokens n",
+    "dim": "embedding dim d",
+    "batch": "batch",
+    "heads": "heads",
+    "head_dim": "head dim e",
+    "kernel_size": "kernel size k",
+}
+_METRICS = {"macs": "MACs", "params": "parameters"}
+
+# Okabe and Ito, "Color Universal Design" (2008): eight colours that every kind of colour vision tells apart.
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+_DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+_MARKERS = "osD^vP*X"
+_MOST_MARKED_POINTS = 24
+_TITLE_WIDTH = 90  # characters that fit across a figure
+_STYLE = {
+    "figure.dpi": 200,
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.hashsalt": "skaprof",
+    "svg.fonttype": "path",
+    "savefig.facecolor": "white",
+}
+
+
+def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str) -> bytes:
+    """MACs and parameters of every mixer over the first of the `swept` row keys, or as bars where there is none.
+
+    The other swept keys tell the lines apart. With `macs_ratio` in the rows, the ratios to the baseline are drawn instead. `suffix` is ".png" or ".svg".
+
+    Raises:
+        SkaprofError: nothing to draw.
+    """
+    if not rows:
+        raise SkaprofError("--plot: there are no rows to draw")
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+        for axes, metric in zip(figure.subplots(1, 2), _METRICS, strict=True):
+            if swept:
+                _lines(axes, rows, metric, swept)
+            else:
+                _bars(axes, rows, metric)
+        _finish(figure, title, legend=bool(swept))
+        return _encoded(figure, suffix)
+
+
+def panel_grid(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str, suffix: str) -> bytes:
+    """MACs above parameters for each (heading, axis, rows): the shape of the paper's figure 4."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 5.4), layout="constrained")
+        grid = figure.subplots(len(_METRICS), len(panels), squeeze=False)
+        for column, (heading, axis, rows) in enumerate(panels):
+            for line, metric in enumerate(_METRICS):
+                _lines(grid[line][column], rows, metric, (axis,))
+            grid[0][column].set_title(heading, fontsize=9, loc="left")
+        _finish(figure, title, legend=True)
+        return _encoded(figure, suffix)
+
+
+def _series(rows: Sequence[Row], others: Sequence[str]) -> dict[str, list[Row]]:
+    """The rows of each line, under its label: the mixer and whatever else tells lines apart."""
+    varying = [key for key in ("implementation", "mode", "dtype") if len({row[key] for row in rows}) > 1]
+    series: dict[str, list[Row]] = {}
+    for row in rows:
+        details = [_detail(key, row[key]) for key in (*varying, *others) if row[key] is not None]
+        series.setdefault(", ".join([row["mixer"], *details]), []).append(row)
+    return series
+
+
+def _detail(key: str, value: Any) -> str:
+    return str(value) if key in ("implementation", "mode", "dtype") else f"{key} {value}"
+
+
+def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -> None:
+    axis, *others = swept
+    key = _drawn_key(rows, metric)
+    mixers = list(dict.fromkeys(row["mixer"] for row in rows))
+    series = _series(rows, others)
+    for number, (label, line) in enumerate(series.items()):
+        points = sorted((row[axis], row[key]) for row in line if row[axis] is not None and row[key] is not None)
+        if not points:  # a mixer without this axis (a convolution over heads) is a level, not a line
+            axes.axhline(line[0][key], label=label, color=_color(line[0], mixers), linestyle=":")
+            continue
+        axes.plot(
+            *zip(*points, strict=True),
+            label=label,
+            color=_color(line[0], mixers),
+            linestyle=_DASHES[number % len(_DASHES)],
+            marker=_MARKERS[number % len(_MARKERS)],
+            markersize=3.5,
+            markevery=max(1, len(points) // _MOST_MARKED_POINTS),
+            linewidth=1.4,
+        )
+    _scale_axes(axes, rows, key, axis)
+    axes.set_xlabel(AXES[axis])
+    axes.set_ylabel(_drawn_words(rows, metric))
+
+
+def _color(row: Row, mixers: Sequence[str]) -> str:
+    return _PALETTE[mixers.index(row["mixer"]) % len(_PALETTE)]
+
+
+def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
+    xs = sorted({row[axis] for row in rows} - {None})
+    ys = [row[key] for row in rows if row[key] is not None]
+    if xs and xs[-1] >= 8 * xs[0]:
+        axes.set_xscale("log", base=2)
+        ticks = [2**power for power in range(60) if xs[0] <= 2**power <= xs[-1]]
+        axes.xaxis.set_major_locator(FixedLocator(ticks[:: max(1, (len(ticks) + 5) // 6)]))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    if ys and min(ys) > 0 and max(ys) >= 10 * min(ys):
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    if key.endswith("_ratio"):
+        axes.axhline(1, color="#666666", linewidth=0.8, zorder=1)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}x")
+    else:
+        axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+
+
+def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+    key = _drawn_key(rows, metric)
+    varying = [name for name in ("implementation", "mode", "dtype") if len({row[name] for row in rows}) > 1]
+    labels = ["\n".join(str(row[name]) for name in ("mixer", *varying)) for row in rows]
+    mixers = list(dict.fromkeys(row["mixer"] for row in rows))
+    places = range(len(rows))
+    values = [row[key] or 0 for row in rows]
+    axes.barh(places, values, color=[_color(row, mixers) for row in rows], height=0.62)
+    for place, value in zip(places, values, strict=True):
+        text = f"{value:.2f}x" if key.endswith("_ratio") else si(value)
+        axes.annotate(text, (value, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_yticks(places, labels)
+    axes.invert_yaxis()
+    axes.margins(x=0.22)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.set_xlabel(_drawn_words(rows, metric))
+
+
+def _drawn_key(rows: Sequence[Row], metric: str) -> str:
+    return f"{metric}_ratio" if f"{metric}_ratio" in rows[0] else metric
+
+
+def _drawn_words(rows: Sequence[Row], metric: str) -> str:
+    baseline = rows[0].get("baseline")
+    return f"{_METRICS[metric]} over {baseline}'s" if baseline else _METRICS[metric]
+
+
+def _finish(figure: Figure, title: str, *, legend: bool) -> None:
+    figure.suptitle(fill(title, _TITLE_WIDTH), fontsize=9.5)
+    if legend:
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
+
+
+def _encoded(figure: Figure, suffix: str) -> bytes:
+    kind = PLOT_FORMATS[suffix]
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": "skaprof"} if kind == "svg" else {"Software": "skaprof"}
+    figure.savefig(buffer, format=kind, metadata=metadata)
+    return buffer.getvalue()

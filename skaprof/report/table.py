@@ -1,0 +1,203 @@
+"""The terminal table: figures with SI units in the headers, the lowest of the mixers marked at each size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from skaprof.report.numbers import NumberFormat
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A figure's column: its key, the words above it, and its unit (None: print the value as it is)."""
+
+    key: str
+    words: str
+    unit: str | None = None
+
+
+FIGURES = (
+    Column("params", "params", ""),
+    Column("params_ratio", "ratio"),
+    Column("macs", "MACs", ""),
+    Column("macs_ratio", "ratio"),
+    Column("flops", "FLOPs", ""),
+    Column("elementwise_flops", "elementwise", "FLOP"),
+    Column("elementwise_flops_ratio", "ratio"),
+    Column("weight_bytes", "weights", "B"),
+    Column("traffic_bytes", "traffic", "B"),
+    Column("traffic_bytes_ratio", "ratio"),
+)
+PROOF = (
+    Column("params_counted", "params\ncounted", ""),
+    Column("macs_fvcore", "MACs\nfvcore", ""),
+    Column("macs_torch", "MACs\ntorch", ""),
+    Column("verified", "verified"),
+)
+MARK = "*"
+
+
+def cost_table(rows: Sequence[Row], groups: Sequence[int]) -> Table:
+    """The table of cost rows; `groups` gives each row's size, and the lowest figure of each size is marked."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    sizes = _size_columns(rows)
+    for column in sizes:
+        table.add_column(column.words, justify="left" if column.key in _TEXT else "right", no_wrap=True)
+    figures = [column for column in (*FIGURES, *PROOF) if column.key in rows[0]]
+    numbers = {column.key: NumberFormat.of([row[column.key] or 0 for row in rows]) for column in figures}
+    for column in figures:
+        table.add_column(_header(column, numbers[column.key]), justify="right", no_wrap=True)
+    lowest = lowest_rows(rows, groups)
+    for index, row in enumerate(rows):
+        cells: list[str | Text] = [_size_text(column.key, row) for column in sizes]
+        for column in figures:
+            is_lowest = index in lowest.get(column.key, ())
+            cells.append(_figure(column, row[column.key], numbers[column.key], is_lowest))
+        table.add_row(*cells)
+        if index + 1 < len(rows) and groups[index + 1] != groups[index] and _has_pairs(groups):
+            table.add_section()
+    return table
+
+
+def lowest_rows(rows: Sequence[Row], groups: Sequence[int]) -> dict[str, set[int]]:
+    """For each figure, the indices of the rows that are lowest at their size; none where all there are equal."""
+    members: dict[int, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    lowest: dict[str, set[int]] = {}
+    for column in FIGURES:
+        if column.unit is None or "op" in rows[0]:
+            continue
+        for indices in members.values():
+            values = [rows[index][column.key] for index in indices]
+            if min(values) < max(values):
+                lowest.setdefault(column.key, set()).update(
+                    index for index, value in zip(indices, values, strict=True) if value == min(values)
+                )
+    return lowest
+
+
+def caption(rows: Sequence[Row]) -> str:
+    """What all rows share, in words: `forward, batch 1, 196 tokens (14 x 14), dim 256, 8 heads of 32, float32`."""
+    first = rows[0]
+    parts = []
+    if not _varies(rows, "mode"):
+        parts.append(str(first["mode"]))
+    if not _varies(rows, "implementation"):
+        parts.append(str(first["implementation"]))
+    if not _varies(rows, "batch"):
+        parts.append(f"batch {first['batch']:,}")
+    if not _varies(rows, "height") and not _varies(rows, "width"):
+        parts.append(f"{first['tokens']:,} tokens ({first['height']} x {first['width']})")
+    if not _varies(rows, "dim"):
+        parts.append(f"dim {first['dim']:,}")
+    heads, head_dim = _shared(rows, "heads"), _shared(rows, "head_dim")
+    if heads is not None and head_dim is not None:
+        parts.append(f"{heads:,} {'head' if heads == 1 else 'heads'} of {head_dim}")
+    if not _varies(rows, "dtype"):
+        parts.append(str(first["dtype"]))
+    return ", ".join(parts)
+
+
+def formula_table(rows: Sequence[Row]) -> Table:
+    """The closed forms, one mixer after the other."""
+    columns = _size_columns(rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for words in (*(column.words for column in columns), "quantity", "closed form"):
+        table.add_column(words, no_wrap=True)
+    previous: list[str] = []
+    for row in rows:
+        identity = [str(row[column.key]) for column in columns]
+        if previous and identity != previous:
+            table.add_section()
+        table.add_row(*(identity if identity != previous else [""] * len(columns)), row["quantity"], row["text"])
+        previous = identity
+    return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print the table in full: on a terminal too narrow for it, lines run on rather than lose digits."""
+    needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+    console.print(table, width=max(needed, 1), crop=False, no_wrap=True, overflow="ignore")
+
+
+_TEXT = {"mixer", "implementation", "mode", "dtype", "op", "kind", "quantity", "formula"}
+_SIZE_WORDS = {
+    "mixer": "mixer",
+    "implementation": "form",
+    "mode": "mode",
+    "batch": "batch",
+    "tokens": "tokens",
+    "height": "grid",
+    "dim": "dim",
+    "heads": "heads",
+    "head_dim": "head\ndim",
+    "kernel_size": "kernel",
+    "dtype": "dtype",
+    "op": "op",
+    "kind": "kind",
+}
+
+
+def _size_columns(rows: Sequence[Row]) -> list[Column]:
+    """The columns that tell rows apart: the mixer, the op, and every size that is not the same in all rows."""
+    always = {"mixer", "op", "kind"}
+    keys = [key for key in _SIZE_WORDS if key in rows[0] and (key in always or _varies(rows, key))]
+    if _varies(rows, "width") and "height" not in keys:
+        keys.insert(keys.index("tokens") + 1 if "tokens" in keys else 1, "height")
+    return [Column(key, _SIZE_WORDS[key]) for key in keys]
+
+
+def _values(rows: Sequence[Row], key: str) -> set[Any]:
+    return {row.get(key) for row in rows} - {None}
+
+
+def _varies(rows: Sequence[Row], key: str) -> bool:
+    return len(_values(rows, key)) > 1
+
+
+def _shared(rows: Sequence[Row], key: str) -> Any:
+    values = _values(rows, key)
+    return values.pop() if len(values) == 1 else None
+
+
+def _size_text(key: str, row: Row) -> str:
+    if key == "height":
+        return f"{row['height']} x {row['width']}"
+    value = row[key]
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _scaled(column: Column) -> bool:
+    return column.unit is not None
+
+
+def _header(column: Column, number: NumberFormat) -> str:
+    if not _scaled(column):
+        return column.words
+    unit = f"{number.prefix}{column.unit}"
+    return f"{column.words}\n({unit})" if unit else column.words
+
+
+def _figure(column: Column, value: Any, number: NumberFormat, lowest: bool) -> Text:
+    if value is None:
+        return Text("- ")
+    if isinstance(value, bool):
+        return Text("yes" if value else "NO", style="" if value else "bold red")
+    if not _scaled(column):
+        return Text(f"{value:.3f}x")
+    return Text(number.text(value) + (MARK if lowest else " "), style="bold green" if lowest else "")
+
+
+def _has_pairs(groups: Sequence[int]) -> bool:
+    return len(set(groups)) < len(groups)

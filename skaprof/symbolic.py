@@ -1,0 +1,93 @@
+"""Closed forms: the op lists evaluated on symbols, simplified and printed (importing this loads sympy)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import sympy
+from sympy import Expr, Poly, Symbol
+
+from skaprof.model.cost import op_costs, total
+from skaprof.model.spec import MixerSpec
+from skaprof.workload import Workload
+
+SYMBOLS: Mapping[str, str] = {
+    "B": "batch",
+    "n": "tokens",
+    "d": "dim",
+    "a": "attention dim, heads * head_dim",
+    "h": "heads",
+    "e": "head_dim",
+    "k": "kernel_size",
+    "s": "bytes per element",
+}
+"""Every symbol a formula may hold, and the row key it stands for."""
+
+QUANTITIES = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes")
+
+_B, _N, _D, _A, _H, _E, _K, _S = (Symbol(name, positive=True, integer=True) for name in SYMBOLS)
+
+
+def formulas(spec: MixerSpec, implementation: str = "eager", mode: str = "forward") -> dict[str, Expr]:
+    """The closed form of each quantity in the symbols of `SYMBOLS`, from the same ops as every number.
+
+    Where the spec leaves heads and head_dim alone or gives one of them, a = d is put in; given both, a stays.
+    """
+    ops = spec.ops(Workload(_B, _N, 1, _D, _H, _E, _K), implementation)
+    cost = total(op_costs(ops, _S, mode, fused=implementation == "sdpa"))
+    return {quantity: _simplified(getattr(cost, quantity), spec) for quantity in QUANTITIES}
+
+
+def _simplified(expression: Expr | int, spec: MixerSpec) -> Expr:
+    expanded = sympy.expand(expression)
+    if spec.kernel_size is not None:
+        expanded = sympy.expand(expanded.subs(_K, spec.kernel_size))
+    keeps_a = spec.heads is not None and spec.head_dim is not None
+    combined = _with_attention_dim(expanded, _A if keeps_a else _D)
+    fixed = {_E: spec.head_dim} if spec.head_dim is not None else {_H: spec.heads} if spec.heads is not None else {}
+    return sympy.expand(combined.subs(fixed))
+
+
+def _with_attention_dim(expression: Expr, attention_dim: Symbol) -> Expr:
+    """Each product h * e written as the attention dimension; a single h or e stays."""
+    terms = Poly(expression, _H, _E).terms()
+    return sympy.Add(
+        *(
+            coefficient * attention_dim ** min(h, e) * _H ** (h - min(h, e)) * _E ** (e - min(h, e))
+            for (h, e), coefficient in terms
+        )
+    )
+
+
+def pretty(expression: Expr) -> str:
+    """A formula as a person writes it: `4 n d² + 2 n² d`, terms by degree in d, then n."""
+    if expression == 0:
+        return "0"
+    terms = [(_degrees(term), _pretty_term(term)) for term in sympy.Add.make_args(sympy.expand(expression))]
+    return " + ".join(text for _, text in sorted(terms, reverse=True))
+
+
+_ORDER = (_S, _B, _K, _N, _D, _A, _H, _E)
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _degrees(term: Expr) -> tuple[int, ...]:
+    powers = term.as_powers_dict()
+    return tuple(int(powers.get(symbol, 0)) for symbol in (_D, _A, _N, _K, _H, _E, _B, _S))
+
+
+def _pretty_term(term: Expr) -> str:
+    coefficient, _ = term.as_coeff_Mul()
+    powers = term.as_powers_dict()
+    factors = [_pretty_power(symbol, int(powers[symbol])) for symbol in _ORDER if powers.get(symbol, 0)]
+    return " ".join([*([str(coefficient)] if coefficient != 1 or not factors else []), *factors])
+
+
+def _pretty_power(symbol: Symbol, power: int) -> str:
+    return f"{symbol}{str(power).translate(_SUPERSCRIPTS) if power > 1 else ''}"
+
+
+def machine_readable(expression: Expr) -> str:
+    """The formula as sympy prints it, which Python can evaluate: `4*d**2*n + 2*d*n**2`."""
+    return re.sub(r"\s+", " ", str(expression))

@@ -1,0 +1,100 @@
+"""Workload: the sizes that flow through every figure skaprof computes, proves or times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any, TypeAlias
+
+from skaprof.errors import bad_value
+
+Size: TypeAlias = Any
+"""A size: an int, a numpy integer array or a sympy expression. Formulas use only + and *, so one serves all three."""
+
+DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+MODES = ("forward", "train")
+IMPLEMENTATIONS = ("eager", "sdpa")
+
+DEFAULT_HEAD_DIM = 32
+DEFAULT_TOKENS = 196
+DEFAULT_DIM = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The sizes of one token mixer call on an input of shape (batch, height * width, dim).
+
+    `heads` and `head_dim` are primary: the attention dimension is their product, never `dim // heads`, so that the
+    same formulas hold for symbols and arrays. They are None for mixers without heads, and `kernel_size` is None for
+    mixers without a kernel.
+    """
+
+    batch: Size
+    height: Size
+    width: Size
+    dim: Size
+    heads: Size = None
+    head_dim: Size = None
+    kernel_size: Size = None
+
+    @property
+    def tokens(self) -> Size:
+        """Number of tokens n = height * width."""
+        return self.height * self.width
+
+    @property
+    def attention_dim(self) -> Size:
+        """Width a = heads * head_dim of the queries, keys and values of all heads together."""
+        return self.heads * self.head_dim
+
+
+def nearly_square(tokens: int) -> tuple[int, int]:
+    """The (height, width) with height * width = tokens, height <= width and height as large as it can be."""
+    height = next(side for side in range(isqrt(tokens), 0, -1) if tokens % side == 0)
+    return height, tokens // height
+
+
+def default_head_dim(dim: int) -> int:
+    """32 where that divides `dim`, else the largest divisor of `dim` up to 32."""
+    return next(width for width in range(min(DEFAULT_HEAD_DIM, dim), 0, -1) if dim % width == 0)
+
+
+def resolve_heads(dim: int, heads: int | None, head_dim: int | None) -> tuple[int, int]:
+    """The (heads, head_dim) that the user's choices mean at this `dim`.
+
+    Given both, their product may differ from `dim`. Given one, it must divide `dim`. Given none, head_dim is
+    `default_head_dim(dim)`.
+
+    Raises:
+        SkaprofError: heads or head_dim was given alone and does not divide dim.
+    """
+    if heads is not None and head_dim is not None:
+        return heads, head_dim
+    if heads is not None:
+        if dim % heads:
+            raise bad_value("heads", heads, f"a divisor of dim {dim} (or give head_dim too)")
+        return heads, dim // heads
+    if head_dim is not None:
+        if dim % head_dim:
+            raise bad_value("head_dim", head_dim, f"a divisor of dim {dim} (or give heads too)")
+        return dim // head_dim, head_dim
+    head_dim = default_head_dim(dim)
+    return dim // head_dim, head_dim
+
+
+def require_odd_kernel(kernel_size: int) -> int:
+    """The kernel size, refused where it is even: only an odd kernel keeps the H x W grid with padding k // 2."""
+    if kernel_size % 2 == 0:
+        raise bad_value("kernel_size", kernel_size, "an odd number (padding k // 2 must keep the H x W grid)")
+    return kernel_size
+
+
+def check_choice(option: str, value: str, choices: tuple[str, ...]) -> str:
+    """`value` if it is one of `choices`.
+
+    Raises:
+        SkaprofError: naming the option, the value, the choices and the nearest of them.
+    """
+    if value not in choices:
+        raise bad_value(option, value, f"one of {', '.join(choices)}", choices)
+    return value
