@@ -1,13 +1,9 @@
-"""Frozen records of what was counted, the run that holds them, and the keys they carry in JSON and CSV.
+"""The frozen record of what was counted, and the keys it carries in JSON and CSV.
 
 The keys are the same words in every command, every format and the Python API.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from skaprof.workload import Size
 
@@ -16,8 +12,7 @@ METRICS = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traf
 """The computed keys of a row, each derived from the mixer's op list."""
 
 
-@dataclass(frozen=True, slots=True)
-class CostRow:
+class CostRow(NamedTuple):
     """The cost of one mixer at one size. Counts are exact integers; bytes follow from the dtype.
 
     `mixer` is the spec as given; `macs` multiply-adds; `flops` = 2 * macs; `elementwise_flops` all other arithmetic;
@@ -46,27 +41,9 @@ class CostRow:
 
     def as_dict(self) -> dict[str, Any]:
         """The row's keys and values, in the order every format uses."""
-        return {key: getattr(self, key) for key in ROW_KEYS}
+        return self._asdict()
 
 
-ROW_KEYS = tuple(field.name for field in fields(CostRow))
+ROW_KEYS = CostRow._fields
 SIZE_KEYS = ROW_KEYS[: ROW_KEYS.index("params")]
 """The keys that say what a row is about; the rest are figures."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one command produced: its rows, each a mapping with the same keys, and where they come from."""
-
-    command: str
-    environment: Mapping[str, Any]
-    rows: Sequence[Mapping[str, Any]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The envelope of the JSON format."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "command": self.command,
-            "environment": dict(self.environment),
-            "rows": list(self.rows),
-        }

@@ -45,8 +45,8 @@ def _simplified(expression: Expr | int, spec: MixerSpec) -> Expr:
         expanded = sympy.expand(expanded.subs(_K, spec.kernel_size))
     keeps_a = spec.heads is not None and spec.head_dim is not None
     combined = _with_attention_dim(expanded, _A if keeps_a else _D)
-    fixed = {_E: spec.head_dim} if spec.head_dim is not None else {_H: spec.heads} if spec.heads is not None else {}
-    return sympy.expand(combined.subs(fixed))
+    given = {_E: spec.head_dim, _H: spec.heads}
+    return sympy.expand(combined.subs({symbol: value for symbol, value in given.items() if value is not None}))
 
 
 def _with_attention_dim(expression: Expr, attention_dim: Symbol) -> Expr:

@@ -1,10 +1,7 @@
 """Workload: the sizes that flow through every figure skaprof computes, proves or times."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from math import isqrt
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from skaprof.errors import bad_value
 
@@ -20,8 +17,7 @@ DEFAULT_TOKENS = 196
 DEFAULT_DIM = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(NamedTuple):
     """The sizes of one token mixer call on an input of shape (batch, height * width, dim).
 
     `heads` and `head_dim` are primary: the attention dimension is their product, never `dim // heads`, so that the
@@ -82,10 +78,14 @@ def resolve_heads(dim: int, heads: int | None, head_dim: int | None) -> tuple[in
     return dim // head_dim, head_dim
 
 
-def require_odd_kernel(kernel_size: int) -> int:
-    """The kernel size, refused where it is even: only an odd kernel keeps the H x W grid with padding k // 2."""
+def require_odd_kernel(kernel_size: int, option: str = "kernel_size") -> int:
+    """The kernel size, refused where it is even: only an odd kernel keeps the H x W grid with padding k // 2.
+
+    Raises:
+        SkaprofError: it is even.
+    """
     if kernel_size % 2 == 0:
-        raise bad_value("kernel_size", kernel_size, "an odd number (padding k // 2 must keep the H x W grid)")
+        raise bad_value(option, kernel_size, "an odd number (padding k // 2 must keep the H x W grid)")
     return kernel_size
 
 

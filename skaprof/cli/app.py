@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from skaprof.cli.environment import env
-from skaprof.cli.figure import figure
-from skaprof.cli.flops import flops
 from skaprof.cli.output import abandon_stdout, emit, say
 from skaprof.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, SkaprofError
 
-app = typer.Typer(
-    name="skaprof",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Does this token mixer really save parameters, FLOPs, memory and milliseconds, at your sizes?",
-)
-
-_EXAMPLES = {
+COMMANDS = {
     "flops": """Examples:
 
 skaprof flops --dim 256
@@ -34,9 +25,11 @@ skaprof flops --tokens 49:3136:49 --format csv --output costs.csv --plot costs.s
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
+"""Every command and the examples below its help. Each is the function of its name in the module of its name."""
+
+_UsageError: Any = typer.BadParameter.__base__  # click's, or typer's own copy of it, depending on typer's version
 
 
-@app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
@@ -47,10 +40,25 @@ def _root(
         raise typer.Exit()
 
 
-for _command in (flops, figure, env):
-    app.command(epilog=_EXAMPLES[_command.__name__])(_command)
+def build_app(commands: list[str]) -> typer.Typer:
+    """The program with these commands; their modules, and only theirs, are imported."""
+    app = typer.Typer(
+        name="skaprof",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Does this token mixer really save parameters, FLOPs, memory and milliseconds, at your sizes?",
+    )
+    app.callback(invoke_without_command=True)(_root)
+    for name in commands:
+        app.command(name, epilog=COMMANDS[name])(getattr(import_module(f"skaprof.cli.{name}"), name))
+    return app
 
-_UsageError: Any = typer.BadParameter.__base__  # click's, or typer's own copy of it, depending on typer's version
+
+def _wanted() -> list[str]:
+    """The command the user typed, or all of them for help, completion and errors: others need not start."""
+    typed = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    return [typed] if typed in COMMANDS and "_SKAPROF_COMPLETE" not in os.environ else list(COMMANDS)
 
 
 def main() -> int:
@@ -59,7 +67,10 @@ def main() -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark instead
     try:
-        return int(app(standalone_mode=False) or 0)
+        exit_code = int(build_app(_wanted())(prog_name="skaprof", standalone_mode=False) or 0)
+        if exit_code == EXIT_INTERRUPTED:  # typer has caught Ctrl-C
+            raise KeyboardInterrupt
+        return exit_code
     except SkaprofError as error:
         say(f"skaprof: {error.message}")
         return error.exit_code

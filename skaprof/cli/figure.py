@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from skaprof.cli.output import require_writable, say, suffix_of, write_whole
-from skaprof.report.figures import FIGURES, draw_figure_4
 from skaprof.workload import check_choice
 
 _ENDINGS = (".png", ".svg")
@@ -24,6 +23,8 @@ def figure(
     4: MACs and parameters of MHSA, SKA and CSKA over the spatial dimension (d = 256) and the embedding dimension
     (n = 256).
     """
+    from skaprof.report.figures import FIGURES, draw_figure_4
+
     check_choice("NUMBER", number, FIGURES)
     suffixes = [suffix_of("--output", path, _ENDINGS) for path in output]
     for path in output:

@@ -226,7 +226,7 @@ def _words(rows: list[Row], plan: Plan, reference: MixerSpec | None) -> list[str
 
 def _breakevens(plan: Plan, reference: MixerSpec | None) -> list[str]:
     """Where each mixer's break-even with the baseline lies over the tokens, where the other sizes are one."""
-    from skaprof.model.breakeven import token_breakeven
+    from skaprof.model.breakeven import token_breakevens
     from skaprof.report.words import breakeven_sentence
 
     first = plan.blocks[0].variant
@@ -247,7 +247,7 @@ def _breakevens(plan: Plan, reference: MixerSpec | None) -> list[str]:
         (_, (dim, heads, head_dim)), (_, kernel_size) = block.channels[0], block.kernels[0]
         sizes = Workload(plan.grid.batches[0], 1, 1, dim, heads, head_dim, kernel_size)
         against = Variant(base, variant.implementation, variant.mode, variant.dtype)
-        found = {metric: token_breakeven(variant, against, sizes, metric) for metric in ("params", "macs")}
+        found = token_breakevens(variant, against, sizes, ("params", "macs"))
         sentences.append(breakeven_sentence(variant.spec.text, base.text, found, dim, variant.mode))
     return sentences
 

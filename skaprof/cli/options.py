@@ -10,7 +10,7 @@ from skaprof.grids import parse_choices, parse_grid, parse_optional_grid, token_
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.plan import Plan, SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
-from skaprof.workload import DEFAULT_TOKENS, DTYPE_BYTES, IMPLEMENTATIONS, MODES
+from skaprof.workload import DEFAULT_TOKENS, DTYPE_BYTES, IMPLEMENTATIONS, MODES, require_odd_kernel
 
 _SIZES = "Sizes"
 _OUTPUT = "Output"
@@ -134,6 +134,8 @@ def plan_of(
         parse_optional_grid("--head-dim", head_dim),
         parse_optional_grid("--kernel-size", kernel_size),
     )
+    for size_of_kernel in grid.kernel_sizes:
+        require_odd_kernel(size_of_kernel, "--kernel-size")
     return make_plan(
         [parse_mixer(text, "--mixer") for text in mixers or DEFAULT_MIXERS],
         grid,

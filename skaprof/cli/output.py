@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, shown
 
@@ -71,6 +70,8 @@ def write_whole(option: str, path: str, chunks: Iterable[str | bytes]) -> None:
     Raises:
         SkaprofError: it cannot be written; what stood there before still stands.
     """
+    from tempfile import NamedTemporaryFile
+
     target = require_writable(option, path)
     try:
         if target.exists() and not target.is_file():

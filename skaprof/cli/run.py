@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -29,6 +28,8 @@ def format_of(format: str | None, output: str | None) -> str:
 
 def command_line() -> str:
     """The command as the user typed it."""
+    import shlex
+
     return shlex.join(["skaprof", *sys.argv[1:]])
 
 

@@ -4,18 +4,15 @@ Every figure derives from the one list. Fusion has no formula of its own: it dro
 itself reads, and in training it adds what must then be computed again.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skaprof.model.ops import PRICES, Op, Tensor
 from skaprof.workload import Size
 
 
-@dataclass(frozen=True, slots=True)
-class OpCost:
+class OpCost(NamedTuple):
     """The cost of one op. All counts are exact; bytes follow from the dtype."""
 
     name: str
@@ -33,8 +30,7 @@ class OpCost:
         return 2 * self.macs
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """The cost of a whole op list: the sums over its ops.
 
     `params` learned values; `macs` multiply-adds of linears, matrix products and convolutions; `elementwise_flops` all

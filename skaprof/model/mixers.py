@@ -5,10 +5,9 @@ Baselines for Vision" (arXiv 2210.13452) for sepconv and pooling; "Transformers 
 Op names are the names of the submodules in `skaprof.nn`: that is how each op is proved on its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from skaprof.model.ops import (
     Op,
@@ -155,14 +154,13 @@ def identity(w: Workload) -> list[Op]:
     return []
 
 
-@dataclass(frozen=True, slots=True)
-class Mixer:
+class Mixer(NamedTuple):
     """A mixer's name, what it is, its op list for each implementation, and the options its spec takes."""
 
     name: str
     summary: str
     op_lists: Mapping[str, OpList]
-    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = MappingProxyType({})
     has_heads: bool = True
     kernel_size: int | None = None
     static_key: bool = False

@@ -7,16 +7,13 @@ convolution count as if they held data, as every counter does.
 Shapes may hold ints, numpy arrays or sympy symbols: the formulas use + and * alone.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
 from math import prod
+from typing import NamedTuple, Self
 
 from skaprof.workload import Size
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """A named tensor. The name is its identity: a reshaped or transposed view keeps the name and moves no data."""
 
     name: str
@@ -28,13 +25,12 @@ class Tensor:
         """Number of elements."""
         return prod(self.shape)
 
-    def view(self, *shape: Size) -> Tensor:
+    def view(self, *shape: Size) -> Self:
         """The same data in another shape with as many elements (reshape or transpose)."""
-        return replace(self, shape=shape)
+        return self._replace(shape=shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(NamedTuple):
     """One primitive op: what it reads, writes, learns and computes, forward and backward.
 
     A contraction (linear, matmul, conv2d) has two `contracted` operands; the gradient of each costs `macs` again and
@@ -59,8 +55,7 @@ class Op:
         return sum(parameter.numel for parameter in self.parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """Elementwise FLOPs per output element. `why` lists them, so that nobody has to trust the number."""
 
     forward: int
@@ -172,7 +167,7 @@ def subtract(name: str, x: Tensor, y: Tensor) -> Op:
 def star_relu(name: str, x: Tensor) -> Op:
     """s * relu(x)^2 + b with learned scalars s and b (MetaFormer baselines, arXiv 2210.13452, section 3.2)."""
     op = _elementwise(name, "star_relu", (x,), Tensor(name, x.shape), (x,))
-    return replace(op, parameters=(parameter(f"{name}.scale", 1), parameter(f"{name}.bias", 1)))
+    return op._replace(parameters=(parameter(f"{name}.scale", 1), parameter(f"{name}.bias", 1)))
 
 
 def token_sum(name: str, x: Tensor) -> Op:
@@ -187,8 +182,7 @@ def average_pool(name: str, x: Tensor, kernel_size: Size) -> Op:
     """A k x k average at stride 1, padding not counted in: k * k additions and divisions per output element."""
     op = _elementwise(name, "average_pool", (x,), Tensor(name, x.shape), ())
     window = kernel_size * kernel_size
-    return replace(
-        op,
+    return op._replace(
         elementwise_flops=op.elementwise_flops * window,
         backward_elementwise_flops=op.backward_elementwise_flops * window,
     )
@@ -201,4 +195,4 @@ def unfold(name: str, x: Tensor, *shape: Size) -> Op:
 
 def fused(group: str, *ops: Op) -> list[Op]:
     """`ops` marked as one group that a fused kernel may run without writing the tensors in between."""
-    return [replace(op, group=group) for op in ops]
+    return [op._replace(group=group) for op in ops]

@@ -5,13 +5,10 @@ beside each other at each size. An axis that a mixer does not have (heads of a c
 does not multiply its rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from itertools import product
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from skaprof.errors import SkaprofError
 from skaprof.grids import MAX_GRID_VALUES
@@ -22,8 +19,7 @@ T = TypeVar("T")
 Channels = tuple[int, int | None, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class SizeGrid:
+class SizeGrid(NamedTuple):
     """The values of every size axis. Empty heads, head_dims or kernel_sizes mean each mixer's default."""
 
     batches: tuple[int, ...] = (1,)
@@ -34,8 +30,7 @@ class SizeGrid:
     kernel_sizes: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """What is not a size: the mixer, its implementation, the mode and the dtype."""
 
     spec: MixerSpec
@@ -44,8 +39,7 @@ class Variant:
     dtype: str = "float32"
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """All rows of one variant: the product of the axes its mixer has. A slot is the value's place in the whole grid."""
 
     variant: Variant
@@ -53,8 +47,7 @@ class Block:
     kernels: tuple[tuple[int, int | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Every row to compute, before any is computed."""
 
     grid: SizeGrid

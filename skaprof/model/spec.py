@@ -1,9 +1,7 @@
 """Mixer specs: `NAME[:OPTION=VALUE]...`, such as `mhsa`, `ska:query=false` or `cska:kernel_size=5:head_dim=16`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, shown
 from skaprof.grids import parse_count
@@ -12,8 +10,7 @@ from skaprof.model.ops import Op
 from skaprof.workload import Workload, require_odd_kernel, resolve_heads
 
 
-@dataclass(frozen=True, slots=True)
-class MixerSpec:
+class MixerSpec(NamedTuple):
     """A mixer with the options one spec gives it; `text` is the spec as the user wrote it."""
 
     text: str

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -19,6 +16,8 @@ Row = Mapping[str, Any]
 
 def to_json(command: str, environment: Mapping[str, Any], rows: Iterable[Row]) -> Iterator[str]:
     """The envelope of the command-line contract, one row a line."""
+    import json
+
     head = {"schema_version": SCHEMA_VERSION, "command": command, "environment": dict(environment)}
     yield json.dumps(head, ensure_ascii=False, indent=2)[: -len("\n}")] + ',\n  "rows": ['
     separator = "\n    "
@@ -30,20 +29,21 @@ def to_json(command: str, environment: Mapping[str, Any], rows: Iterable[Row]) -
 
 def to_csv(rows: Iterable[Row]) -> Iterator[str]:
     """A header of keys, then one line a row; a missing value is empty, a boolean true or false."""
+    import csv
+    import io
+
     iterator = iter(rows)
     first = next(iterator, None)
     if first is None:
         return
     keys = list(first)
-    yield _csv_line(keys)
-    for row in chain((first,), iterator):
-        yield _csv_line([_csv_value(row[key]) for key in keys])
-
-
-def _csv_line(values: Sequence[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\r\n")  # so that a lone \r or \n in a text is quoted
+    for values in chain((keys,), ([_csv_value(row[key]) for key in keys] for row in chain((first,), iterator))):
+        writer.writerow(values)
+        yield line.getvalue().removesuffix("\r\n") + "\n"
+        line.seek(0)
+        line.truncate()
 
 
 def _csv_value(value: Any) -> Any:

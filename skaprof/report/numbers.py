@@ -1,10 +1,8 @@
 """Numbers as a person reads them: SI prefixes and significant digits. Data files never pass through here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import floor, log10
+from typing import NamedTuple, Self
 
 PREFIXES = ((10**18, "E"), (10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
 _MOST_DECIMALS = 6
@@ -32,8 +30,7 @@ def si(value: float, unit: str = "") -> str:
     return f"{number} {prefix}{unit}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class NumberFormat:
+class NumberFormat(NamedTuple):
     """How the numbers of one column are written: one SI prefix, and one number of decimals where they lie close."""
 
     scale: int
@@ -41,7 +38,7 @@ class NumberFormat:
     decimals: int | None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> NumberFormat:
+    def of(cls, values: Sequence[float]) -> Self:
         """The format for these values: at least 3 significant digits each, the same decimals where 0 to 3 do."""
         scale, prefix = prefix_for(values)
         smallest = min((value for value in values if value), default=scale) / scale

@@ -54,7 +54,8 @@ _STYLE = {
 def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str) -> bytes:
     """MACs and parameters of every mixer over the first of the `swept` row keys, or as bars where there is none.
 
-    The other swept keys tell the lines apart. With `macs_ratio` in the rows, the ratios to the baseline are drawn instead. `suffix` is ".png" or ".svg".
+    The other swept keys tell the lines apart. With `macs_ratio` in the rows, the ratios to the baseline are drawn.
+    `suffix` is ".png" or ".svg".
 
     Raises:
         SkaprofError: nothing to draw.

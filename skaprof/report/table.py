@@ -1,10 +1,7 @@
 """The terminal table: figures with SI units in the headers, the lowest of the mixers marked at each size."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -17,8 +14,7 @@ from skaprof.report.numbers import NumberFormat
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A figure's column: its key, the words above it, and its unit (None: print the value as it is)."""
 
     key: str

@@ -1,0 +1,256 @@
+"""The program as its users meet it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Run
+
+from skaprof.results import ROW_KEYS
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("default", ("flops",)),
+        ("sweep", ("flops", "--tokens", "16:1024:*4", "--baseline", "mhsa")),
+        ("per_op", ("flops", "-m", "cska", "--per-op", "--mode", "train")),
+        ("forms", ("flops", "--implementation", "eager,sdpa", "--mode", "forward,train", "--dtype", "bfloat16")),
+        ("spectrum", ("flops", *(word for m in ("identity", "pooling", "sepconv", "linear") for word in ("-m", m)))),
+        ("formula", ("flops", "--formula", "-m", "mhsa", "-m", "ska", "-m", "cska")),
+        ("verify", ("flops", "--verify")),
+        ("help", ("flops", "--help")),
+    ],
+)
+def test_output_is_the_golden_file(skaprof: Run, name: str, arguments: tuple[str, ...]) -> None:
+    done = skaprof(*arguments)
+    assert done.returncode == 0, done.stderr
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("SKAPROF_WRITE_GOLDEN"):
+        path.write_text(done.stdout)
+    assert done.stdout == path.read_text()
+
+
+def test_json_carries_the_contract(skaprof: Run) -> None:
+    done = skaprof("flops", "--dim", "100", "--format", "json")
+    document = json.loads(done.stdout)
+    assert document["schema_version"] == 1
+    assert document["command"] == "skaprof flops --dim 100 --format json"
+    assert set(document["environment"]) == {"skaprof", "python", "platform"}
+    assert [tuple(row) for row in document["rows"]] == [ROW_KEYS] * 3
+    assert document["rows"][0] | {"head_dim": 25, "heads": 4, "kernel_size": None} == document["rows"][0]
+
+
+def test_verified_json_carries_the_counters(skaprof: Run) -> None:
+    document = json.loads(skaprof("flops", "--verify", "--format", "json").stdout)
+    for row in document["rows"]:
+        assert row["params_counted"] == row["params"]
+        assert row["macs_fvcore"] == row["macs_torch"] == row["macs"]
+        assert row["verified"] is True
+    assert {"torch", "fvcore"} <= set(document["environment"])
+
+
+BAD = [
+    (("--dim", "0"), "--dim: '0'"),
+    (("--dim", "-4"), "--dim: '-4'"),
+    (("--dim", "abc"), "--dim: 'abc'"),
+    (("--dim", "9" * 4000), "--dim: '9999"),
+    (("--dim", "2.5"), "--dim: '2.5'"),
+    (("--dim", ""), "--dim: ''"),
+    (("--dim", "25\x1b[31m6"), r"--dim: '25\x1b[31m6'"),
+    (("--tokens", "10:1"), "backward"),
+    (("--tokens", "1:9:0"), "a step of 1 or more"),
+    (("--tokens", "1:9:*1"), "never ends"),
+    (("--tokens", "1:1000000000"), "1,000,000,000"),
+    (("--tokens", "1:100000", "--dim", "32:32000:32"), "300,000,000 rows"),
+    (("--tokens", "1:3000"), "9,000 rows: expected at most 2,000 in a table"),
+    (("--heads", "7"), "'7' is not valid: expected a divisor of dim 256"),
+    (("--kernel-size", "4"), "--kernel-size: '4' is not valid: expected an odd number"),
+    (("--mixer", "skka"), "did you mean 'ska'"),
+    (("--mixer", "ska:qery=false"), "did you mean 'ska:query=false'"),
+    (("--baseline", "mhas"), "--baseline: 'mhas'"),
+    (("--mode", "training"), "did you mean 'train'"),
+    (("--dtype", "float8"), "--dtype: 'float8'"),
+    (("--implementation", "flash"), "--implementation: 'flash'"),
+    (("--mixer", "sepconv", "--implementation", "sdpa"), "sepconv has no 'sdpa' form"),
+    (("--format", "jsn"), "did you mean 'json'"),
+    (("--output", "costs.xyz"), ".json, .csv"),
+    (("--output", "/nowhere/costs.json"), "'/nowhere' does not"),
+    (("--output", "", "--format", "json"), "--output: ''"),
+    (("--plot", "costs.pdf"), ".png, .svg"),
+    (("--tokens", "4", "--size", "2x2"), "--tokens and --size"),
+    (("--formula", "--verify"), "cannot be combined"),
+    (("--per-op", "--baseline", "mhsa"), "cannot be combined"),
+    (("--dmi", "256"), "No such option: --dmi"),
+    (("surplus",), "unexpected extra argument"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(arguments)[:30] for arguments, _ in BAD])
+def test_bad_input_gets_one_clear_line_and_exit_2(skaprof: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = skaprof("flops", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert done.stderr.startswith("skaprof: ")
+    assert done.stderr.count("\n") == 1
+    assert len(done.stderr) < 400
+
+
+def test_an_unknown_command_exits_2(skaprof: Run) -> None:
+    done = skaprof("flosp")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "flosp" in done.stderr
+
+
+def test_version_help_and_module_run(skaprof: Run) -> None:
+    import skaprof as package
+
+    assert skaprof("--version").stdout == f"skaprof {package.__version__}\n"
+    for arguments in (("--help",), ("flops", "-h"), ("figure", "-h"), ("env", "-h")):
+        done = skaprof(*arguments)
+        assert done.returncode == 0
+        assert "Usage: skaprof" in done.stdout
+
+
+def test_env_says_what_is_installed(skaprof: Run) -> None:
+    rows = json.loads(skaprof("env", "--format", "json").stdout)["environment"]
+    assert {"skaprof", "python", "torch", "fvcore", "cpu", "cpu cores", "memory"} <= set(rows)
+    assert "torch" in skaprof("env").stdout
+
+
+@pytest.mark.parametrize("ending", [".json", ".csv", ".md", ".txt"])
+def test_output_takes_the_format_of_its_ending(skaprof: Run, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"costs{ending}"
+    done = skaprof("flops", "--output", str(path))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"wrote {path}\n"
+    named = {".json": "json", ".csv": "csv", ".md": "markdown", ".txt": "table"}[ending]
+    expected = skaprof("flops", "--format", named).stdout
+    if ending == ".json":
+        assert json.loads(path.read_text())["rows"] == json.loads(expected)["rows"]
+    else:
+        assert path.read_text() == expected
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(skaprof: Run, tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text("old")
+    done = skaprof("flops", "--dim", "7:1", "--output", str(path))
+    assert done.returncode == 2
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_output_to_a_device_is_written_and_the_device_stays(skaprof: Run) -> None:
+    done = skaprof("flops", "--format", "json", "--output", "/dev/null")
+    assert done.returncode == 0, done.stderr
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_full_disk_is_one_message(skaprof: Run) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "skaprof", "flops"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == "skaprof: stdout: cannot be written: No space left on device\n"
+
+
+def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
+    program = [sys.executable, "-m", "skaprof", "flops", "--tokens", "1:20000", "--format", "csv"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("mixer,")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
+def test_ctrl_c_exits_130_with_one_line_and_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "proof.json"
+    program = [sys.executable, "-m", "skaprof", "flops", "--verify", "--tokens", "1:2000", "--output", str(path)]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(4)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == "skaprof: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_package_exits_3_and_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "fvcore").mkdir()
+    (tmp_path / "fvcore" / "__init__.py").write_text("raise ModuleNotFoundError('no fvcore', name='fvcore')")
+    done = subprocess.run(
+        [sys.executable, "-m", "skaprof", "flops", "--verify"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr == (
+        "skaprof: verification needs the package 'fvcore', which is not installed here; run: pip install fvcore\n"
+    )
+
+
+def test_a_mismatch_is_shown_op_by_op_and_exits_1(tmp_path: Path) -> None:
+    """A fault planted in the model, in a process of its own, as a user would meet it."""
+    program = (
+        "import sys\n"
+        "from skaprof.model import mixers\n"
+        "true = mixers.MIXERS['ska']\n"
+        "def wrong(w, **o): return [op._replace(macs=op.macs + 1) if op.name == 'mix' else op for op in mixers.ska(w)]\n"
+        "mixers.MIXERS['ska'] = true._replace(op_lists={'eager': wrong})\n"
+        "sys.argv = ['skaprof', 'flops', '--verify', '-m', 'mhsa', '-m', 'ska', '--format', 'json']\n"
+        "from skaprof.cli.app import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert [row["verified"] for row in json.loads(done.stdout)["rows"]] == [True, False]
+    assert done.stderr.splitlines() == [
+        "ska, 196 tokens, dim 256, forward: mix: macs: the model says 9,834,497, fvcore 9,834,496",
+        "ska, 196 tokens, dim 256, forward: mix: macs: the model says 9,834,497, FlopCounterMode 9,834,496",
+    ]
+
+
+def test_a_long_sweep_is_the_same_rows_by_either_path(skaprof: Run) -> None:
+    """Above 5,000 rows numpy computes them; below, one at a time."""
+    long = skaprof("flops", "--tokens", "1:2000", "--format", "csv").stdout.splitlines()
+    short = skaprof("flops", "--tokens", "1990:2000", "--format", "csv").stdout.splitlines()
+    assert len(long) == 6001
+    assert long[-33:] == short[1:]
+
+
+def test_plots_and_figure_4_are_written(skaprof: Run, tmp_path: Path) -> None:
+    png, svg = tmp_path / "a.png", tmp_path / "a.svg"
+    done = skaprof("flops", "--tokens", "16:256:*2", "--plot", str(png), "--plot", str(svg))
+    assert done.returncode == 0, done.stderr
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert b"</svg>" in svg.read_bytes()
+    figure = tmp_path / "figure4.svg"
+    assert skaprof("figure", "4", "--output", str(figure)).returncode == 0
+    assert b"</svg>" in figure.read_bytes()
+    for arguments, words in ((("figure", "5", "-o", str(figure)), "'5'"), (("figure", "4", "-o", "x.pdf"), ".png")):
+        done = skaprof(*arguments)
+        assert (done.returncode, words in done.stderr) == (2, True)
+
+
+def test_no_colour_and_no_animation_off_a_terminal(skaprof: Run) -> None:
+    done = skaprof("flops", "--verify", "--tokens", "4:100:4")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stderr == ""
