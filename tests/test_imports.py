@@ -15,25 +15,13 @@ PACKAGE = ROOT / "skaprof"
 
 # Each layer may import itself and those to its right.
 LAYERS = (
-    "cli",
-    "api",
-    "report",
-    "count",
-    "symbolic",
-    "columns",
-    "nn",
-    "model",
-    "grids",
-    "results",
-    "workload",
-    "errors",
+    *("cli", "api", "report", "count", "symbolic", "columns", "nn"),
+    *("model", "grids", "results", "workload", "errors"),
 )
-SIDEWAYS = {("report", "count"), ("report", "nn"), ("report", "symbolic"), ("report", "columns")}
-SIDEWAYS |= {
-    ("count", "symbolic"),
-    ("count", "columns"),
-    ("symbolic", "columns"),
-    ("symbolic", "nn"),
+SIDEWAYS = {
+    *(("report", other) for other in ("count", "symbolic", "columns", "nn")),
+    *(("count", other) for other in ("symbolic", "columns")),
+    *(("symbolic", other) for other in ("columns", "nn")),
     ("columns", "nn"),
 }
 

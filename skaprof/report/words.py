@@ -54,11 +54,12 @@ def _cheapest_here(rows: Sequence[Row]) -> str:
 
 
 def _cheapest_over(metric: str, rows: Sequence[Row], sizes: Sequence[Sequence[Row]]) -> str:
-    wins: Counter[str] = Counter()
+    wins: Counter[str] = Counter()  # in the order the rows name them, where counts are equal
     for size in sizes:
         lowest = min(row[metric] for row in size)
-        wins.update({_name(row, rows) for row in size if row[metric] == lowest})
-    counts = "; ".join(f"{name} at {count:,} of {len(sizes):,} sizes" for name, count in wins.most_common())
+        wins.update(list(dict.fromkeys(_name(row, rows) for row in size if row[metric] == lowest)))
+    noun = "cases" if len({(row["mode"], row["dtype"]) for row in rows}) > 1 else "sizes"
+    counts = "; ".join(f"{name} at {count:,} of {len(sizes):,} {noun}" for name, count in wins.most_common())
     return f"{'Least' if metric.endswith('bytes') else 'Fewest'} {_NOUNS[metric]}: {counts}."
 
 
