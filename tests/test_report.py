@@ -72,7 +72,7 @@ def test_si_reads(value: int, text: str) -> None:
 
 @given(st.floats(1e-5, 1e12))
 def test_significant_digits_are_right_to_four(value: float) -> None:
-    assert float(significant(value)) == pytest.approx(value, rel=6e-4 if value < 1e-2 else 6e-5, abs=6e-7)
+    assert float(significant(value)) == pytest.approx(value, rel=6e-4, abs=6e-7)
 
 
 @given(st.lists(st.integers(1, 10**15), min_size=1, max_size=6))
