@@ -22,6 +22,15 @@ skaprof flops --dim 256 --tokens 16:4096:*2 --baseline mhsa
 skaprof flops --mixer mhsa --mixer cska:kernel_size=5 --verify
 
 skaprof flops --tokens 49:3136:49 --format csv --output costs.csv --plot costs.svg""",
+    "latency": """Examples:
+
+skaprof latency --tokens 196 --dim 384
+
+skaprof latency --mixer mhsa --mixer ska --batch 1,8,32 --implementation all
+
+skaprof latency --tokens 49:784:49 --output runs.jsonl --plot runs.png
+
+skaprof latency --tokens 49:784:49 --resume runs.jsonl""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }

@@ -6,16 +6,16 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from skaprof import __version__
 from skaprof.cli import options as opt
 from skaprof.cli.output import emit, say, write_whole
 from skaprof.cli.run import command_line, format_of
+from skaprof.machine import cpu_model, memory_bytes
 from skaprof.report.formats import to_csv, to_json, to_markdown
 
-PACKAGES = ("torch", "triton", "fvcore", "numpy", "pandas", "matplotlib", "sympy", "typer", "rich")
+PACKAGES = ("torch", "triton", "fvcore", "numpy", "pandas", "matplotlib", "scipy", "sympy", "typer", "rich")
 ABSENT = "not installed"
 
 
@@ -40,14 +40,15 @@ def env(format: opt.Format = None, output: opt.Output = None) -> None:
 
 def machine() -> dict[str, str]:
     """Names and values: versions, processor, memory, and each GPU as PyTorch sees it."""
+    memory = memory_bytes()
     found = {
         "skaprof": __version__,
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
         "platform": platform.platform(),
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cpu cores": str(os.cpu_count()),
-        "memory": _memory(),
+        "memory": f"{memory / 2**30:.1f} GiB" if memory else "unknown",
     }
     return found | _gpus()
 
@@ -57,22 +58,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ABSENT
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _memory() -> str:
-    try:
-        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
-    except (AttributeError, ValueError, OSError):
-        return "unknown"
 
 
 def _gpus() -> dict[str, str]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skaprof import __version__
 from skaprof.cli.output import suffix_of
+from skaprof.errors import missing_package
 from skaprof.report.formats import ENDINGS, FORMATS, to_csv, to_json, to_markdown
 from skaprof.workload import check_choice
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Row = Mapping[str, Any]
 
@@ -64,33 +68,51 @@ def rendered(
         return to_csv(rows)
     if chosen == "markdown":
         return to_markdown(rows)
-    return _table_text(list(rows), words, to_terminal=to_terminal)
+    return _cost_table_text(list(rows), words, to_terminal=to_terminal)
 
 
-def _table_text(rows: list[Row], words: list[str], *, to_terminal: bool) -> Iterator[str]:
+def require_package(package: str, purpose: str) -> None:
+    """Nothing, where the package is installed.
+
+    Raises:
+        SkaprofError: it is not (exit 3).
+    """
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise missing_package(package, purpose)
+
+
+def table_text(body: Table, heading: str, words: list[str], *, to_terminal: bool, mark: str = "") -> Iterator[str]:
+    """A heading, the table in full, and sentences; styled and wrapped on a terminal only."""
     import io
 
     from rich.console import Console
 
-    from skaprof.report import table
-    from skaprof.report.words import size_groups
+    from skaprof.report.table import print_table
 
     styled = to_terminal and sys.stdout.isatty()
     stream = io.StringIO()
     width = Console(file=sys.stdout).width if styled else 10_000
     console = Console(file=stream, force_terminal=styled, width=width, highlight=False, markup=False, emoji=False)
-    if "formula" in rows[0]:
-        table.print_table(console, table.formula_table(rows))
+    if heading:
+        console.print(heading, style="bold")
         console.print()
-    else:
-        console.print(table.caption(rows), style="bold")
-        console.print()
-        marked = table.cost_table(rows, size_groups(rows))
-        table.print_table(console, marked)
-        console.print()
-        if any(table.lowest_rows(rows, size_groups(rows)).values()):
-            console.print(f"{table.MARK} lowest at its size")
-    for sentence in words:
+    print_table(console, body)
+    console.print()
+    for sentence in ([mark] if mark else []) + words:
         console.print(sentence)
     text = stream.getvalue()
     yield text if styled else "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _cost_table_text(rows: list[Row], words: list[str], *, to_terminal: bool) -> Iterator[str]:
+    from skaprof.report import table
+    from skaprof.report.words import size_groups
+
+    if "formula" in rows[0]:
+        return table_text(table.formula_table(rows), "", words, to_terminal=to_terminal)
+    groups = size_groups(rows)
+    mark = f"{table.MARK} lowest at its size" if any(table.lowest_rows(rows, groups).values()) else ""
+    body = table.cost_table(rows, groups)
+    return table_text(body, table.caption(rows), words, to_terminal=to_terminal, mark=mark)

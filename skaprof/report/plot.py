@@ -27,6 +27,7 @@ AXES = {
     "kernel_size": "kernel size k",
 }
 _METRICS = {"macs": "MACs", "params": "parameters"}
+_WORDS = {**_METRICS, "median_ms": "latency (ms)", "images_per_s": "images per second"}
 
 # Okabe and Ito, "Color Universal Design" (2008): eight colours that every kind of colour vision tells apart.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -73,6 +74,28 @@ def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str
         return _encoded(figure, suffix)
 
 
+def latency_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str, key: str = "median_ms") -> bytes:
+    """Latency over the first swept key with interval bands, one line a mixer and implementation; else as bars.
+
+    `key` is "median_ms", or "images_per_s" for throughput.
+
+    Raises:
+        SkaprofError: nothing was measured.
+    """
+    measured = [row for row in rows if row["median_ms"] is not None]
+    if not measured:
+        raise SkaprofError("--plot: nothing was measured, there is nothing to draw")
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.4, 3.8), layout="constrained")
+        axes = figure.subplots()
+        if swept:
+            _lines(axes, measured, key, swept)
+        else:
+            _bars(axes, measured, key)
+        _finish(figure, title, legend=bool(swept))
+        return _encoded(figure, suffix)
+
+
 def panel_grid(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str, suffix: str) -> bytes:
     """MACs above parameters for each (heading, axis, rows): the shape of the paper's figure 4."""
     with matplotlib.rc_context(_STYLE):
@@ -105,8 +128,9 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
     key = _drawn_key(rows, metric)
     mixers = list(dict.fromkeys(row["mixer"] for row in rows))
     series = _series(rows, others)
-    for number, (label, line) in enumerate(series.items()):
-        points = sorted((row[axis], row[key]) for row in line if row[axis] is not None and row[key] is not None)
+    for number, (label, of_label) in enumerate(series.items()):
+        line = sorted((row for row in of_label if row[axis] is not None), key=lambda row: row[axis]) or of_label[:1]
+        points = [(row[axis], row[key]) for row in line if row[axis] is not None and row[key] is not None]
         if not points:  # a mixer without this axis (a convolution over heads) is a level, not a line
             axes.axhline(line[0][key], label=label, color=_color(line[0], mixers), linestyle=":")
             continue
@@ -120,9 +144,19 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
             markevery=max(1, len(points) // _MOST_MARKED_POINTS),
             linewidth=1.4,
         )
+        if "ci_low_ms" in line[0]:
+            low, high = zip(*(_band(row, key) for row in line), strict=True)
+            axes.fill_between([row[axis] for row in line], low, high, color=_color(line[0], mixers), alpha=0.2, lw=0)
     _scale_axes(axes, rows, key, axis)
     axes.set_xlabel(AXES[axis])
     axes.set_ylabel(_drawn_words(rows, metric))
+
+
+def _band(row: Row, key: str) -> tuple[float, float]:
+    """The interval around a measured value; throughput falls where latency rises."""
+    if key == "images_per_s":
+        return row["batch"] / row["ci_high_ms"] * 1e3, row["batch"] / row["ci_low_ms"] * 1e3
+    return row["ci_low_ms"], row["ci_high_ms"]
 
 
 def _color(row: Row, mixers: Sequence[str]) -> str:
@@ -174,7 +208,7 @@ def _drawn_key(rows: Sequence[Row], metric: str) -> str:
 
 def _drawn_words(rows: Sequence[Row], metric: str) -> str:
     baseline = rows[0].get("baseline")
-    return f"{_METRICS[metric]} over {baseline}'s" if baseline else _METRICS[metric]
+    return f"{_METRICS[metric]} over {baseline}'s" if baseline and metric in _METRICS else _WORDS[metric]
 
 
 def _finish(figure: Figure, title: str, *, legend: bool) -> None:

@@ -46,7 +46,7 @@ MARK = "*"
 def cost_table(rows: Sequence[Row], groups: Sequence[int]) -> Table:
     """The table of cost rows; `groups` gives each row's size, and the lowest figure of each size is marked."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    sizes = _size_columns(rows)
+    sizes = size_columns(rows)
     for column in sizes:
         table.add_column(column.words, justify="left" if column.key in _TEXT else "right", no_wrap=True)
     figures = [column for column in (*FIGURES, *PROOF) if column.key in rows[0]]
@@ -55,7 +55,7 @@ def cost_table(rows: Sequence[Row], groups: Sequence[int]) -> Table:
         table.add_column(_header(column, numbers[column.key]), justify="right", no_wrap=True)
     lowest = lowest_rows(rows, groups)
     for index, row in enumerate(rows):
-        cells: list[str | Text] = [_size_text(column.key, row) for column in sizes]
+        cells: list[str | Text] = [*size_cells(sizes, row)]
         for column in figures:
             is_lowest = index in lowest.get(column.key, ())
             cells.append(_figure(column, row[column.key], numbers[column.key], is_lowest))
@@ -107,7 +107,7 @@ def caption(rows: Sequence[Row]) -> str:
 
 def formula_table(rows: Sequence[Row]) -> Table:
     """The closed forms, one mixer after the other."""
-    columns = _size_columns(rows)
+    columns = size_columns(rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for words in (*(column.words for column in columns), "quantity", "closed form"):
         table.add_column(words, no_wrap=True)
@@ -145,7 +145,7 @@ _SIZE_WORDS = {
 }
 
 
-def _size_columns(rows: Sequence[Row]) -> list[Column]:
+def size_columns(rows: Sequence[Row]) -> list[Column]:
     """The columns that tell rows apart: the mixer, the op, and every size that is not the same in all rows."""
     always = {"mixer", "op", "kind"}
     keys = [key for key in _SIZE_WORDS if key in rows[0] and (key in always or _varies(rows, key))]
@@ -165,6 +165,11 @@ def _varies(rows: Sequence[Row], key: str) -> bool:
 def _shared(rows: Sequence[Row], key: str) -> Any:
     values = _values(rows, key)
     return values.pop() if len(values) == 1 else None
+
+
+def size_cells(columns: Sequence[Column], row: Row) -> list[str]:
+    """The cells of a row under those columns."""
+    return [_size_text(column.key, row) for column in columns]
 
 
 def _size_text(key: str, row: Row) -> str:

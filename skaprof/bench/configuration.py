@@ -1,0 +1,260 @@
+"""One configuration: all mixers and implementations at one size, timed together, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from math import exp, inf
+from typing import Any
+
+import torch
+
+from skaprof.bench import statistics
+from skaprof.bench.contenders import Built, UnsupportedError, WrongOutputError, build
+from skaprof.bench.cpu import CpuDevice
+from skaprof.bench.cuda import CudaDevice
+from skaprof.bench.device import Device
+from skaprof.bench.engine import Comparison, Measurement, Record, Settings, measure
+from skaprof.machine import available_bytes
+from skaprof.model.ops import Op
+from skaprof.model.plan import Plan, Variant
+from skaprof.model.rows import cost_row
+from skaprof.model.spec import parse_mixer
+from skaprof.results import SIZE_KEYS
+from skaprof.workload import DTYPE_BYTES, Workload
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row to measure: a mixer, its sizes, and the implementation that runs it. Plain values, so that it travels."""
+
+    mixer: str
+    mode: str
+    dtype: str
+    implementation: str
+    sizes: tuple[int | None, ...]
+
+    @property
+    def workload(self) -> Workload:
+        """The sizes."""
+        return Workload(*self.sizes)
+
+    @property
+    def variant(self) -> Variant:
+        """The mixer in the form that the implementation runs; compiled code is the eager form."""
+        form = "sdpa" if self.implementation.startswith("sdpa") else "eager"
+        spec = parse_mixer(self.mixer)
+        return Variant(spec, form if form in spec.mixer.op_lists else "eager", self.mode, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How every configuration of a run is measured. Plain values, so that they travel and can be compared."""
+
+    device: str = "cpu"
+    timing: str = "hot"
+    tolerance: float = 0.02
+    tf32: bool = False
+    baseline: str = ""
+    samples_per_block: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the file's header."""
+        return asdict(self)
+
+
+def configurations(plan: Plan, implementations: tuple[str, ...]) -> list[list[Entry]]:
+    """The plan's rows, once for each implementation, in groups that are timed together: those of one size.
+
+    A mixer without heads joins the first group of its size.
+    """
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    headless: list[tuple[tuple[Any, ...], list[Entry]]] = []
+    for variant, w in plan.rows():
+        size = (variant.mode, variant.dtype, w.batch, w.height, w.width, w.dim)
+        entries = [Entry(variant.spec.text, variant.mode, variant.dtype, name, tuple(w)) for name in implementations]
+        if w.heads is None:
+            headless.append((size, entries))
+        else:
+            groups.setdefault((*size, w.heads, w.head_dim), []).extend(entries)
+    for size, entries in headless:
+        home = next((key for key in groups if key[: len(size)] == size), size)
+        groups.setdefault(home, []).extend(entries)
+    return list(groups.values())
+
+
+def open_device(name: str) -> Device:
+    """The device of that name, ready to time."""
+    kind, _, index = name.partition(":")
+    return CudaDevice(int(index or 0)) if kind == "cuda" else CpuDevice()
+
+
+def measure_configuration(
+    entries: list[Entry],
+    options: Options,
+    device: Device,
+    deadline: float = inf,
+    tick: Callable[[int], None] = lambda rounds: None,
+) -> list[Row]:
+    """One row for each entry, in order; what cannot run here is a row that says why."""
+    rows: list[Row | None] = [None] * len(entries)
+    built: dict[int, Built] = {}
+    for index, entry in enumerate(entries):
+        try:
+            built[index] = _build(entry, options, device)
+        except UnsupportedError as error:
+            rows[index] = _failed(entry, device, options, "unsupported", str(error))
+        except WrongOutputError as error:
+            rows[index] = _failed(entry, device, options, "wrong-output", str(error))
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            rows[index] = _failed(entry, device, options, "out-of-memory", str(error).splitlines()[0][:300])
+    order = sorted(built, key=lambda index: not _is_baseline(entries[index], options))
+    if order:
+        settings = Settings(
+            options.timing, options.tolerance, deadline=deadline, samples_per_block=options.samples_per_block
+        )
+        try:
+            found = measure(device, [built[index].contender for index in order], settings, tick)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            for index in order:
+                rows[index] = _failed(entries[index], device, options, "out-of-memory", str(error).splitlines()[0])
+        else:
+            clock = device.clock()
+            for index, record, comparison, latency in zip(
+                order, found.records, found.comparisons, found.latencies, strict=True
+            ):
+                baseline = built[order[0]].contender.label
+                rows[index] = _measured(
+                    entries[index], built[index], record, comparison, latency, found, baseline, device, options, clock
+                )
+    return [row for row in rows if row is not None]
+
+
+def _is_baseline(entry: Entry, options: Options) -> bool:
+    return f"{entry.mixer} ({entry.implementation})" == options.baseline
+
+
+def _build(entry: Entry, options: Options, device: Device) -> Built:
+    kind = options.device.partition(":")[0]
+    if kind == "cpu":
+        _require_memory(entry)
+    cache = device.cache_bytes if options.timing == "graph" else 0
+    return build(entry.variant, entry.workload, entry.implementation, kind, graph_cache_bytes=cache)
+
+
+def _require_memory(entry: Entry) -> None:
+    """Refuse what must fail: a processor out of memory kills the whole run.
+
+    Raises:
+        MemoryError: weights and the tensors of the largest op exceed what is free.
+    """
+    ops = entry.variant.spec.ops(entry.workload, entry.variant.implementation)
+    fused = entry.variant.implementation == "sdpa"
+
+    def held(op: Op) -> int:
+        return sum(tensor.numel for tensor in (*op.inputs, op.output) if not (fused and op.group))
+
+    needed = (sum(op.params for op in ops) + max(map(held, ops), default=0)) * DTYPE_BYTES[entry.dtype]
+    free = available_bytes()
+    if free is not None and needed > free:
+        raise MemoryError(f"needs at least {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free")
+
+
+def _head(entry: Entry) -> Row:
+    return {**cost_row(entry.variant, entry.workload).as_dict(), "implementation": entry.implementation}
+
+
+def _failed(entry: Entry, device: Device, options: Options, verdict: str, error: str) -> Row:
+    blank = dict.fromkeys(MEASURED_KEYS)
+    said = {"device": device.name, "timing": options.timing, "verdict": verdict, "error": error, "flags": []}
+    return {**_head(entry), **blank, **said}
+
+
+MEASURED_KEYS = (
+    "device",
+    "timing",
+    "median_ms",
+    "ci_low_ms",
+    "ci_high_ms",
+    "baseline",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "verdict",
+    "rounds_to_decide",
+    "flags",
+    "rounds",
+    "tolerance",
+    "images_per_s",
+    "tflops",
+    "cycles",
+    "peak_memory_bytes",
+    "backend",
+    "kernels",
+    "outliers",
+    "off_clock_samples_ms",
+    "samples_ms",
+    "error",
+)
+"""The keys that timing adds to a row. Ratios are over the baseline; `tflops` is 2 FLOPs a MAC, 1e12 a second."""
+
+
+def _measured(
+    entry: Entry,
+    built: Built,
+    record: Record,
+    comparison: Comparison | None,
+    latency: tuple[float, float],
+    found: Measurement,
+    baseline: str,
+    device: Device,
+    options: Options,
+    clock: float | None,
+) -> Row:
+    head = _head(entry)
+    against = comparison.ratio if comparison is not None else None
+    control = found.control
+    widened = statistics.tolerance_used(Settings(tolerance=options.tolerance).log_tolerance, control)
+    values: dict[str, Any] = {
+        "device": device.name,
+        "timing": options.timing,
+        "median_ms": record.seconds * 1e3,
+        "ci_low_ms": latency[0] * 1e3,
+        "ci_high_ms": latency[1] * 1e3,
+        "baseline": baseline,
+        "ratio": exp(against.mean) if against else 1.0,
+        "ratio_low": exp(against.low) if against else exp(control.low) if control else None,
+        "ratio_high": exp(against.high) if against else exp(control.high) if control else None,
+        "verdict": comparison.verdict if comparison is not None else "baseline",
+        "rounds_to_decide": comparison.rounds_to_decide if comparison is not None else None,
+        "flags": sorted(record.flags),
+        "rounds": found.rounds,
+        "tolerance": exp(widened) - 1,
+        "images_per_s": entry.workload.batch / record.seconds,
+        "tflops": head["flops"] / record.seconds / 1e12,
+        "cycles": round(record.seconds * clock) if clock else None,
+        "peak_memory_bytes": built.peak_memory_bytes,
+        "backend": built.backend,
+        "kernels": list(built.kernels),
+        "outliers": statistics.outliers(record.samples),
+        "off_clock_samples_ms": [sample * 1e3 for sample in record.off_clock_samples],
+        "samples_ms": [sample * 1e3 for sample in record.samples],
+        "error": None,
+    }
+    return {**head, **values}
+
+
+def identity(row: Row | Entry) -> tuple[Any, ...]:
+    """What makes two rows the same row: its sizes, mixer, implementation, mode and dtype."""
+    if isinstance(row, Entry):
+        row = _head(row)
+    return tuple(row[key] for key in SIZE_KEYS)
+
+
+def unmeasured(groups: list[list[Entry]], done: set[tuple[Any, ...]]) -> Iterator[list[Entry]]:
+    """The groups of which a row is missing, whole: rows of one group are compared with each other."""
+    for group in groups:
+        if any(identity(entry) not in done for entry in group):
+            yield group

@@ -1,0 +1,99 @@
+"""A CUDA GPU as a device: events, `_sleep` to hide launches and to read the clock, NVML read only. Sets nothing."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import torch
+
+from skaprof.bench.device import Conditions
+
+_PROBE_CYCLES = 100_000
+_THROTTLE_REASONS = {
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "hardware power brake",
+}
+# nvmlClocksThrottleReason* in NVML's nvml.h: SwPowerCap, HwSlowdown, SwThermalSlowdown, HwThermalSlowdown, HwPowerBrake
+
+
+class CudaDevice:
+    """Times with CUDA events on the current stream."""
+
+    has_queue = True
+
+    def __init__(self, index: int = 0) -> None:
+        torch.cuda.set_device(index)
+        properties = torch.cuda.get_device_properties(index)
+        self.index = index
+        self.name = properties.name
+        self.cache_bytes = int(properties.L2_cache_size)
+        self._flush = torch.empty(2 * self.cache_bytes, dtype=torch.uint8, device="cuda")
+        self._probe = torch.ones(self.cache_bytes // 8, device="cuda")  # half the cache, in float32
+
+    def now(self) -> float:
+        return time.perf_counter_ns() * 1e-9
+
+    def record(self) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def query(self, event: torch.cuda.Event) -> bool:
+        return bool(event.query())
+
+    def elapsed(self, start: torch.cuda.Event, end: torch.cuda.Event) -> float:
+        end.synchronize()
+        return float(start.elapsed_time(end)) * 1e-3
+
+    def synchronize(self) -> None:
+        torch.cuda.synchronize()
+
+    def sleep(self, cycles: int) -> None:
+        torch.cuda._sleep(cycles)
+
+    def flush(self) -> None:
+        self._flush.zero_()
+
+    def touch(self) -> None:
+        self._probe.sum()
+
+    def clock(self) -> float | None:
+        """The SM clock from two busy waits of different length: their difference in cycles over that in time."""
+        events = [self.record()]
+        for cycles in (_PROBE_CYCLES, 2 * _PROBE_CYCLES):
+            torch.cuda._sleep(cycles)
+            events.append(self.record())
+        short, long = self.elapsed(events[0], events[1]), self.elapsed(events[1], events[2])
+        return _PROBE_CYCLES / (long - short) if long > short else None
+
+    def conditions(self) -> Conditions:
+        try:
+            import pynvml
+        except ModuleNotFoundError:
+            return Conditions()
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlInit()
+            uuid = f"GPU-{torch.cuda.get_device_properties(self.index).uuid}"
+            handle = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode())
+            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+            foreign = sum(process.pid != os.getpid() for process in processes)
+            reasons = pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+            return Conditions(foreign, tuple(words for bit, words in _THROTTLE_REASONS.items() if reasons & bit))
+        return Conditions()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if was_enabled:
+                gc.enable()

@@ -1,0 +1,87 @@
+"""All that the timing engine touches of a machine, behind one small protocol.
+
+`skaprof.bench.cpu` and `skaprof.bench.cuda` implement it for real machines, `skaprof.bench.fake` for one whose truth is
+known. Times are seconds, clocks hertz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Event = Any
+"""A point in the device's queue, made by `record`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What else goes on: processes of others on the device, and the reasons it gives for running slower."""
+
+    foreign_processes: int = 0
+    throttle_reasons: tuple[str, ...] = ()
+
+
+class Device(Protocol):
+    """A machine that runs calls, maybe behind a queue, and can say when."""
+
+    @property
+    def name(self) -> str:
+        """What ran, as the report names it."""
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether calls are launched into a queue and run later (CUDA), not at once (CPU)."""
+
+    @property
+    def cache_bytes(self) -> int:
+        """Size of the last-level cache that a cold sample must not find its data in; 0 where it is not known."""
+
+    def now(self) -> float:
+        """The host's clock."""
+
+    def record(self) -> Event:
+        """Put an event into the queue."""
+
+    def query(self, event: Event) -> bool:
+        """Whether the device has passed the event already."""
+
+    def elapsed(self, start: Event, end: Event) -> float:
+        """Device time between two events; waits until the device has passed both."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has nothing left to do, on any stream."""
+
+    def sleep(self, cycles: int) -> None:
+        """Queue a busy wait of so many device cycles, behind which launches can hide."""
+
+    def flush(self) -> None:
+        """Queue work that leaves nothing of earlier calls in the cache."""
+
+    def touch(self) -> None:
+        """Queue a read of a probe buffer that fits in the cache: fast if it is there, slower after `flush`."""
+
+    def clock(self) -> float | None:
+        """The device's clock rate now, measured; None where it cannot be."""
+
+    def conditions(self) -> Conditions:
+        """What others do to the device now."""
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """For the time of a block: no garbage collection on the host."""
+
+
+@dataclass(slots=True)
+class Contender:
+    """One thing to time. `run` launches it once; one launch is `calls` calls (a graph of several, say).
+
+    `signature` names the kernels that one call runs. `rotated_bytes` is how much memory successive calls go through
+    before they come back to the same buffers.
+    """
+
+    label: str
+    run: Callable[[], object]
+    calls: int = 1
+    signature: Callable[[], str] = field(default=lambda: "")
+    rotated_bytes: int = 0

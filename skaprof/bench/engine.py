@@ -1,0 +1,318 @@
+"""The timing engine: interleaved rounds of all contenders, with the evidence that each sample was sound.
+
+The protocol, its reasons and its constants are in the documentation under "How skaprof times". Every constant here is
+one of its proposals unless the comment beside it says what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from skaprof.bench import statistics
+from skaprof.bench.device import Contender, Device
+from skaprof.bench.statistics import LOOKS, Interval
+
+TIMINGS = ("cold", "hot", "graph", "wall")
+BAD_FLAGS = frozenset(
+    (
+        "throttled",
+        "shared",
+        "launch-exposed",
+        "warm-leak",
+        "resolution",
+        "kernel-changed",
+        "unsynchronized",
+        "aa-failed",
+    )
+)
+"""Flags that forbid a verdict of faster or slower; drift and bimodal are told, and interleaving bears them."""
+
+SHORTEST_REPEATED_SAMPLE = 50e-6
+SHORTEST_COLD_SAMPLE = 5e-6
+LEAST_SLEEP_CYCLES = 20_000
+MOST_SLEEP_CYCLES = 20_000_000
+WARM_WINDOW = 0.1
+WARM_AGREEMENT = 0.01
+LONGEST_WARM_UP = 5.0
+CLOCK_TOLERANCE = 0.02
+CACHE_PROOF = 1.1  # a probe read after a flush takes at least this much longer than one from the cache
+LEFT_OVER = 0.05  # share of a sample that may still run after its end was recorded
+BLOCK_SECONDS = 0.02
+FEWEST_SAMPLES, MOST_SAMPLES = 5, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to measure. `tolerance` is the relative difference below which two are the same."""
+
+    timing: str = "cold"
+    tolerance: float = 0.02
+    looks: tuple[int, ...] = LOOKS
+    alpha: float = statistics.ALPHA
+    deadline: float = math.inf
+    samples_per_block: int | None = None
+    reversed_rounds: bool = True  # A B B A; a test proves that A B A B is caught
+
+    @property
+    def log_tolerance(self) -> float:
+        """The tolerance as a log ratio."""
+        return math.log1p(self.tolerance)
+
+
+@dataclass(slots=True)
+class Record:
+    """What was measured of one contender: a list of rounds, each of blocks, each of samples in seconds, in order."""
+
+    label: str
+    rounds: list[list[list[float]]] = field(default_factory=list)
+    flags: set[str] = field(default_factory=set)
+    off_clock_samples: list[float] = field(default_factory=list)
+    sleep_cycles: int = LEAST_SLEEP_CYCLES
+    repeats: int = 1
+    samples_per_block: int = FEWEST_SAMPLES
+
+    @property
+    def samples(self) -> list[float]:
+        """Every sample, in order."""
+        return [sample for blocks in self.rounds for block in blocks for sample in block]
+
+    @property
+    def values(self) -> list[float]:
+        """One logarithm per round."""
+        return [statistics.round_value(blocks) for blocks in self.rounds]
+
+    @property
+    def seconds(self) -> float:
+        """The latency: the median of the block medians."""
+        return median(median(block) for blocks in self.rounds for block in blocks)
+
+
+@dataclass(slots=True)
+class Comparison:
+    """A contender against the baseline: the interval of the log ratio, the tolerance used, and the verdict."""
+
+    ratio: Interval
+    tolerance: float
+    verdict: str
+    rounds_to_decide: int | None = None
+
+
+@dataclass(slots=True)
+class Measurement:
+    """All contenders of one run; `control` is the A/A interval of the baseline against itself."""
+
+    records: list[Record]
+    comparisons: list[Comparison | None]
+    latencies: list[tuple[float, float]]
+    control: Interval | None
+    rounds: int
+
+
+def measure(
+    device: Device,
+    contenders: Sequence[Contender],
+    settings: Settings,
+    tick: Callable[[int], None] = lambda rounds: None,
+) -> Measurement:
+    """Time all contenders against the first, which enters twice: its second entry is the A/A control.
+
+    Args:
+        device: where they run.
+        contenders: the baseline first; at least one.
+        settings: timing mode, tolerance, looks and deadline (on `device.now()`).
+        tick: called with the number of rounds after each.
+    """
+    entries = [*contenders, contenders[0]] if len(contenders) > 1 else list(contenders)
+    records = [Record(contender.label) for contender in entries]
+    signatures = [contender.signature() for contender in entries]
+    for contender, record in zip(entries, records, strict=True):
+        _warm_up(device, contender, record, settings)
+    common = _common_flags(device, entries, settings)
+    clock = device.clock()
+    for rounds in range(1, max(settings.looks) + 1):
+        _round(device, entries, records, settings, clock)
+        tick(rounds)
+        late = device.now() > settings.deadline and rounds >= 2
+        if late or (rounds in settings.looks and _decided(records, settings)):
+            break
+    conditions = device.conditions()
+    for record, contender, before in zip(records, entries, signatures, strict=True):
+        record.flags |= common | _own_flags(record, settings)
+        record.flags |= {"kernel-changed"} if contender.signature() != before else set()
+        record.flags |= {"shared"} if conditions.foreign_processes else set()
+        record.flags |= {"throttled"} if conditions.throttle_reasons else set()
+    return _conclude(records, settings)
+
+
+def _round(
+    device: Device, entries: Sequence[Contender], records: Sequence[Record], settings: Settings, clock: float | None
+) -> None:
+    """One block of each contender forward, then one of each backward (A B B A): a steady drift cancels."""
+    order = list(range(len(entries)))
+    blocks: list[list[list[float]]] = [[] for _ in entries]
+    for index in (*order, *(reversed(order) if settings.reversed_rounds else order)):
+        blocks[index].append(_steady_block(device, entries[index], records[index], settings, clock))
+    for record, own in zip(records, blocks, strict=True):
+        record.rounds.append(own)
+
+
+def _steady_block(
+    device: Device, contender: Contender, record: Record, settings: Settings, clock: float | None
+) -> list[float]:
+    """A block at the clock the run started with; one at another clock is kept aside and repeated once."""
+    block = _block(device, contender, record, settings)
+    if _off_clock(device, clock):
+        record.off_clock_samples.extend(block)
+        block = _block(device, contender, record, settings)
+        if _off_clock(device, clock):
+            record.flags.add("throttled")
+    return block
+
+
+def _off_clock(device: Device, clock: float | None) -> bool:
+    now = device.clock()
+    return clock is not None and now is not None and abs(now / clock - 1) > CLOCK_TOLERANCE
+
+
+def _block(device: Device, contender: Contender, record: Record, settings: Settings) -> list[float]:
+    with device.undisturbed():
+        return [_sample(device, contender, record, settings.timing) for _ in range(record.samples_per_block)]
+
+
+def _sample(device: Device, contender: Contender, record: Record, timing: str) -> float:
+    """Seconds of one call."""
+    if timing == "wall":
+        start = device.now()
+        for _ in range(record.repeats):
+            contender.run()
+        device.synchronize()
+        return (device.now() - start) / (record.repeats * contender.calls)
+    seconds = _hidden_launch(device, contender, record, timing)
+    return seconds / (record.repeats * contender.calls)
+
+
+def _hidden_launch(device: Device, contender: Contender, record: Record, timing: str) -> float:
+    """Device seconds of `repeats` launches that were all queued before the device came to the first of them."""
+    while True:
+        if timing == "cold":
+            device.flush()
+        device.sleep(record.sleep_cycles)
+        start = device.record()
+        for _ in range(record.repeats):
+            contender.run()
+        end = device.record()
+        exposed = device.has_queue and device.query(start)
+        seconds = device.elapsed(start, end)
+        if not exposed:
+            break
+        if record.sleep_cycles >= MOST_SLEEP_CYCLES:
+            record.flags.add("launch-exposed")
+            break
+        record.sleep_cycles = min(2 * record.sleep_cycles, MOST_SLEEP_CYCLES)
+    before = device.now()
+    device.synchronize()
+    if device.has_queue and device.now() - before > LEFT_OVER * seconds + SHORTEST_REPEATED_SAMPLE:
+        record.flags.add("unsynchronized")
+    return seconds
+
+
+def _warm_up(device: Device, contender: Contender, record: Record, settings: Settings) -> None:
+    """Run as the measurement will, until two windows agree; then choose repeats and the size of a block."""
+    start = device.now()
+    previous = math.inf
+    while True:
+        window_start = device.now()
+        samples = [_sample(device, contender, record, settings.timing)]
+        while device.now() - window_start < WARM_WINDOW and len(samples) < 1000:
+            samples.append(_sample(device, contender, record, settings.timing))
+        current = median(samples)
+        if settings.timing != "cold":
+            record.repeats = max(1, math.ceil(SHORTEST_REPEATED_SAMPLE / max(current * contender.calls, 1e-9)))
+        if abs(current / previous - 1) < WARM_AGREEMENT or device.now() - start > LONGEST_WARM_UP:
+            break
+        if device.now() > settings.deadline:
+            break
+        previous = current
+    fitting = round(BLOCK_SECONDS / max(current * record.repeats * contender.calls, 1e-9))
+    fewest = FEWEST_SAMPLES if current < 1 else 1
+    record.samples_per_block = settings.samples_per_block or max(fewest, min(MOST_SAMPLES, fitting))
+    record.flags.discard("unsynchronized")  # a first call may compile or load on another stream
+
+
+def _common_flags(device: Device, entries: Sequence[Contender], settings: Settings) -> set[str]:
+    """Whether a cold sample really finds a cold cache: the probe must read slower after a flush than before."""
+    if not device.cache_bytes:
+        return set()
+    if settings.timing == "cold":
+        return set() if _probe(device, flushed=True) > CACHE_PROOF * _probe(device, flushed=False) else {"warm-leak"}
+    if settings.timing == "graph" and any(0 < entry.rotated_bytes < 5 * device.cache_bytes for entry in entries):
+        return {"warm-leak"}
+    return set()
+
+
+def _probe(device: Device, *, flushed: bool) -> float:
+    """Median device seconds of reading the probe buffer, from the cache or after a flush."""
+    samples = []
+    for _ in range(5):
+        device.touch()
+        if flushed:
+            device.flush()
+        start = device.record()
+        device.touch()
+        samples.append(device.elapsed(start, device.record()))
+    return median(samples)
+
+
+def _own_flags(record: Record, settings: Settings) -> set[str]:
+    flags = set()
+    if settings.timing == "cold" and record.seconds < SHORTEST_COLD_SAMPLE:
+        flags.add("resolution")
+    if "throttled" not in record.flags:
+        if statistics.is_bimodal(record.samples):
+            flags.add("bimodal")
+        elif statistics.has_drift(record.values):
+            flags.add("drift")
+    return flags
+
+
+def _decided(records: Sequence[Record], settings: Settings) -> bool:
+    """Whether every pair, the control among them, is known to within half the tolerance."""
+    values = [record.values for record in records]
+    target = settings.log_tolerance / 2
+    return all(_ratio(other, values[0], settings).half_width < target for other in values[1:] or [values[0]])
+
+
+def _ratio(values: Sequence[float], baseline: Sequence[float], settings: Settings) -> Interval:
+    return statistics.ratio_interval(values, baseline, len(settings.looks), settings.alpha)
+
+
+def _conclude(records: list[Record], settings: Settings) -> Measurement:
+    baseline = records[0].values
+    control = _ratio(records[-1].values, baseline, settings) if len(records) > 1 else None
+    if control is not None and statistics.verdict(control, settings.log_tolerance) in ("faster", "slower"):
+        for record in records:
+            record.flags.add("aa-failed")
+    contenders = records[:-1] if control is not None else records
+    tolerance = statistics.tolerance_used(settings.log_tolerance, control)
+    comparisons: list[Comparison | None] = [None]
+    for record in contenders[1:]:
+        comparisons.append(_compare(record, records[0], tolerance, settings))
+    latencies = [
+        statistics.median_interval(record.rounds, len(settings.looks), settings.alpha) for record in contenders
+    ]
+    for record in contenders:
+        if not record.flags:
+            record.flags.add("stable")
+    return Measurement(contenders, comparisons, latencies, control, len(baseline))
+
+
+def _compare(record: Record, baseline: Record, tolerance: float, settings: Settings) -> Comparison:
+    ratio = _ratio(record.values, baseline.values, settings)
+    found = statistics.verdict(ratio, tolerance)
+    if found in ("faster", "slower") and (record.flags | baseline.flags) & BAD_FLAGS:
+        found = "inconclusive"
+    needed = statistics.rounds_to_decide(ratio, tolerance, len(record.rounds)) if found == "inconclusive" else None
+    return Comparison(ratio, tolerance, found, needed)

@@ -1,0 +1,94 @@
+"""The stamp on every measurement: what ran it, in which state. Read only; the one thing set is TF32, alike for all."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from skaprof import __version__
+from skaprof.errors import EXIT_MISSING, SkaprofError, bad_value
+from skaprof.machine import cpu_model
+
+IDENTITY = ("device", "gpu_uuid", "cpu", "torch", "cuda", "threads", "tf32")
+"""Keys that must be the same for two runs to belong together."""
+
+
+def resolve_device(name: str) -> str:
+    """ "cpu" or "cuda" or "cuda:INDEX" from what the user asked for; "auto" takes CUDA where it is.
+
+    Raises:
+        SkaprofError: no such device name (exit 2), or no CUDA device here (exit 3).
+    """
+    kind, _, index = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdecimal())):
+        raise bad_value("--device", name, "auto, cpu, cuda or cuda:INDEX", ("auto", "cpu", "cuda"))
+    available = torch.cuda.is_available()
+    if kind == "auto":
+        return "cuda" if available else "cpu"
+    if kind == "cuda" and not available:
+        raise SkaprofError(
+            "--device: 'cuda' needs a CUDA GPU and a CUDA build of PyTorch, and PyTorch "
+            f"{torch.__version__} finds none here; run on this processor with: --device cpu",
+            EXIT_MISSING,
+        )
+    if index and int(index) >= torch.cuda.device_count():
+        raise bad_value("--device", name, f"an index below {torch.cuda.device_count()}")
+    return name
+
+
+def put_tf32(enabled: bool) -> None:
+    """TF32 alike for matrix products and convolutions, which by PyTorch's default it is not."""
+    torch.backends.cuda.matmul.allow_tf32 = enabled
+    torch.backends.cudnn.allow_tf32 = enabled
+
+
+def stamp(device: str) -> dict[str, Any]:
+    """The environment of a measurement, for the JSON envelope."""
+    found: dict[str, Any] = {
+        "skaprof": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "torch": torch.__version__,
+        "device": device.partition(":")[0],
+        "cpu": cpu_model(),
+        "cpu_cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 2) if sys.platform != "win32" else None,
+        "tf32": torch.backends.cudnn.allow_tf32,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "scipy": version("scipy"),
+    }
+    if found["device"] == "cuda":
+        found |= _gpu(torch.cuda.current_device())
+    return found
+
+
+def _gpu(index: int) -> dict[str, Any]:
+    properties = torch.cuda.get_device_properties(index)
+    return {
+        "device": properties.name,
+        "gpu_uuid": str(properties.uuid),
+        "gpu_memory_bytes": properties.total_memory,
+        "l2_bytes": properties.L2_cache_size,
+        "compute_capability": f"{properties.major}.{properties.minor}",
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "driver": _driver(),
+    }
+
+
+def _driver() -> str | None:
+    try:
+        import pynvml
+    except ModuleNotFoundError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except pynvml.NVMLError:
+        return None

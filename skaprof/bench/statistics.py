@@ -1,0 +1,153 @@
+"""Medians of blocks, intervals over rounds, verdicts: the protocol's arithmetic, apart from any device.
+
+The replicate is the round: samples within a block share its weather, so an interval over samples is far too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, stdev
+
+from scipy.special import bdtr, stdtrit
+
+LOOKS = (8, 16, 32)
+ALPHA = 0.05
+MOST_ROUNDS_WORTH_NAMING = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean of logarithms with its confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval's width."""
+        return (self.high - self.low) / 2
+
+    @property
+    def outer_bound(self) -> float:
+        """The largest distance from zero that the interval allows."""
+        return max(abs(self.low), abs(self.high))
+
+
+def round_value(blocks: Sequence[Sequence[float]]) -> float:
+    """One round of one contender: the mean logarithm of its blocks' medians (A B B A: two blocks)."""
+    return fmean(math.log(median(block)) for block in blocks)
+
+
+def interval(values: Sequence[float], looks: int = len(LOOKS), alpha: float = ALPHA) -> Interval:
+    """The t interval of the mean, at confidence 1 - alpha / looks: the error of all looks together is alpha.
+
+    Args:
+        values: one per round; at least 2.
+        looks: how many times the run may stop (Bonferroni).
+        alpha: the error allowed in all.
+    """
+    count = len(values)
+    center = fmean(values)
+    half_width = float(stdtrit(count - 1, 1 - alpha / looks / 2)) * stdev(values) / math.sqrt(count)
+    return Interval(center, center - half_width, center + half_width)
+
+
+def median_interval(
+    rounds: Sequence[Sequence[Sequence[float]]], looks: int = len(LOOKS), alpha: float = ALPHA
+) -> tuple[float, float]:
+    """The distribution-free interval of the median of all block medians, at confidence 1 - alpha / looks.
+
+    Its bounds are order statistics of the block medians, chosen as if each round were one observation: the blocks of a
+    round share its weather. With too few rounds for that confidence they are the smallest and the largest.
+    """
+    medians = sorted(median(block) for blocks in rounds for block in blocks)
+    count = len(rounds)
+    rank = 0
+    while rank < count // 2 and 2 * float(bdtr(rank, count, 0.5)) <= alpha / looks:
+        rank += 1
+    cut = max(0, rank - 1) * len(medians) // count
+    return medians[cut], medians[-1 - cut]
+
+
+def ratio_interval(
+    contender: Sequence[float], baseline: Sequence[float], looks: int = len(LOOKS), alpha: float = ALPHA
+) -> Interval:
+    """The interval of the log ratio contender / baseline from their round values, paired by round."""
+    return interval([ours - theirs for ours, theirs in zip(contender, baseline, strict=True)], looks, alpha)
+
+
+def verdict(ratio: Interval, tolerance: float) -> str:
+    """faster or slower: the whole interval lies beyond the tolerance; same: wholly inside; else inconclusive.
+
+    `tolerance` is a log ratio, 0 or more.
+    """
+    if ratio.high < -tolerance:
+        return "faster"
+    if ratio.low > tolerance:
+        return "slower"
+    if -tolerance < ratio.low and ratio.high < tolerance:
+        return "same"
+    return "inconclusive"
+
+
+def rounds_to_decide(ratio: Interval, tolerance: float, rounds: int) -> int | None:
+    """How many rounds would bring the interval clear of the tolerance, if it went on as it did; None if hopeless."""
+    distance = abs(abs(ratio.mean) - tolerance)
+    if distance == 0:
+        return None
+    needed = math.ceil(rounds * (ratio.half_width / distance) ** 2)
+    return needed if needed <= MOST_ROUNDS_WORTH_NAMING else None
+
+
+def tolerance_used(tolerance: float, control: Interval | None) -> float:
+    """The tolerance, widened to what the A/A control shows to be noise. Both are log ratios."""
+    return tolerance if control is None else max(tolerance, control.outer_bound)
+
+
+def outliers(samples: Sequence[float]) -> int:
+    """Samples outside Tukey's fences (1.5 interquartile ranges): counted, never deleted."""
+    if len(samples) < 4:
+        return 0
+    ordered = sorted(samples)
+    lower, upper = ordered[len(ordered) // 4], ordered[(3 * len(ordered)) // 4]
+    reach = 1.5 * (upper - lower)
+    return sum(sample < lower - reach or sample > upper + reach for sample in samples)
+
+
+def is_bimodal(samples: Sequence[float]) -> bool:
+    """Whether the samples fall into two far groups of at least a fifth each, with next to nothing in between.
+
+    The split is the widest gap of the middle of the sorted logarithms; it must be over 3 % and over 8 times the
+    typical spacing inside the groups' bulk.
+    """
+    if len(samples) < 20:
+        return False
+    logs = sorted(map(math.log, samples))
+    margin = len(logs) // 5
+    gaps = [(logs[at + 1] - logs[at], at + 1) for at in range(margin - 1, len(logs) - margin)]
+    gap, split = max(gaps)
+    left, right = logs[:split], logs[split:]
+    spread = max(_interquartile_range(left), _interquartile_range(right))
+    return gap > 0.03 and gap > 1.5 * spread
+
+
+def _interquartile_range(ordered: Sequence[float]) -> float:
+    return ordered[(3 * len(ordered)) // 4] - ordered[len(ordered) // 4]
+
+
+def has_drift(values: Sequence[float], least: float = 0.01) -> bool:
+    """Whether round values climb or fall by over `least` in all, beyond chance (p < 0.001)."""
+    count = len(values)
+    if count < 6:
+        return False
+    places = [place - (count - 1) / 2 for place in range(count)]
+    square = sum(place * place for place in places)
+    slope = sum(place * value for place, value in zip(places, values, strict=True)) / square
+    center = fmean(values)
+    residual = sum((value - center - slope * place) ** 2 for place, value in zip(places, values, strict=True))
+    error = math.sqrt(residual / (count - 2) / square)
+    climb = abs(slope) * (count - 1)
+    return climb > least and abs(slope) > float(stdtrit(count - 2, 0.9995)) * error

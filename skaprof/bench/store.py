@@ -1,0 +1,116 @@
+"""Measured rows in a JSON-lines file: a header, then each row as soon as it is measured, so that a crash loses none."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from skaprof.errors import SkaprofError, shown
+from skaprof.results import SCHEMA_VERSION
+
+Row = dict[str, Any]
+
+
+def header(command: str, environment: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The first line: the envelope of the JSON format without its rows, and the settings of the run."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "environment": dict(environment),
+        "settings": dict(settings),
+    }
+
+
+class Store:
+    """An open JSON-lines file. Each line is flushed to the disk before the next measurement starts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def start(self, head: Mapping[str, Any]) -> None:
+        """Begin the file with its header.
+
+        Raises:
+            SkaprofError: it cannot be written.
+        """
+        self._write(json.dumps(head, ensure_ascii=False) + "\n", "w")
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a row.
+
+        Raises:
+            SkaprofError: it cannot be written, its folder has gone, say.
+        """
+        self._write(json.dumps(row, ensure_ascii=False) + "\n", "a")
+
+    def truncate_to(self, good_bytes: int) -> None:
+        """Cut off a damaged last line."""
+        with self.path.open("r+b") as stream:
+            stream.truncate(good_bytes)
+
+    def _write(self, text: str, mode: str) -> None:
+        try:
+            if mode == "a" and not self.path.exists():
+                raise FileNotFoundError(2, "the file is gone")
+            with self.path.open(mode, encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise SkaprofError(f"--output: {shown(self.path)} cannot be written: {error.strerror}") from None
+
+
+def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
+    """The header and the good rows of a file, how many bytes they take, and whether a damaged last line follows.
+
+    Raises:
+        SkaprofError: no such file, or it is not one of ours, or it is damaged before its last line.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SkaprofError(f"--resume: {shown(path)} cannot be read: {error.strerror}") from None
+    documents: list[dict[str, Any]] = []
+    good = 0
+    lines = data.splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        document = _parsed(line)
+        if document is None:
+            if number < len(lines) or number == 1:
+                raise SkaprofError(f"--resume: {shown(path)} is damaged in line {number}: expected a JSON object")
+            return documents[0], documents[1:], good, True
+        documents.append(document)
+        good += len(line)
+    if not documents or "settings" not in documents[0] or "schema_version" not in documents[0]:
+        raise SkaprofError(f"--resume: {shown(path)} is no file of `skaprof latency --output FILE.jsonl`")
+    version = documents[0]["schema_version"]
+    if version != SCHEMA_VERSION:
+        raise SkaprofError(f"--resume: {shown(path)} has schema version {version}: expected {SCHEMA_VERSION}")
+    return documents[0], documents[1:], good, False
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The line's JSON object; None for anything else, a line without its end included."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    """Nothing, where a file's header agrees with this run's in device and settings.
+
+    Raises:
+        SkaprofError: naming what differs.
+    """
+    pairs = [(key, found["environment"].get(key), wanted["environment"].get(key)) for key in keys]
+    pairs += [(key, found["settings"].get(key), value) for key, value in wanted["settings"].items()]
+    for key, theirs, ours in pairs:
+        if theirs != ours:
+            raise SkaprofError(f"--resume: {shown(path)} was measured with {key} {theirs!r}: expected {ours!r}")

@@ -1,0 +1,354 @@
+"""`skaprof latency`: how long token mixers take, with an interval, a verdict and the evidence."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from skaprof.cli import options as opt
+from skaprof.cli.output import emit, require_writable, say, suffix_of, write_whole
+from skaprof.cli.run import command_line, format_of, require_package, table_text
+from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
+from skaprof.model.plan import Plan
+from skaprof.report.formats import ENDINGS, to_csv, to_json, to_markdown
+from skaprof.workload import DEFAULT_DIM
+
+if TYPE_CHECKING:
+    from skaprof.bench.configuration import Entry, Options
+    from skaprof.bench.device import Device
+
+Row = dict[str, Any]
+
+TIMINGS = ("cold", "hot", "graph", "wall")
+ALL = ("eager", "sdpa", "compile")
+BACKENDS = ("sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math")
+MOST_CONFIGURATIONS = 10_000
+_PLOT_ENDINGS = (".png", ".svg")
+_LINES = ".jsonl"
+
+_MEASURING = "Measuring"
+
+
+def latency(
+    mixer: opt.Mixers = None,
+    tokens: opt.Tokens = None,
+    size: opt.Size = None,
+    resolution: opt.Resolution = None,
+    patch: opt.Patch = None,
+    dim: opt.Dim = str(DEFAULT_DIM),
+    batch: opt.Batch = "1",
+    heads: opt.Heads = None,
+    head_dim: opt.HeadDim = None,
+    kernel_size: opt.KernelSize = None,
+    dtype: opt.Dtype = "float32",
+    mode: opt.Mode = "forward",
+    implementation: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="eager, sdpa (PyTorch picks the backend), sdpa-flash, sdpa-efficient, sdpa-cudnn, sdpa-math, compile; "
+            "all: eager, sdpa and compile, on a GPU each sdpa backend too.",
+            rich_help_panel="Sizes",
+        ),
+    ] = "eager,sdpa",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:INDEX.", rich_help_panel=_MEASURING)
+    ] = "auto",
+    timing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODE",
+            help="cold: caches flushed before each sample; hot; graph: CUDA graph replays; wall: launch included. "
+            "Default: cold on a GPU, hot on a processor.",
+            rich_help_panel=_MEASURING,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC[/IMPLEMENTATION]",
+            help="Compare with this one. Default: the first mixer's first implementation.",
+            rich_help_panel=_MEASURING,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        str,
+        typer.Option(metavar="PERCENT", help="Differences below this are none.", rich_help_panel=_MEASURING),
+    ] = "2",
+    max_seconds: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="Time limit of the whole run.", rich_help_panel=_MEASURING)
+    ] = None,
+    tf32: Annotated[
+        bool,
+        typer.Option(
+            "--tf32",
+            help="Allow TF32, for matrix products and convolutions alike. Default: neither.",
+            rich_help_panel=_MEASURING,
+        ),
+    ] = False,
+    isolate: Annotated[
+        bool,
+        typer.Option("--isolate", help="Each size in a process of its own.", rich_help_panel=_MEASURING),
+    ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Go on with a FILE.jsonl of the same device and settings.", rich_help_panel=_MEASURING
+        ),
+    ] = None,
+    format: opt.Format = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to FILE: .jsonl saves each row as soon as it is measured; .json, .csv, .md, .txt at the end.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    plot: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Draw latency: .png or .svg; repeatable.", rich_help_panel="Output"),
+    ] = None,
+) -> None:
+    """How long token mixers take here: median, 95 % interval, ratio to the baseline, verdict, and the evidence.
+
+    All mixers of one size are timed in interleaved rounds, and the baseline twice: what it differs from itself widens
+    the tolerance. A verdict needs the whole interval beyond the tolerance, and sound conditions.
+    """
+    chosen = _format(format, output)
+    _require_destinations(output, plot)
+    seconds = _number("--max-seconds", max_seconds) if max_seconds is not None else inf
+    fraction = _number("--tolerance", tolerance) / 100
+    plan = opt.plan_of(
+        mixer, tokens, size, resolution, patch, dim, batch, heads, head_dim, kernel_size, dtype, mode, "eager"
+    )
+    _check_timing(timing)
+    _implementations(implementation, on_gpu=False)
+    require_package("torch", "skaprof latency")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler that names kernels would write to stderr
+    from skaprof.bench.configuration import Options, configurations, open_device
+    from skaprof.bench.environment import put_tf32, resolve_device
+
+    where = resolve_device(device)
+    on_gpu = where != "cpu"
+    names = _implementations(implementation, on_gpu=on_gpu)
+    groups = configurations(plan, names)
+    if len(groups) > MOST_CONFIGURATIONS:
+        raise SkaprofError(f"the sweep has {len(groups):,} sizes: expected at most {MOST_CONFIGURATIONS:,}")
+    how = _timing(timing, on_gpu=on_gpu)
+    options = Options(where, how, fraction, tf32, _baseline(baseline, groups, names))
+    put_tf32(tf32)
+    session = _Session(options, open_device(where), seconds, isolate=isolate)
+    try:
+        session.prepare(output if output and output.endswith(_LINES) else None, resume)
+        interrupted = session.run(groups)
+    finally:
+        rows = session.rows
+    if rows:
+        if plot:
+            _draw(rows, plan, plot)
+        if chosen != _LINES:
+            _deliver(rows, chosen, output, session.environment)
+    if interrupted:
+        say(f"skaprof: interrupted after {session.finished:,} of {len(groups):,} sizes")
+        raise SystemExit(EXIT_INTERRUPTED)
+
+
+class _Session:
+    """One run over all groups: what is done, what is left, and where rows are kept."""
+
+    def __init__(self, options: Options, device: Device, seconds: float, *, isolate: bool) -> None:
+        from skaprof.bench.environment import stamp
+
+        self.options, self.device, self.isolate = options, device, isolate
+        self.deadline = device.now() + seconds
+        self.environment = stamp(options.device)
+        self.rows: list[Row] = []
+        self.finished = 0
+        self.store: Any = None
+
+    def prepare(self, output: str | None, resume: str | None) -> None:
+        """Open the file rows are saved to, with the rows it holds already."""
+        from skaprof.bench.environment import IDENTITY
+        from skaprof.bench.store import Store, header, read, require_same
+
+        head = header(command_line(), self.environment, self.options.as_dict())
+        if resume is not None:
+            if output is not None and Path(output) != Path(resume):
+                raise SkaprofError("--resume goes on in its own file: expected no other --output FILE.jsonl")
+            path = Path(resume)
+            found, rows, good_bytes, damaged = read(path)
+            require_same(path, found, head, IDENTITY)
+            self.store, self.rows = Store(path), rows
+            if damaged:
+                self.store.truncate_to(good_bytes)
+                say(f"--resume: the last line of {path} was cut off; its {len(rows):,} good rows are kept")
+        elif output is not None:
+            self.store = Store(Path(output))
+            self.store.start(head)
+
+    def run(self, groups: list[list[Entry]]) -> bool:
+        """Measure what is missing; whether Ctrl-C ended it."""
+        from skaprof.bench.configuration import identity, unmeasured
+        from skaprof.cli.progress import Progress
+
+        left = list(unmeasured(groups, {identity_of(row) for row in self.rows}))
+        self.finished = len(groups) - len(left)
+        if self.finished and left:
+            say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
+        with Progress("timing", len(left)) as bar:
+            try:
+                for group in left:
+                    if self.device.now() > self.deadline:
+                        say(f"--max-seconds: {self.finished:,} of {len(groups):,} sizes measured when time ran out")
+                        return False
+                    wanted = {identity(entry) for entry in group}
+                    stale = [row for row in self.rows if identity_of(row) in wanted]
+                    fresh = self._measure(group, bar.tick)
+                    self.rows = [row for row in self.rows if row not in stale] + fresh
+                    self._save(fresh)
+                    self.finished += 1
+                    bar.advance()
+            except KeyboardInterrupt:
+                return True
+        return False
+
+    def _measure(self, group: list[Entry], tick: Callable[[int], None]) -> list[Row]:
+        if self.isolate:
+            from skaprof.bench.worker import measure_isolated
+
+            return measure_isolated(group, self.options, self.deadline - self.device.now())
+        from skaprof.bench.configuration import measure_configuration
+
+        return measure_configuration(group, self.options, self.device, self.deadline, tick)
+
+    def _save(self, rows: list[Row]) -> None:
+        if self.store is None:
+            return
+        try:
+            for row in rows:
+                self.store.append(row)
+        except SkaprofError:
+            emit(json.dumps(row) + "\n" for row in self.rows)  # what was measured is not lost with the file
+            raise
+
+
+def identity_of(row: Row) -> tuple[Any, ...]:
+    """What makes a saved row this row and no other."""
+    from skaprof.results import SIZE_KEYS
+
+    return tuple(row.get(key) for key in SIZE_KEYS)
+
+
+def _format(format: str | None, output: str | None) -> str:
+    if format is None and output is not None and output.lower().endswith(_LINES):
+        return _LINES
+    if format is None and output is not None:
+        return ENDINGS[suffix_of("--output", output, (*ENDINGS, _LINES))]
+    return format_of(format, None)
+
+
+def _require_destinations(output: str | None, plot: list[str] | None) -> None:
+    if output is not None:
+        require_writable("--output", output)
+    for path in plot or ():
+        suffix_of("--plot", path, _PLOT_ENDINGS)
+        require_writable("--plot", path)
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < inf:
+        raise bad_value(option, text, "a number above 0")
+    return value
+
+
+def _check_timing(timing: str | None) -> None:
+    from skaprof.workload import check_choice
+
+    if timing is not None:
+        check_choice("--timing", timing, TIMINGS)
+
+
+def _timing(timing: str | None, *, on_gpu: bool) -> str:
+    if timing is None:
+        return "cold" if on_gpu else "hot"
+    if timing == "graph" and not on_gpu:
+        raise bad_value("--timing", timing, "cold, hot or wall on a processor: graphs are CUDA's")
+    return timing
+
+
+def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
+    from skaprof.grids import parse_choices
+
+    if text == "all":
+        return (*ALL[:2], *(BACKENDS if on_gpu else ()), ALL[2])
+    return parse_choices("--implementation", text, (*ALL, *BACKENDS))
+
+
+def _baseline(text: str | None, groups: list[list[Entry]], implementations: tuple[str, ...]) -> str:
+    """The label of the baseline's contender, `mhsa (eager)` say."""
+    first = groups[0][0]
+    mixer, _, implementation = (text or first.mixer).partition("/")
+    implementation = implementation or implementations[0]
+    mixers = list(dict.fromkeys(entry.mixer for group in groups for entry in group))
+    if mixer not in mixers:
+        raise bad_value("--baseline", mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
+    if implementation not in implementations:
+        expected = f"one of the implementations timed: {', '.join(implementations)}"
+        raise bad_value("--baseline", implementation, expected, implementations)
+    return f"{mixer} ({implementation})"
+
+
+def _draw(rows: list[Row], plan: Plan, paths: list[str]) -> None:
+    from skaprof.report.plot import latency_plot
+    from skaprof.report.table import caption
+
+    for path in paths:
+        image = latency_plot(rows, plan.swept, caption(rows), suffix_of("--plot", path, _PLOT_ENDINGS))
+        write_whole("--plot", path, [image])
+        say(f"wrote {path}")
+
+
+def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict[str, Any]) -> None:
+    renderers: dict[str, Callable[[], Iterator[str]]] = {
+        "json": lambda: to_json(command_line(), environment, rows),
+        "csv": lambda: to_csv(map(_flat, rows)),
+        "markdown": lambda: to_markdown(map(_without_samples, rows)),
+        "table": lambda: _table(rows, to_terminal=output is None),
+    }
+    text = renderers[chosen]()
+    if output is None:
+        emit(text)
+    else:
+        write_whole("--output", output, text)
+        say(f"wrote {output}")
+
+
+def _table(rows: list[Row], *, to_terminal: bool) -> Iterator[str]:
+    from skaprof.report import latency as report
+    from skaprof.report.table import caption
+
+    sentences = [*report.pair_sentences(rows), *report.run_sentences(rows)]
+    return table_text(report.latency_table(rows), caption(rows), sentences, to_terminal=to_terminal)
+
+
+def _flat(row: Row) -> Row:
+    """Lists joined by semicolons, for one cell of a CSV file."""
+    return {key: ";".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def _without_samples(row: Row) -> Row:
+    dropped = ("samples_ms", "off_clock_samples_ms", "kernels")
+    return {key: value for key, value in _flat(row).items() if key not in dropped}

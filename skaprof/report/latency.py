@@ -1,0 +1,122 @@
+"""Measured rows as a terminal table, as sentences, and as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from skaprof.report.numbers import significant
+from skaprof.report.table import size_cells, size_columns
+
+Row = Mapping[str, Any]
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_BAR_WIDTH = 16
+_VERDICT_STYLES = {"faster": "bold green", "slower": "bold red", "inconclusive": "yellow"}
+
+
+def latency_table(rows: Sequence[Row]) -> Table:
+    """One line a row: median and interval, ratio to the baseline and verdict, throughput, a bar, and flags."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    sizes = size_columns(rows)
+    for column in sizes:
+        table.add_column(column.words, no_wrap=True)
+    for words in ("median\n(ms)", "95 % CI\n(ms)", "ratio", "verdict", "images/s", "TFLOP/s"):
+        table.add_column(words, justify="left" if words == "verdict" else "right", no_wrap=True)
+    for words in ("", "samples", "flags"):
+        table.add_column(words, no_wrap=True)
+    slowest = max((row["median_ms"] for row in rows if row["median_ms"]), default=1.0)
+    for row in rows:
+        table.add_row(*size_cells(sizes, row), *_figures(row, slowest))
+    return table
+
+
+def _figures(row: Row, slowest: float) -> list[str | Text]:
+    if row["median_ms"] is None:
+        return ["-", "-", "-", Text(row["verdict"], style="yellow"), "-", "-", "", "", str(row["error"])]
+    interval = f"{significant(row['ci_low_ms'])} to {significant(row['ci_high_ms'])}"
+    bar = "█" * max(1, round(_BAR_WIDTH * row["median_ms"] / slowest))
+    return [
+        significant(row["median_ms"]),
+        interval,
+        f"{row['ratio']:.3f}x",
+        Text(row["verdict"], style=_VERDICT_STYLES.get(row["verdict"], "")),
+        significant(row["images_per_s"]),
+        significant(row["tflops"], 3),
+        bar,
+        sparkline(row["samples_ms"]),
+        ", ".join(row["flags"]),
+    ]
+
+
+def sparkline(samples: Sequence[float], width: int = 16) -> str:
+    """The samples in order, as so many blocks: each the mean of its share, between the 5 % and 95 % quantiles."""
+    if not samples:
+        return ""
+    ordered = sorted(samples)
+    low, high = ordered[len(ordered) // 20], ordered[-1 - len(ordered) // 20]
+    width = min(width, len(samples))
+    blocks = []
+    for at in range(width):
+        share = samples[at * len(samples) // width : (at + 1) * len(samples) // width]
+        level = (sum(share) / len(share) - low) / (high - low) if high > low else 0.0
+        blocks.append(_SPARKS[min(7, max(0, int(level * 8)))])
+    return "".join(blocks)
+
+
+def pair_sentences(rows: Sequence[Row]) -> list[str]:
+    """One sentence for each row that was compared with its baseline."""
+    return [_pair_sentence(row, rows) for row in rows if row["median_ms"] is not None and row["verdict"] != "baseline"]
+
+
+def _pair_sentence(row: Row, rows: Sequence[Row]) -> str:
+    name = f"{row['mixer']} ({row['implementation']})"
+    if len({(other["tokens"], other["dim"], other["batch"], other["heads"]) for other in rows}) > 1:
+        name += f" at {row['tokens']:,} tokens, dim {row['dim']:,}, batch {row['batch']:,}"
+    low, middle, high = row["ratio_low"], row["ratio"], row["ratio_high"]
+    if row["verdict"] == "faster":
+        said = f"is {1 / middle:.2f}x faster than {row['baseline']}, 95 % CI {1 / high:.2f} to {1 / low:.2f}"
+    elif row["verdict"] == "slower":
+        said = f"is {middle:.2f}x slower than {row['baseline']}, 95 % CI {low:.2f} to {high:.2f}"
+    elif row["verdict"] == "same":
+        said = f"is as fast as {row['baseline']} within {100 * row['tolerance']:.1f} %"
+    else:
+        said = f"against {row['baseline']}: inconclusive, ratio {middle:.3f}, 95 % CI {low:.3f} to {high:.3f}"
+        said += f", tolerance {100 * row['tolerance']:.1f} %"
+        if row["rounds_to_decide"]:
+            said += f"; some {row['rounds_to_decide']:,} rounds would decide"
+    return f"{name} {said}."
+
+
+def run_sentences(rows: Sequence[Row]) -> list[str]:
+    """How it was measured, and what the flags mean that were raised."""
+    measured = [row for row in rows if row["median_ms"] is not None]
+    if not measured:
+        return ["Nothing could be measured."]
+    rounds = sorted({row["rounds"] for row in measured})
+    widest = max(row["tolerance"] for row in measured)
+    spread = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
+    sentences = [
+        f"{measured[0]['timing']} timing on {measured[0]['device']}, {spread} rounds of all contenders, each forward then "
+        f"reversed; intervals over rounds; tolerance {100 * widest:.1f} %, what the baseline differs from itself included."
+    ]
+    raised = sorted({flag for row in measured for flag in row["flags"]} & set(FLAG_WORDS))
+    return sentences + [f"{flag}: {FLAG_WORDS[flag]}." for flag in raised]
+
+
+FLAG_WORDS = {
+    "drift": "the times climbed or fell through the run; interleaving cancels it in ratios, not in medians",
+    "bimodal": "the samples fall into two groups; look at samples_ms",
+    "throttled": "the device's clock was not what it was at the start; no verdict",
+    "shared": "another process used the device; no verdict",
+    "launch-exposed": "the host could not launch ahead of the device; times include launches; no verdict",
+    "warm-leak": "the cache was not cold; no verdict",
+    "resolution": "too short for the event clock's 0.5 us; use --timing hot or graph; no verdict",
+    "kernel-changed": "other kernels ran at the end than at the start; no verdict",
+    "unsynchronized": "work went on after the end was recorded; no verdict",
+    "aa-failed": "the baseline differed from itself; no verdict",
+}
