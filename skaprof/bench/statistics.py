@@ -79,14 +79,16 @@ def ratio_interval(
     return interval([ours - theirs for ours, theirs in zip(contender, baseline, strict=True)], looks, alpha)
 
 
-def verdict(ratio: Interval, tolerance: float) -> str:
-    """faster or slower: the whole interval lies beyond the tolerance; same: wholly inside; else inconclusive.
+def verdict(ratio: Interval, tolerance: float, control: Interval | None = None) -> str:
+    """faster or slower: the whole interval lies beyond the tolerance, and beyond what the A/A control shows as noise.
 
-    `tolerance` is a log ratio, 0 or more.
+    same: the whole interval lies inside the tolerance; noise does not widen it, or a bad enough run would call anything
+    the same. Else inconclusive. `tolerance` is a log ratio, 0 or more.
     """
-    if ratio.high < -tolerance:
+    noise = tolerance_used(tolerance, control)
+    if ratio.high < -noise:
         return "faster"
-    if ratio.low > tolerance:
+    if ratio.low > noise:
         return "slower"
     if -tolerance < ratio.low and ratio.high < tolerance:
         return "same"
@@ -98,7 +100,7 @@ def rounds_to_decide(ratio: Interval, tolerance: float, rounds: int) -> int | No
     distance = abs(abs(ratio.mean) - tolerance)
     if distance == 0:
         return None
-    needed = math.ceil(rounds * (ratio.half_width / distance) ** 2)
+    needed = math.ceil(rounds * (ratio.half_width / distance) ** 2 - 1e-9)
     return needed if needed <= MOST_ROUNDS_WORTH_NAMING else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,25 +10,48 @@ from skaprof.cli.output import require_writable, say, suffix_of, write_whole
 from skaprof.workload import check_choice
 
 _ENDINGS = (".png", ".svg")
+_FIGURES = ("3", "4")
 
 
 def figure(
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="Which figure of arXiv 2412.07049: 4.")],
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="Which figure of arXiv 2412.07049: 3 or 4.")],
     output: Annotated[
         list[str], typer.Option("--output", "-o", metavar="FILE", help="Where to: .png or .svg; repeatable.")
     ],
+    device: Annotated[str, typer.Option(metavar="NAME", help="Figure 3 only: auto, cpu, cuda or cuda:INDEX.")] = "auto",
 ) -> None:
-    """Redraw a figure of the paper from the closed forms.
+    """Redraw a figure of the paper.
 
-    4: MACs and parameters of MHSA, SKA and CSKA over the spatial dimension (d = 256) and the embedding dimension
-    (n = 256).
+    3: its speed half, throughput of MHSA, SKA and CSKA over the number of heads, measured here (n = 196, d = 384).
+
+    4: MACs and parameters over the spatial dimension (d = 256) and the embedding dimension (n = 256), from the closed
+    forms.
     """
-    from skaprof.report.figures import FIGURES, draw_figure_4
-
-    check_choice("NUMBER", number, FIGURES)
+    check_choice("NUMBER", number, _FIGURES)
     suffixes = [suffix_of("--output", path, _ENDINGS) for path in output]
     for path in output:
         require_writable("--output", path)
-    for path, image in zip(output, draw_figure_4(suffixes), strict=True):
+    for path, image in zip(output, _draw(number, suffixes, device), strict=True):
         write_whole("--output", path, [image])
         say(f"wrote {path}")
+
+
+def _draw(number: str, suffixes: list[str], device: str) -> list[bytes]:
+    if number == "4":
+        from skaprof.report.figures import draw_figure_4
+
+        return draw_figure_4(suffixes)
+    from skaprof.report.figures import FIGURE_3_AXIS, draw_figure_3
+
+    return draw_figure_3(_measured_over_heads(FIGURE_3_AXIS, device), suffixes)
+
+
+def _measured_over_heads(heads: tuple[int, ...], device: str) -> list[dict[str, Any]]:
+    from skaprof.cli.latency import measured_rows
+    from skaprof.model.plan import SizeGrid, make_plan
+    from skaprof.model.spec import parse_mixer
+    from skaprof.report.figures import FIGURE_3_DIM, PAPER_MIXERS
+
+    grid = SizeGrid(dims=(FIGURE_3_DIM,), heads=heads, batches=(8,))
+    plan = make_plan([parse_mixer(text) for text in PAPER_MIXERS], grid)
+    return measured_rows(plan, ("sdpa",), device)

@@ -162,6 +162,27 @@ def latency(
         raise SystemExit(EXIT_INTERRUPTED)
 
 
+def measured_rows(plan: Plan, implementations: tuple[str, ...], device: str) -> list[Row]:
+    """The plan's rows timed with default settings on `device`, for other commands.
+
+    Raises:
+        SkaprofError: as the command.
+    """
+    require_package("torch", "timing")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    from skaprof.bench.configuration import Options, configurations, open_device
+    from skaprof.bench.environment import put_tf32, resolve_device
+
+    where = resolve_device(device)
+    groups = configurations(plan, implementations)
+    options = Options(where, _timing(None, on_gpu=where != "cpu"), baseline=_baseline(None, groups, implementations))
+    put_tf32(options.tf32)
+    session = _Session(options, open_device(where), inf, isolate=False)
+    if session.run(groups):
+        raise KeyboardInterrupt
+    return session.rows
+
+
 class _Session:
     """One run over all groups: what is done, what is left, and where rows are kept."""
 

@@ -9,8 +9,9 @@ from skaprof.model.plan import SizeGrid, make_plan
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer
 
-FIGURES = ("4",)
-_MIXERS = ("mhsa", "ska", "cska")
+PAPER_MIXERS = ("mhsa", "ska", "cska")
+FIGURE_3_AXIS = (1, 2, 4, 8, 16, 32)
+FIGURE_3_DIM = 384
 _FIXED = 256
 _SIDES = tuple((side, side) for side in (4, 6, 8, 11, 16, 23, 32, 45, 64))
 _DIMS = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -33,6 +34,18 @@ def draw_figure_4(suffixes: Sequence[str]) -> list[bytes]:
     return [panel_grid(panels, title, suffix) for suffix in suffixes]
 
 
+def draw_figure_3(rows: Sequence[dict[str, Any]], suffixes: Sequence[str]) -> list[bytes]:
+    """The speed half of figure 3 from measured rows: images per second over the heads, with interval bands."""
+    from skaprof.report.plot import latency_plot
+
+    first = rows[0]
+    title = (
+        f"Throughput on {first['device']}: {first['tokens']} tokens, dim {first['dim']}, batch {first['batch']}, "
+        f"{first['dtype']}, {first['implementation']}, {first['timing']}"
+    )
+    return [latency_plot(rows, ("heads",), title, suffix, "images_per_s") for suffix in suffixes]
+
+
 def _rows(grid: SizeGrid) -> list[dict[str, Any]]:
-    plan = make_plan([parse_mixer(text) for text in _MIXERS], grid)
+    plan = make_plan([parse_mixer(text) for text in PAPER_MIXERS], grid)
     return [cost_row(variant, workload).as_dict() for variant, workload in plan.rows()]

@@ -83,10 +83,10 @@ def _pair_sentence(row: Row, rows: Sequence[Row]) -> str:
     elif row["verdict"] == "slower":
         said = f"is {middle:.2f}x slower than {row['baseline']}, 95 % CI {low:.2f} to {high:.2f}"
     elif row["verdict"] == "same":
-        said = f"is as fast as {row['baseline']} within {100 * row['tolerance']:.1f} %"
+        said = f"is as fast as {row['baseline']}, 95 % CI of the ratio {low:.3f} to {high:.3f}"
     else:
         said = f"against {row['baseline']}: inconclusive, ratio {middle:.3f}, 95 % CI {low:.3f} to {high:.3f}"
-        said += f", tolerance {100 * row['tolerance']:.1f} %"
+        said += f", where a difference must exceed {100 * row['tolerance']:.1f} %"
         if row["rounds_to_decide"]:
             said += f"; some {row['rounds_to_decide']:,} rounds would decide"
     return f"{name} {said}."
@@ -101,8 +101,9 @@ def run_sentences(rows: Sequence[Row]) -> list[str]:
     widest = max(row["tolerance"] for row in measured)
     spread = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
     sentences = [
-        f"{measured[0]['timing']} timing on {measured[0]['device']}, {spread} rounds of all contenders, each forward then "
-        f"reversed; intervals over rounds; tolerance {100 * widest:.1f} %, what the baseline differs from itself included."
+        f"{measured[0]['timing']} timing on {measured[0]['device']}, {spread} rounds of all contenders, each forward "
+        f"then reversed; intervals over rounds; to be faster or slower takes {100 * widest:.1f} % "
+        "(the tolerance, or what the baseline differs from itself)."
     ]
     raised = sorted({flag for row in measured for flag in row["flags"]} & set(FLAG_WORDS))
     return sentences + [f"{flag}: {FLAG_WORDS[flag]}." for flag in raised]
