@@ -12,6 +12,8 @@ def run() -> None:
 
         sys.exit(main())
     except KeyboardInterrupt:
+        if sys.stderr is not None:
+            sys.stderr.write("skaprof: interrupted\n")
         sys.exit(130)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from skaprof.errors import SkaprofError, bad_value, missing_package
-from skaprof.grids import parse_count, parse_grid, parse_sizes
+from skaprof.grids import MAX_GRID_VALUES, parse_count, parse_grid, parse_sizes
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.plan import Plan, SizeGrid, Variant, make_plan
 from skaprof.model.rows import cost_row
@@ -20,7 +21,7 @@ from skaprof.workload import (
     MODES,
     Workload,
     check_choice,
-    nearly_square,
+    nearly_squares,
 )
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ Sizes = int | str | Iterable[int]
 Grid = str | tuple[int, int] | Iterable[tuple[int, int]]
 """One (height, width), several, or text (`"14x20,7x7"`)."""
 Words = str | Iterable[str]
-
-T = TypeVar("T")
 
 
 def cost(
@@ -116,8 +115,10 @@ def sweep(
     Raises:
         SkaprofError: as `cost`; also a sweep that is too large to hold, with its size.
     """
-    from skaprof.columns import sweep_frame
-
+    try:
+        from skaprof.columns import sweep_frame
+    except ModuleNotFoundError as error:
+        raise missing_package(str(error.name), "skaprof.sweep") from None
     grid = SizeGrid(
         _sizes("batch", batch),
         _sides(tokens, size),
@@ -127,7 +128,7 @@ def sweep(
         _sizes("kernel_size", kernel_size),
     )
     plan = make_plan(
-        [parse_mixer(text) for text in _words(mixers)],
+        [parse_mixer(text, "mixers") for text in _words("mixers", mixers)],
         grid,
         _choices("implementation", implementation, IMPLEMENTATIONS),
         _choices("mode", mode, MODES),
@@ -142,8 +143,10 @@ def formula(mixer: str, *, implementation: str = "eager", mode: str = "forward")
     Raises:
         SkaprofError: an unknown mixer, implementation or mode.
     """
-    from skaprof.symbolic import formulas
-
+    try:
+        from skaprof.symbolic import formulas
+    except ModuleNotFoundError as error:
+        raise missing_package(str(error.name), "skaprof.formula") from None
     return formulas(parse_mixer(mixer), implementation, check_choice("mode", mode, MODES))
 
 
@@ -175,7 +178,7 @@ def _one(
 ) -> tuple[Variant, Workload]:
     grid = SizeGrid(
         (parse_count("batch", batch),),
-        _sides(tokens, size),
+        _sides(None if tokens is None else parse_count("tokens", tokens), None if size is None else [_pair(size)]),
         (parse_count("dim", dim),),
         () if heads is None else (parse_count("heads", heads),),
         () if head_dim is None else (parse_count("head_dim", head_dim),),
@@ -188,7 +191,8 @@ def _one(
         [check_choice("mode", mode, MODES)],
         [check_choice("dtype", dtype, tuple(DTYPE_BYTES))],
     )
-    return next(plan.rows())
+    row = next(plan.rows())
+    return row.variant, row.workload
 
 
 def _sizes(name: str, sizes: Sizes | None) -> tuple[int, ...]:
@@ -196,35 +200,56 @@ def _sizes(name: str, sizes: Sizes | None) -> tuple[int, ...]:
         return ()
     if isinstance(sizes, str):
         return parse_grid(name, sizes)
-    if isinstance(sizes, Iterable):
-        values = tuple(dict.fromkeys(parse_count(name, value) for value in sizes))
-        if not values:
-            raise SkaprofError(f"{name}: no values: expected at least one size")
-        return values
-    return (parse_count(name, sizes),)
+    return tuple(dict.fromkeys(parse_count(name, value) for value in _several(name, sizes)))
+
+
+def _several(name: str, value: object) -> list[object]:
+    """The values of an iterable; a single value, or a zero-dimensional array, as the only one.
+
+    Raises:
+        SkaprofError: no values or too many, or bytes, which would iterate as numbers.
+    """
+    if isinstance(value, bytes):
+        raise bad_value(name, value, "a size, a grid as text, or an iterable of sizes")
+    try:
+        values = list(islice(iter(value), MAX_GRID_VALUES + 1))  # type: ignore[call-overload]  # or a TypeError
+    except TypeError:
+        values = [value]
+    if not values:
+        raise SkaprofError(f"{name}: no values: expected at least one")
+    if len(values) > MAX_GRID_VALUES:
+        raise SkaprofError(f"{name}: more than {MAX_GRID_VALUES:,} values: expected fewer")
+    return values
 
 
 def _sides(tokens: Sizes | None, size: Grid | None) -> tuple[tuple[int, int], ...]:
     if tokens is not None and size is not None:
         raise SkaprofError("tokens and size both name the token grid: expected one of them")
     if size is None:
-        return tuple(nearly_square(count) for count in _sizes("tokens", DEFAULT_TOKENS if tokens is None else tokens))
+        return tuple(nearly_squares(_sizes("tokens", DEFAULT_TOKENS if tokens is None else tokens)))
     if isinstance(size, str):
         return parse_sizes("size", size)
-    pairs = list(size)
-    if len(pairs) == 2 and not isinstance(pairs[0], Iterable):
-        pairs = [tuple(pairs)]
-    sides = []
-    for pair in pairs:
-        if not isinstance(pair, Iterable) or len(both := list(pair)) != 2:
-            raise bad_value("size", pair, "a pair (height, width)")
-        sides.append((parse_count("size", both[0]), parse_count("size", both[1])))
-    return tuple(dict.fromkeys(sides))
+    pairs = _several("size", size)
+    if len(pairs) == 2 and not any(isinstance(side, Iterable) for side in pairs):
+        return (_pair(pairs),)
+    return tuple(dict.fromkeys(map(_pair, pairs)))
 
 
-def _words(words: Words) -> list[str]:
-    return [words] if isinstance(words, str) else list(words)
+def _pair(pair: object) -> tuple[int, int]:
+    """(height, width) from any pair.
+
+    Raises:
+        SkaprofError: it is none.
+    """
+    sides = list(pair) if isinstance(pair, Iterable) and not isinstance(pair, str | bytes) else []
+    if len(sides) != 2:
+        raise bad_value("size", pair, "a pair (height, width)")
+    return parse_count("size", sides[0]), parse_count("size", sides[1])
+
+
+def _words(name: str, words: Words) -> list[object]:
+    return [words] if isinstance(words, str) else _several(name, words)
 
 
 def _choices(name: str, words: Words, choices: tuple[str, ...]) -> list[str]:
-    return [check_choice(name, word, choices) for word in _words(words)]
+    return [check_choice(name, str(word), choices) for word in _words(name, words)]

@@ -37,8 +37,9 @@ def bad_value(option: str, value: object, expected: str, choices: Iterable[str] 
     """An error that names the option, the value and what is expected, with the nearest of `choices` if one is near."""
     from difflib import get_close_matches  # only needed once something is wrong
 
-    near = get_close_matches(str(value)[:200], list(choices), n=1)
-    suggestion = f"; did you mean {near[0]!r}?" if near else ""
+    by_lower_case = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(str(value)[:200].lower(), list(by_lower_case), n=1)
+    suggestion = f"; did you mean {by_lower_case[near[0]]!r}?" if near and by_lower_case[near[0]] != value else ""
     return SkaprofError(f"{option}: {shown(value)} is not valid: expected {expected}{suggestion}")
 
 

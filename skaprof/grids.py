@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 from skaprof.errors import SkaprofError, bad_value, shown
-from skaprof.workload import check_choice, nearly_square
+from skaprof.workload import DEFAULT_TOKENS, check_choice, nearly_squares
 
 MAX_SIZE = 10**9
 MAX_GRID_VALUES = 1_000_000
+DEFAULT_PATCH = 16
 
 _COUNT = re.compile(r"[0-9]+", re.ASCII)
 _COUNT_EXPECTED = f"a whole number from 1 to {MAX_SIZE:,}"
@@ -56,7 +57,10 @@ def _parse_range(option: str, part: str) -> Sequence[int]:
     fields = [field.strip() for field in part.split(":")]
     if len(fields) not in (2, 3):
         raise bad_value(option, part, "a range START:STOP, START:STOP:STEP or START:STOP:*FACTOR")
-    start, stop = (parse_count(option, field) for field in fields[:2])
+    try:
+        start, stop = (parse_count(option, field) for field in fields[:2])
+    except SkaprofError:
+        raise bad_value(option, part, f"a range of {_COUNT_EXPECTED.removeprefix('a ')}s") from None
     step = fields[2] if len(fields) == 3 else "1"
     if stop < start:
         raise bad_value(option, part, f"a range that does not run backward: {start} is above {stop}")
@@ -115,19 +119,24 @@ def _parse_size(option: str, part: str) -> tuple[int, int]:
     sides = part.lower().split("x")
     if len(sides) > 2:
         raise bad_value(option, part, "HEIGHTxWIDTH such as 14x20")
-    height = parse_count(option, sides[0])
-    return height, parse_count(option, sides[1]) if len(sides) == 2 else height
+    try:
+        height = parse_count(option, sides[0])
+        return height, parse_count(option, sides[1]) if len(sides) == 2 else height
+    except SkaprofError:
+        raise bad_value(option, part, f"HEIGHTxWIDTH such as 14x20, each {_COUNT_EXPECTED}") from None
 
 
 def token_grid_sides(
-    tokens: str | None, size: str | None, resolution: str | None, patch: str | None, default_tokens: int
+    tokens: str | None, size: str | None, resolution: str | None, patch: str | None, most: int = MAX_GRID_VALUES
 ) -> tuple[tuple[int, int], ...]:
-    """The (height, width) of each token grid that --tokens, --size or --resolution with --patch name.
+    """The (height, width) of each token grid that --tokens, --size or --resolution with --patch name; 14 x 14 if none.
 
     Raises:
-        SkaprofError: more than one of them, a patch without a resolution, or a patch that does not divide it.
+        SkaprofError: more than one of them, a patch without a resolution, a patch that does not divide it, or more than
+            `most` token counts (found before their grids are).
     """
-    given = [f"--{name}" for name, value in (("tokens", tokens), ("size", size), ("resolution", resolution)) if value]
+    named = {"--tokens": tokens, "--size": size, "--resolution": resolution}
+    given = [option for option, value in named.items() if value is not None]
     if len(given) > 1:
         raise SkaprofError(f"{' and '.join(given)} all name the token grid: expected one of them")
     if patch is not None and resolution is None:
@@ -135,9 +144,16 @@ def token_grid_sides(
     if size is not None:
         return parse_sizes("--size", size)
     if resolution is not None:
-        return _patched(parse_sizes("--resolution", resolution), parse_grid("--patch", patch or "16"))
-    counts = parse_grid("--tokens", tokens) if tokens is not None else (default_tokens,)
-    return tuple(nearly_square(count) for count in counts)
+        return _patched(
+            parse_sizes("--resolution", resolution),
+            parse_grid("--patch", str(DEFAULT_PATCH) if patch is None else patch),
+        )
+    counts = parse_grid("--tokens", tokens) if tokens is not None else (DEFAULT_TOKENS,)
+    if len(counts) > most:
+        raise bad_value(
+            "--tokens", tokens, f"at most {most:,} values beside the other sizes, and this has {len(counts):,}"
+        )
+    return tuple(nearly_squares(counts))
 
 
 def _patched(resolutions: Sequence[tuple[int, int]], patches: Sequence[int]) -> tuple[tuple[int, int], ...]:

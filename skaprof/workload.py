@@ -1,5 +1,6 @@
 """Workload: the sizes that flow through every figure skaprof computes, proves or times."""
 
+from collections.abc import Sequence
 from math import isqrt
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,6 +12,8 @@ Size: TypeAlias = Any
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 MODES = ("forward", "train")
 IMPLEMENTATIONS = ("eager", "sdpa")
+
+_MOST_TRIAL_DIVISIONS = 200_000_000
 
 DEFAULT_HEAD_DIM = 32
 DEFAULT_TOKENS = 196
@@ -50,6 +53,24 @@ def nearly_square(tokens: int) -> tuple[int, int]:
     return height, tokens // height
 
 
+def nearly_squares(counts: Sequence[int]) -> list[tuple[int, int]]:
+    """`nearly_square` of each count; a long run of neighbours is sieved, which takes a second for a million.
+
+    Raises:
+        SkaprofError: so many large counts so far apart that it would take minutes.
+    """
+    first, last = min(counts), max(counts)
+    if len(counts) > 1000 and last - first < 50 * len(counts):
+        heights = [1] * (last - first + 1)
+        for side in range(2, isqrt(last) + 1):
+            start = max(side * side, -(-first // side) * side) - first
+            heights[start::side] = [side] * len(range(start, len(heights), side))
+        return [(heights[count - first], count // heights[count - first]) for count in counts]
+    if sum(map(isqrt, counts)) > _MOST_TRIAL_DIVISIONS:
+        raise bad_value("--tokens", f"{first}..{last}", "fewer or smaller token counts, or --size, to find their grids")
+    return [nearly_square(count) for count in counts]
+
+
 def default_head_dim(dim: int) -> int:
     """32 where that divides `dim`, else the largest divisor of `dim` up to 32."""
     return next(width for width in range(min(DEFAULT_HEAD_DIM, dim), 0, -1) if dim % width == 0)
@@ -64,6 +85,9 @@ def resolve_heads(dim: int, heads: int | None, head_dim: int | None) -> tuple[in
     Raises:
         SkaprofError: heads or head_dim was given alone and does not divide dim.
     """
+    for name, value in (("heads", heads), ("head_dim", head_dim)):
+        if value is not None and value < 1:
+            raise bad_value(name, value, "a whole number of 1 or more")
     if heads is not None and head_dim is not None:
         return heads, head_dim
     if heads is not None:

@@ -55,7 +55,7 @@ def test_break_even_against_mhsa_agrees_with_brute_force(text: str, heads: int, 
     ours, theirs = Variant(spec, mode=mode), Variant(mhsa, mode=mode)
     kernel = spec.resolve_kernel_size()
     sizes = Workload(1, 1, 1, dim, heads, head_dim, kernel)
-    found = token_breakevens(ours, theirs, sizes, ("params", "macs"))
+    found = token_breakevens((ours, sizes), (theirs, sizes._replace(kernel_size=None)), ("params", "macs"))
     for metric in ("params", "macs"):
         differences = [
             getattr(cost_row(ours, sizes._replace(height=n)), metric)
@@ -66,13 +66,13 @@ def test_break_even_against_mhsa_agrees_with_brute_force(text: str, heads: int, 
 
 
 def test_the_papers_break_evens_at_dim_256() -> None:
-    against = Variant(parse_mixer("mhsa"))
     sizes = Workload(1, 1, 1, 256, 8, 32, 3)
-    assert token_breakevens(Variant(parse_mixer("ska")), against, sizes, ("params", "macs")) == {
+    mhsa, ska, cska = ((Variant(parse_mixer(text)), sizes) for text in ("mhsa", "ska", "cska"))
+    assert token_breakevens(ska, mhsa, ("params", "macs")) == {
         "params": BreakEven("up_to", 255),
         "macs": BreakEven("always"),
     }
-    assert token_breakevens(Variant(parse_mixer("cska")), against, sizes, ("params", "macs")) == {
+    assert token_breakevens(cska, mhsa, ("params", "macs")) == {
         "params": BreakEven("up_to", 28),
         "macs": BreakEven("up_to", 31),
     }

@@ -70,7 +70,7 @@ BAD = [
     (("--tokens", "1:9:0"), "a step of 1 or more"),
     (("--tokens", "1:9:*1"), "never ends"),
     (("--tokens", "1:1000000000"), "1,000,000,000"),
-    (("--tokens", "1:100000", "--dim", "32:32000:32"), "300,000,000 rows"),
+    (("--tokens", "1:100000", "--dim", "32:32000:32"), "--tokens: '1:100000'"),
     (("--tokens", "1:3000"), "9,000 rows: expected at most 2,000 in a table"),
     (("--heads", "7"), "'7' is not valid: expected a divisor of dim 256"),
     (("--kernel-size", "4"), "--kernel-size: '4' is not valid: expected an odd number"),
@@ -253,3 +253,88 @@ def test_no_colour_and_no_animation_off_a_terminal(skaprof: Run) -> None:
     assert done.returncode == 0
     assert "\x1b" not in done.stdout + done.stderr
     assert done.stderr == ""
+
+
+def test_a_terminal_narrower_than_the_table_loses_no_digit() -> None:
+    """In a pseudo-terminal of 60 columns."""
+    import pty
+
+    read, write = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "60", "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, "-m", "skaprof", "flops", "--baseline", "mhsa"]
+    with subprocess.Popen(program, stdout=write, stderr=write, env=environment) as process:
+        os.close(write)
+        chunks = []
+        try:
+            while chunk := os.read(read, 65536):
+                chunks.append(chunk)
+        except OSError:  # how Linux says that the other side has closed
+            pass
+        process.wait(timeout=60)
+    os.close(read)
+    screen = b"".join(chunks).decode()
+    assert "\x1b[" in screen
+    assert "…" not in screen
+    for figure in ("246.8*", "136.88", "0.938x", "2.599"):
+        assert figure in screen
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [
+        ("flops >&-", 0),
+        ("--version >&-", 0),
+        ("flops --dim 0 2>&-", 2),
+        ("--help >/dev/full", 2),
+        ("flops --help | head -1; exit ${PIPESTATUS[0]}", 141),
+        ("flops --format csv --output /dev/stdout | grep -c mhsa", 0),
+        ("flops --format json --output $'x\\xff.json'", 0),
+    ],
+)
+def test_odd_streams_end_it_cleanly(tmp_path: Path, command: str, exit_code: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    line = f"{sys.executable} -m skaprof {command}"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == exit_code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") <= 1
+
+
+def test_help_has_no_colour_off_a_terminal_even_in_ci(skaprof: Run) -> None:
+    done = skaprof("flops", "--help", env={**os.environ, "GITHUB_ACTIONS": "1", "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+
+
+def test_bare_skaprof_shows_help(skaprof: Run) -> None:
+    done = skaprof()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "flops" in done.stdout
+
+
+def test_formulas_survive_an_ascii_terminal(skaprof: Run) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    assert "4 B n d^2 + 2 B n^2 d" in skaprof("flops", "--formula", env=environment).stdout
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        ("sympy", ("flops", "--formula")),
+        ("matplotlib", ("figure", "4", "--output", "x.png")),
+        ("numpy", ("flops", "--tokens", "1:4000", "--format", "csv")),
+    ],
+)
+def test_any_missing_package_exits_3(tmp_path: Path, package: str, arguments: tuple[str, ...]) -> None:
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text(f"raise ModuleNotFoundError('no', name={package!r})")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    program = [sys.executable, "-m", "skaprof", *arguments]
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"skaprof: this command needs the package {package!r}, which is not installed here; "
+        f"run: pip install {package}\n"
+    )

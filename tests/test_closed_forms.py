@@ -150,3 +150,17 @@ def test_elementwise_flops_are_the_stated_prices_of_each_op() -> None:
     assert row_of("pooling", w).elementwise_flops == 2 * 12 * 10 * (9 + 1)
     # backward: softmax 4 and scale 1 per score, and x's gradient is the sum of three
     assert row_of("mhsa", w, mode="train").elementwise_flops == (6 + 5) * scores + 2 * (2 * 12 * 10)
+
+
+def test_training_traffic_of_mhsa_counted_by_hand() -> None:
+    """Projections, scores, scale, softmax and mix forward; backward what each gradient reads and writes."""
+    w = Workload(3, 2, 4, 10, 2, 5)
+    x = a = 3 * 8 * 10  # elements of x, and of q, k, v, o: here dim = attention dim
+    s = 3 * 2 * 8 * 8  # elements of the scores
+    forward = 3 * (x + a) + (a + x) + (2 * a + s) + 2 * s + 2 * s + (s + a + a)
+    linear = (a + x) + (a + x)  # input gradient: reads dy, writes dx; weight gradient: reads dy and x
+    scores = (s + a + a) + (s + a + a)  # dq: ds, k, dq; dk: ds, q, dk
+    mix = (a + a + s) + (a + s + a)  # dp: do, v, dp; dv: do, p, dv
+    backward = 4 * linear + scores + mix + 2 * s + 3 * s  # scale: ds, dx; softmax: dp, p, ds
+    gradient_sums = 2 * 3 * x  # x feeds q, k and v: two sums, each reads two and writes one
+    assert row_of("mhsa", w, mode="train").traffic_bytes == 4 * (forward + backward + gradient_sums)

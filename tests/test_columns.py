@@ -42,7 +42,7 @@ def _fitting(grid: SizeGrid) -> SizeGrid:
 @settings(max_examples=150)
 @given(plans())
 def test_columns_hold_what_single_rows_say_in_the_same_order(plan: Plan) -> None:
-    expected = [cost_row(*row).as_dict() for row in plan.rows()]
+    expected = [cost_row(row.variant, row.workload).as_dict() for row in plan.rows()]
     assert list(sweep_rows(plan)) == expected
     frame = sweep_frame(plan).astype(object)
     assert frame.where(frame.notna(), None).to_dict("records") == expected
@@ -87,3 +87,12 @@ def test_a_million_configurations_fit_one_sweep() -> None:
     assert (frame["flops"] == 2 * frame["macs"]).all()
     row = frame.iloc[-1]
     assert row["macs"] == skaprof.cost("cska", tokens=10**6, dim=10656).macs
+
+
+@pytest.mark.parametrize("tokens", [10**6, 10**7, 134_217_727, 134_217_728, 134_217_729, 10**9])
+def test_figures_around_the_int64_limit_are_exact(tokens: int) -> None:
+    """2 n^2 a passes 2^62 at n = 2^27 for a = 128; a wrapped product would be wrong, and often negative."""
+    frame = skaprof.sweep("mhsa", tokens=tokens, dim=128, mode="train", batch=(1, 7))
+    for row in frame.to_dict("records"):
+        single = skaprof.cost("mhsa", tokens=tokens, dim=128, mode="train", batch=row["batch"])
+        assert {metric: int(row[metric]) for metric in METRICS} == {m: getattr(single, m) for m in METRICS}

@@ -15,11 +15,12 @@ PACKAGE = ROOT / "skaprof"
 
 # Each layer may import itself and those to its right.
 LAYERS = (
-    *("cli", "api", "report", "count", "symbolic", "columns", "nn"),
-    *("model", "grids", "results", "workload", "errors"),
+    *("cli", "api", "report", "bench", "count", "symbolic", "columns", "nn"),
+    *("model", "grids", "results", "workload", "machine", "errors"),
 )
 SIDEWAYS = {
-    *(("report", other) for other in ("count", "symbolic", "columns", "nn")),
+    *(("report", other) for other in ("bench", "count", "symbolic", "columns", "nn")),
+    *(("bench", other) for other in ("count", "symbolic", "columns")),
     *(("count", other) for other in ("symbolic", "columns")),
     *(("symbolic", other) for other in ("columns", "nn")),
     ("columns", "nn"),

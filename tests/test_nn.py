@@ -181,5 +181,18 @@ def test_input_that_no_mixer_takes_is_refused() -> None:
         StaticKeyAttention(24, GRID, heads=2, head_dim=5, query=False)
     with pytest.raises(SkaprofError, match="odd"):
         ConvStaticKeyAttention(24, GRID, kernel_size=2)
+    with pytest.raises(SkaprofError, match=r"built for 49 tokens.*pass \(B, H, W, C\), or build"):
+        Pooling(grid=(7, 7))(torch.zeros(1, 9, 4))
+    assert MultiHeadSelfAttention(24, grid=(7, 7))(torch.zeros(1, 9, 24)).shape == (1, 9, 24)
+    for name, bad in (
+        ("dim", {"dim": 0}),
+        ("heads", {"heads": -2}),
+        ("head_dim", {"head_dim": 0}),
+        ("grid", {"grid": (0, 3)}),
+    ):
+        with pytest.raises(SkaprofError, match=next(iter(bad))):
+            MultiHeadSelfAttention(**{"dim": 24, **bad})  # type: ignore[arg-type]
+    with pytest.raises(SkaprofError, match="pair"):
+        Identity(grid=(1, 2, 3))  # type: ignore[arg-type]
     with pytest.raises(SkaprofError, match="sepconv has no 'sdpa' form"):
         build("sepconv", "sdpa")

@@ -106,11 +106,11 @@ def test_heads_and_head_dim_mean() -> None:
 
 
 def test_the_token_grid_may_be_named_in_three_ways() -> None:
-    assert token_grid_sides("196", None, None, None, 1) == ((14, 14),)
-    assert token_grid_sides(None, "14x20,7", None, None, 1) == ((14, 20), (7, 7))
-    assert token_grid_sides(None, None, "224,800x1280", "16", 1) == ((14, 14), (50, 80))
-    assert token_grid_sides(None, None, "224", None, 1) == ((14, 14),)
-    assert token_grid_sides(None, None, None, None, 12) == ((3, 4),)
+    assert token_grid_sides("196", None, None, None) == ((14, 14),)
+    assert token_grid_sides(None, "14x20,7", None, None) == ((14, 20), (7, 7))
+    assert token_grid_sides(None, None, "224,800x1280", "16") == ((14, 14), (50, 80))
+    assert token_grid_sides(None, None, "224", None) == ((14, 14),)
+    assert token_grid_sides(None, None, None, None) == ((14, 14),)
     assert parse_sizes("--size", "3X4") == ((3, 4),)
 
 
@@ -126,7 +126,7 @@ def test_the_token_grid_may_be_named_in_three_ways() -> None:
 )
 def test_a_token_grid_that_is_none_is_refused(arguments: tuple[str | None, ...], words: str) -> None:
     with pytest.raises(SkaprofError, match=words):
-        token_grid_sides(*arguments, 196)
+        token_grid_sides(*arguments)
 
 
 def test_a_spec_keeps_its_text_and_reads_its_options() -> None:
@@ -144,6 +144,10 @@ def test_a_spec_keeps_its_text_and_reads_its_options() -> None:
         ("", "expected one of mhsa"),
         ("ska:qery=false", "did you mean 'ska:query=false'"),
         ("ska:query", "expected for ska query="),
+        ("ska:", "expected for ska query="),
+        ("SKA", "did you mean 'ska'"),
+        ("mhsa:heads=4 ", "no blanks"),
+        (None, "expected a mixer"),
         ("ska:query=maybe", "query: 'maybe'.*true or false"),
         ("ska:query=false:query=true", "query only once"),
         ("mhsa:kernel_size=3", "not 'kernel_size=3'"),
@@ -153,6 +157,7 @@ def test_a_spec_keeps_its_text_and_reads_its_options() -> None:
         ("cska:kernel_size=0", "kernel_size: '0'"),
         ("sepconv:expansion=1.5", "expansion: '1.5'"),
         ("mhsa\n", r"'mhsa\\n'"),
+        ("mhsa:heads=\r4", r"'mhsa:heads=\\r4'"),
     ],
 )
 def test_a_spec_that_is_none_is_refused_in_words_that_help(text: str, words: str) -> None:
@@ -164,22 +169,22 @@ def test_axes_a_mixer_does_not_have_do_not_multiply_its_rows() -> None:
     grid = SizeGrid(dims=(64, 128), heads=(2, 4), kernel_sizes=(3, 5))
     plan = make_plan([parse_mixer(text) for text in ("mhsa", "cska", "sepconv", "identity")], grid)
     rows = list(plan.rows())
-    counts = {text: sum(variant.spec.text == text for variant, _ in rows) for text in ("mhsa", "cska", "sepconv")}
+    counts = {text: sum(variant.spec.text == text for variant, *_ in rows) for text in ("mhsa", "cska", "sepconv")}
     assert counts == {"mhsa": 4, "cska": 8, "sepconv": 4}
     assert len(rows) == plan.row_count == 4 + 8 + 4 + 2
 
 
 def test_mixers_stand_side_by_side_at_each_size() -> None:
     plan = make_plan([parse_mixer("mhsa"), parse_mixer("ska")], SizeGrid(dims=(64, 128), batches=(1, 2)))
-    assert [(w.batch, w.dim, variant.spec.text) for variant, w in plan.rows()] == [
+    assert [(w.batch, w.dim, variant.spec.text) for variant, w, *_ in plan.rows()] == [
         (batch, dim, text) for batch in (1, 2) for dim in (64, 128) for text in ("mhsa", "ska")
     ]
 
 
 def test_a_specs_own_sizes_go_before_the_grids() -> None:
     plan = make_plan([parse_mixer("cska:head_dim=16:kernel_size=5")], SizeGrid(heads=(2,), kernel_sizes=(3, 7)))
-    ((_, w),) = plan.rows()
-    assert (w.heads, w.head_dim, w.kernel_size) == (16, 16, 5)
+    (row,) = plan.rows()
+    assert (row.workload.heads, row.workload.head_dim, row.workload.kernel_size) == (2, 16, 5)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def configurations(plan: Plan, implementations: tuple[str, ...]) -> list[list[En
     """
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     headless: list[tuple[tuple[Any, ...], list[Entry]]] = []
-    for variant, w in plan.rows():
+    for variant, w, *_ in plan.rows():
         size = (variant.mode, variant.dtype, w.batch, w.height, w.width, w.dim)
         entries = [Entry(variant.spec.text, variant.mode, variant.dtype, name, tuple(w)) for name in implementations]
         if w.heads is None:

@@ -10,7 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from skaprof.cli.output import abandon_stdout, emit, say
-from skaprof.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, SkaprofError
+from skaprof.errors import (
+    EXIT_BROKEN_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_MISSING,
+    EXIT_USAGE,
+    SkaprofError,
+    missing_package,
+)
 
 COMMANDS = {
     "flops": """Examples:
@@ -40,6 +47,7 @@ _UsageError: Any = typer.BadParameter.__base__  # click's, or typer's own copy o
 
 
 def _root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
@@ -47,13 +55,15 @@ def _root(
 
         emit([f"skaprof {__version__}\n"])
         raise typer.Exit()
+    if context.invoked_subcommand is None:
+        emit([context.get_help(), "\n"])
+        raise typer.Exit()
 
 
 def build_app(commands: list[str]) -> typer.Typer:
     """The program with these commands; their modules, and only theirs, are imported."""
     app = typer.Typer(
         name="skaprof",
-        no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Does this token mixer really save parameters, FLOPs, memory and milliseconds, at your sizes?",
@@ -72,23 +82,56 @@ def _wanted() -> list[str]:
 
 def main() -> int:
     """Run the program and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows a question mark instead
+    _prepare_streams()
     try:
         exit_code = int(build_app(_wanted())(prog_name="skaprof", standalone_mode=False) or 0)
         if exit_code == EXIT_INTERRUPTED:  # typer has caught Ctrl-C
             raise KeyboardInterrupt
         return exit_code
-    except SkaprofError as error:
-        say(f"skaprof: {error.message}")
-        return error.exit_code
-    except _UsageError as error:
-        say(f"skaprof: {error.format_message()}")
-        return EXIT_USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        say("skaprof: interrupted")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        abandon_stdout()
-        return EXIT_BROKEN_PIPE
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        message, exit_code = _message_and_exit_code(error)
+        if message:
+            say(f"skaprof: {message}")
+        return exit_code
+
+
+def _message_and_exit_code(error: BaseException) -> tuple[str, int]:
+    """What to say of an error, and how to exit; an error that is a bug of ours is raised again."""
+    missing = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
+    match error:
+        case SkaprofError():
+            found = error.message, error.exit_code
+        case _UsageError():
+            found = error.format_message(), EXIT_USAGE
+        case KeyboardInterrupt() | typer.Abort():
+            found = "interrupted", EXIT_INTERRUPTED
+        case SystemExit():  # typer ends itself with 1 where a reader left it
+            found = "", EXIT_BROKEN_PIPE if error.code == 1 else int(error.code or 0)
+        case BrokenPipeError():
+            abandon_stdout()
+            found = "", EXIT_BROKEN_PIPE
+        case OSError():
+            abandon_stdout()
+            found = f"stdout: cannot be written: {error.strerror}", EXIT_USAGE
+        case _ if missing in _PACKAGES:
+            found = missing_package(missing, "this command").message, EXIT_MISSING
+        case _:
+            raise error
+    return found
+
+
+_PACKAGES = frozenset(("torch", "fvcore", "numpy", "pandas", "sympy", "matplotlib", "scipy"))
+
+
+def _prepare_streams() -> None:
+    """A closed stream swallows what is written, a character a terminal lacks becomes a question mark, and help has no
+    colour off a terminal or under NO_COLOR."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # open for as long as the program runs
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"  # typer colours its help in CI whatever stdout is

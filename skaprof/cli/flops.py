@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import emit, require_writable, say, suffix_of, write_whole
+from skaprof.cli.output import emit, require_distinct, require_writable, say, suffix_of, write_whole
 from skaprof.cli.run import command_line, environment, format_of
-from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
-from skaprof.model.plan import Plan, Variant
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
+from skaprof.model.plan import Plan, SizeGrid
 from skaprof.model.rows import cost_row, op_rows, ratios
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.workload import DEFAULT_DIM, Workload
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
@@ -33,8 +35,8 @@ def flops(
     size: opt.Size = None,
     resolution: opt.Resolution = None,
     patch: opt.Patch = None,
-    dim: opt.Dim = str(DEFAULT_DIM),
-    batch: opt.Batch = "1",
+    dim: opt.Dim = None,
+    batch: opt.Batch = None,
     heads: opt.Heads = None,
     head_dim: opt.HeadDim = None,
     kernel_size: opt.KernelSize = None,
@@ -66,12 +68,17 @@ def flops(
     """
     chosen = format_of(format, output)
     _require_compatible(per_op=per_op, verify=verify, formula=formula, baseline=baseline, plot=plot)
+    if formula:
+        _require_symbols(tokens=tokens, size=size, resolution=resolution, patch=patch, dim=dim, batch=batch)
     plan = opt.plan_of(
         mixer, tokens, size, resolution, patch, dim, batch, heads, head_dim, kernel_size, dtype, mode, implementation
     )
     reference = parse_mixer(baseline, "--baseline") if baseline is not None else None
+    if reference is not None:
+        for implementation_used in {block.variant.implementation for block in plan.blocks}:
+            reference.require_implementation(implementation_used)
     _require_destinations(output, plot)
-    _require_row_count(plan, chosen, per_op=per_op, plot=bool(plot))
+    _require_row_count(plan, chosen)
     if formula:
         _deliver(_formula_rows(plan), chosen, output, environment(), _formula_legend())
         return
@@ -84,7 +91,7 @@ def flops(
     words = _words(list(rows), plan, reference) if chosen == "table" else []
     _deliver(rows, chosen, output, environment(counters=verify), words)
     if not all(proof.verified for proof in proofs):
-        raise SystemExit(EXIT_CHECK_FAILED)
+        raise typer.Exit(EXIT_CHECK_FAILED)
 
 
 def _require_compatible(*, baseline: str | None, plot: list[str] | None, **flags: bool) -> None:
@@ -101,22 +108,29 @@ def _require_compatible(*, baseline: str | None, plot: list[str] | None, **flags
                 raise SkaprofError(f"{option} and {other} cannot be combined: expected one of them")
 
 
+def _require_symbols(**sizes: str | None) -> None:
+    for name, value in sizes.items():
+        if value is not None:
+            raise SkaprofError(f"--{name}: {shown(value)}: a formula keeps this size a symbol: expected no such option")
+
+
 def _require_destinations(output: str | None, plot: list[str] | None) -> None:
     if output is not None:
         require_writable("--output", output)
     for path in plot or ():
         suffix_of("--plot", path, _PLOT_ENDINGS)
         require_writable("--plot", path)
+    require_distinct([*([output] if output is not None else []), *(plot or ())])
 
 
-def _require_row_count(plan: Plan, chosen: str, *, per_op: bool, plot: bool) -> None:
+def _require_row_count(plan: Plan, chosen: str) -> None:
     rows = plan.row_count
     if rows > MOST_ROWS:
         raise SkaprofError(
             f"the sweep has {rows:,} rows: expected at most {MOST_ROWS:,}; "
             "use coarser grids, or skaprof.sweep in Python"
         )
-    if rows > MOST_TABLE_ROWS and chosen == "table" and not (plot and per_op):
+    if rows > MOST_TABLE_ROWS and chosen == "table":
         raise SkaprofError(
             f"the sweep has {rows:,} rows: expected at most {MOST_TABLE_ROWS:,} in a table; use --format csv or json"
         )
@@ -131,24 +145,15 @@ def _rows(plan: Plan, reference: MixerSpec | None, *, per_op: bool) -> Iterable[
 
 
 def _rows_one_by_one(plan: Plan, reference: MixerSpec | None, *, per_op: bool) -> Iterator[Row]:
-    for variant, workload in plan.rows():
+    for planned in plan.rows():
         if per_op:
-            yield from op_rows(variant, workload)
+            yield from op_rows(planned.variant, planned.workload)
             continue
-        row = cost_row(variant, workload).as_dict()
+        row = cost_row(planned.variant, planned.workload).as_dict()
         if reference is not None:
-            row |= {"baseline": reference.text, **ratios(row, _baseline_row(variant, workload, reference))}
+            baseline = cost_row(*plan.counterpart(planned, reference)).as_dict()
+            row |= {"baseline": reference.text, **ratios(row, baseline)}
         yield row
-
-
-def _baseline_row(variant: Variant, w: Workload, reference: MixerSpec) -> Row:
-    """The baseline's row at the same sizes; its own defaults for an axis that the mixer of this row does not have."""
-    implementation = variant.implementation
-    if implementation not in reference.mixer.op_lists:
-        implementation = "eager"
-    channels = reference.resolve_channels(w.dim, w.heads, w.head_dim)
-    sizes = Workload(w.batch, w.height, w.width, *channels, reference.resolve_kernel_size(w.kernel_size))
-    return cost_row(Variant(reference, implementation, variant.mode, variant.dtype), sizes).as_dict()
 
 
 def _proved(plan: Plan, proofs: list[Verification], *, per_op: bool) -> Iterator[Row]:
@@ -157,7 +162,7 @@ def _proved(plan: Plan, proofs: list[Verification], *, per_op: bool) -> Iterator
     from skaprof.cli.progress import progress
 
     prove = load_verify()
-    for variant, workload in progress(plan.rows(), plan.row_count, "verifying"):
+    for variant, workload, *_ in progress(plan.rows(), plan.row_count, "verifying"):
         proof = prove(variant, workload)
         proofs.append(proof)
         for difference in proof.differences:
@@ -175,18 +180,46 @@ def _formula_rows(plan: Plan) -> list[Row]:
     rows = []
     for block in plan.blocks:
         variant = block.variant
-        found = formulas(variant.spec, variant.implementation, variant.mode)
+        found = formulas(_with_given_sizes(variant.spec, plan.grid), variant.implementation, variant.mode)
         identity = {"mixer": variant.spec.text, "implementation": variant.implementation, "mode": variant.mode}
         rows += [
             {
                 **identity,
                 "quantity": quantity,
                 "formula": machine_readable(found[quantity]),
-                "text": pretty(found[quantity]),
+                "text": _encodable(pretty(found[quantity])),
             }
             for quantity in QUANTITIES
         ]
     return rows
+
+
+def _with_given_sizes(spec: MixerSpec, grid: SizeGrid) -> MixerSpec:
+    """The spec with the one value of --heads, --head-dim and --kernel-size, where it has the axis and no own choice.
+
+    Raises:
+        SkaprofError: several values: a formula is of one.
+    """
+    sizes = {"heads": grid.heads, "head_dim": grid.head_dims, "kernel_size": grid.kernel_sizes}
+    for name, values in sizes.items():
+        if len(values) > 1:
+            raise SkaprofError(f"--{name.replace('_', '-')}: {len(values)} values with --formula: expected one")
+    has_heads, has_kernel = spec.mixer.has_heads, spec.mixer.kernel_size is not None
+    applies = {"heads": has_heads, "head_dim": has_heads, "kernel_size": has_kernel}
+    for name, values in sizes.items():
+        if values and applies[name] and getattr(spec, name) is None:
+            spec = spec._replace(**{name: values[0]})  # type: ignore[arg-type]  # the names are the three above
+    return spec
+
+
+def _encodable(text: str) -> str:
+    """The text, exponents as ^2 where stdout cannot show them raised."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        digits = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+        return re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda raised: f"^{raised[0].translate(digits)}", text)
+    return text
 
 
 def _formula_legend() -> list[str]:
@@ -214,7 +247,7 @@ def _words(rows: list[Row], plan: Plan, reference: MixerSpec | None) -> list[str
     from skaprof.report import words
 
     if not rows:
-        return []
+        return ["There are no ops: nothing is computed."]
     if "op" in rows[0]:
         found = words.op_sentences(rows)
     else:
@@ -225,31 +258,27 @@ def _words(rows: list[Row], plan: Plan, reference: MixerSpec | None) -> list[str
 
 
 def _breakevens(plan: Plan, reference: MixerSpec | None) -> list[str]:
-    """Where each mixer's break-even with the baseline lies over the tokens, where the other sizes are one."""
+    """Each mixer's break-even with the baseline over the tokens, by mode and form, where all other sizes are one."""
     from skaprof.model.breakeven import token_breakevens
     from skaprof.report.words import breakeven_sentence
 
-    first = plan.blocks[0].variant
-    base = reference or first.spec
-    one_size = all(len(block.channels) == len(block.kernels) == len(plan.grid.batches) == 1 for block in plan.blocks)
-    if not one_size:
+    grid = plan.grid
+    others = (grid.batches, grid.dims, grid.heads, grid.head_dims, grid.kernel_sizes)
+    if any(len(values) > 1 for values in others):
         return []
-    sentences = []
-    for block in plan.blocks:
-        variant = block.variant
-        same = (variant.implementation, variant.mode, variant.dtype) == (
-            first.implementation,
-            first.mode,
-            first.dtype,
-        )
-        if not same or variant.spec.text == base.text or variant.implementation not in base.mixer.op_lists:
+    base = reference or plan.blocks[0].variant.spec
+    forms = {(block.variant.mode, block.variant.implementation) for block in plan.blocks}
+    told: dict[tuple[str, str, str], str] = {}
+    for planned in islice(plan.rows(), len(plan.blocks)):  # one size, every variant
+        variant = planned.variant
+        key = (variant.spec.text, variant.mode, variant.implementation)
+        if variant.spec.text == base.text or key in told:
             continue
-        (_, (dim, heads, head_dim)), (_, kernel_size) = block.channels[0], block.kernels[0]
-        sizes = Workload(plan.grid.batches[0], 1, 1, dim, heads, head_dim, kernel_size)
-        against = Variant(base, variant.implementation, variant.mode, variant.dtype)
-        found = token_breakevens(variant, against, sizes, ("params", "macs"))
-        sentences.append(breakeven_sentence(variant.spec.text, base.text, found, dim, variant.mode))
-    return sentences
+        ours, theirs = (variant, planned.workload), plan.counterpart(planned, base)
+        found = token_breakevens(ours, theirs, ("params", "macs"))
+        form = f"{variant.mode}, {variant.implementation}" if len(forms) > 1 else ""
+        told[key] = breakeven_sentence(variant.spec.text, base.text, found, planned.workload.dim, form)
+    return list(told.values())
 
 
 def _deliver(

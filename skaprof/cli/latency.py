@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import emit, require_writable, say, suffix_of, write_whole
+from skaprof.cli.output import emit, require_distinct, require_writable, say, suffix_of, write_whole
 from skaprof.cli.run import command_line, format_of, require_package, table_text
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.model.plan import Plan
 from skaprof.report.formats import ENDINGS, to_csv, to_json, to_markdown
-from skaprof.workload import DEFAULT_DIM
 
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Entry, Options
@@ -41,8 +40,8 @@ def latency(
     size: opt.Size = None,
     resolution: opt.Resolution = None,
     patch: opt.Patch = None,
-    dim: opt.Dim = str(DEFAULT_DIM),
-    batch: opt.Batch = "1",
+    dim: opt.Dim = None,
+    batch: opt.Batch = None,
     heads: opt.Heads = None,
     head_dim: opt.HeadDim = None,
     kernel_size: opt.KernelSize = None,
@@ -283,6 +282,7 @@ def _require_destinations(output: str | None, plot: list[str] | None) -> None:
     for path in plot or ():
         suffix_of("--plot", path, _PLOT_ENDINGS)
         require_writable("--plot", path)
+    require_distinct([*([output] if output is not None else []), *(plot or ())])
 
 
 def _number(option: str, text: str) -> float:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from skaprof.grids import parse_choices, parse_grid, parse_optional_grid, token_grid_sides
+from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_optional_grid, token_grid_sides
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.plan import Plan, SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
-from skaprof.workload import DEFAULT_TOKENS, DTYPE_BYTES, IMPLEMENTATIONS, MODES, require_odd_kernel
+from skaprof.workload import DEFAULT_DIM, DTYPE_BYTES, IMPLEMENTATIONS, MODES, require_odd_kernel
 
 _SIZES = "Sizes"
 _OUTPUT = "Output"
@@ -45,8 +45,8 @@ Resolution = Annotated[
 Patch = Annotated[
     str | None, typer.Option(metavar="GRID", help="Patch size for --resolution. Default: 16.", rich_help_panel=_SIZES)
 ]
-Dim = Annotated[str, typer.Option(metavar="GRID", help="Embedding dim d.", rich_help_panel=_SIZES)]
-Batch = Annotated[str, typer.Option(metavar="GRID", help="Batch size B.", rich_help_panel=_SIZES)]
+Dim = Annotated[str | None, typer.Option(metavar="GRID", help="Embedding dim d. Default: 256.", rich_help_panel=_SIZES)]
+Batch = Annotated[str | None, typer.Option(metavar="GRID", help="Batch size B. Default: 1.", rich_help_panel=_SIZES)]
 Heads = Annotated[
     str | None,
     typer.Option(metavar="GRID", help="Heads h. Alone, it must divide dim.", rich_help_panel=_SIZES),
@@ -112,8 +112,8 @@ def plan_of(
     size: str | None,
     resolution: str | None,
     patch: str | None,
-    dim: str,
-    batch: str,
+    dim: str | None,
+    batch: str | None,
     heads: str | None,
     head_dim: str | None,
     kernel_size: str | None,
@@ -126,10 +126,14 @@ def plan_of(
     Raises:
         SkaprofError: a value that is not valid, naming its option.
     """
+    specs = [parse_mixer(text, "--mixer") for text in mixers or DEFAULT_MIXERS]
+    batches = (1,) if batch is None else parse_grid("--batch", batch)
+    dims = (DEFAULT_DIM,) if dim is None else parse_grid("--dim", dim)
+    most_sides = MAX_GRID_VALUES // (len(batches) * len(dims) * len({spec.text for spec in specs}))
     grid = SizeGrid(
-        parse_grid("--batch", batch),
-        token_grid_sides(tokens, size, resolution, patch, DEFAULT_TOKENS),
-        parse_grid("--dim", dim),
+        batches,
+        token_grid_sides(tokens, size, resolution, patch, max(1, most_sides)),
+        dims,
         parse_optional_grid("--heads", heads),
         parse_optional_grid("--head-dim", head_dim),
         parse_optional_grid("--kernel-size", kernel_size),
@@ -137,7 +141,7 @@ def plan_of(
     for size_of_kernel in grid.kernel_sizes:
         require_odd_kernel(size_of_kernel, "--kernel-size")
     return make_plan(
-        [parse_mixer(text, "--mixer") for text in mixers or DEFAULT_MIXERS],
+        specs,
         grid,
         parse_choices("--implementation", implementation, IMPLEMENTATIONS),
         parse_choices("--mode", mode, MODES),

@@ -52,8 +52,18 @@ def require_writable(option: str, path: str) -> Path:
     Raises:
         SkaprofError: it cannot be written.
     """
-    if not path or "\0" in path:
-        raise bad_value(option, path, "a file name")
+    if not path or path == "-" or "\0" in path:
+        raise bad_value(option, path, "a file name; leave the option out for stdout")
+    try:
+        return _writable(option, path)
+    except OSError as error:  # a name too long, a loop of links
+        raise bad_value(option, path, f"a file name that the system takes ({error.strerror})") from None
+
+
+def _writable(option: str, path: str) -> Path:
+    plain = Path(path)
+    if plain.exists() and not plain.is_file() and not plain.is_dir():
+        return plain  # a device or a pipe, by the name the user gave it
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise bad_value(option, path, "a file, and this is a folder")
@@ -62,6 +72,22 @@ def require_writable(option: str, path: str) -> Path:
     if not os.access(target if target.exists() else target.parent, os.W_OK):
         raise bad_value(option, path, "a place that can be written")
     return target
+
+
+def require_distinct(paths: Iterable[str]) -> None:
+    """Nothing, where no two paths are one file.
+
+    Raises:
+        SkaprofError: two are; the second would replace the first.
+    """
+    seen: set[str] = set()
+    for path in paths:
+        real = os.path.realpath(path)
+        if real in seen:
+            raise SkaprofError(
+                f"--output and --plot: {shown(path)} is named twice: expected a file of its own for each"
+            )
+        seen.add(real)
 
 
 def write_whole(option: str, path: str, chunks: Iterable[str | bytes]) -> None:
@@ -93,7 +119,7 @@ def write_whole(option: str, path: str, chunks: Iterable[str | bytes]) -> None:
 
 
 def _encoded(chunk: str | bytes) -> bytes:
-    return chunk.encode() if isinstance(chunk, str) else chunk
+    return chunk.encode("utf-8", "backslashreplace") if isinstance(chunk, str) else chunk
 
 
 def _mode_of(target: Path) -> int:

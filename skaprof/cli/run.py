@@ -110,6 +110,8 @@ def _cost_table_text(rows: list[Row], words: list[str], *, to_terminal: bool) ->
     from skaprof.report import table
     from skaprof.report.words import size_groups
 
+    if not rows:
+        return iter([f"{sentence}\n" for sentence in words])
     if "formula" in rows[0]:
         return table_text(table.formula_table(rows), "", words, to_terminal=to_terminal)
     groups = size_groups(rows)

@@ -22,19 +22,16 @@ class BreakEven(NamedTuple):
 
 
 def token_breakevens(
-    variant: Variant, baseline: Variant, sizes: Workload, metrics: Iterable[str]
+    ours: tuple[Variant, Workload], theirs: tuple[Variant, Workload], metrics: Iterable[str]
 ) -> dict[str, BreakEven | None]:
-    """For each metric, where `variant` costs less than `baseline` over all token counts, the other sizes fixed.
+    """For each metric, where `ours` costs less than `theirs` over all token counts, all other sizes as they are.
 
     None where that is not one single interval, or the costs are no polynomials of the tokens.
-
-    Raises:
-        SkaprofError: sizes that do not fit one of the mixers.
     """
-    ours, theirs = _row_of_tokens(variant, sizes), _row_of_tokens(baseline, sizes)
+    our_row, their_row = _row_of_tokens(*ours), _row_of_tokens(*theirs)
 
     def difference(metric: str, tokens: int) -> int:
-        value: int = getattr(ours(tokens), metric) - getattr(theirs(tokens), metric)
+        value: int = getattr(our_row(tokens), metric) - getattr(their_row(tokens), metric)
         return value
 
     return {metric: breakeven(partial(difference, metric)) for metric in metrics}
@@ -93,6 +90,4 @@ def _six_fold_coefficients(values: list[int]) -> list[int]:
 
 
 def _row_of_tokens(variant: Variant, sizes: Workload) -> Callable[[int], CostRow]:
-    channels = variant.spec.resolve_channels(sizes.dim, sizes.heads, sizes.head_dim)
-    kernel_size = variant.spec.resolve_kernel_size(sizes.kernel_size)
-    return cache(lambda tokens: cost_row(variant, Workload(sizes.batch, tokens, 1, *channels, kernel_size)))
+    return cache(lambda tokens: cost_row(variant, sizes._replace(height=tokens, width=1)))

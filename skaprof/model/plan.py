@@ -29,6 +29,18 @@ class SizeGrid(NamedTuple):
     head_dims: tuple[int, ...] = ()
     kernel_sizes: tuple[int, ...] = ()
 
+    @property
+    def channel_choices(self) -> Iterator[tuple[int, int | None, int | None]]:
+        """Every (dim, heads or None, head_dim or None) that the axes make; a channel slot is a place among them."""
+        return product(self.dims, self.heads or (None,), self.head_dims or (None,))
+
+    def channel_choice(self, slot: int) -> tuple[int, int | None, int | None]:
+        """The choice at that place of `channel_choices`."""
+        heads, head_dims = self.heads or (None,), self.head_dims or (None,)
+        rest, head_dim_place = divmod(slot, len(head_dims))
+        dim_place, heads_place = divmod(rest, len(heads))
+        return self.dims[dim_place], heads[heads_place], head_dims[head_dim_place]
+
 
 class Variant(NamedTuple):
     """What is not a size: the mixer, its implementation, the mode and the dtype."""
@@ -47,6 +59,15 @@ class Block(NamedTuple):
     kernels: tuple[tuple[int, int | None], ...]
 
 
+class PlannedRow(NamedTuple):
+    """One row: what it is of, at which sizes, and the places of its choices in the grid."""
+
+    variant: Variant
+    workload: Workload
+    channel_slot: int
+    kernel_slot: int
+
+
 class Plan(NamedTuple):
     """Every row to compute, before any is computed."""
 
@@ -57,7 +78,7 @@ class Plan(NamedTuple):
     def swept(self) -> tuple[str, ...]:
         """The row keys of the size axes with more than one value, the one with the most values first."""
         values: dict[str, Sequence[object]] = {
-            "tokens": self.grid.sides,
+            "tokens": sorted({height * width for height, width in self.grid.sides}),
             "dim": self.grid.dims,
             "batch": self.grid.batches,
             "heads": self.grid.heads,
@@ -73,11 +94,29 @@ class Plan(NamedTuple):
         shared = len(self.grid.batches) * len(self.grid.sides)
         return sum(shared * len(block.channels) * len(block.kernels) for block in self.blocks)
 
-    def rows(self) -> Iterator[tuple[Variant, Workload]]:
-        """Each row's variant and sizes, in order, made as they are asked for."""
+    def rows(self) -> Iterator[PlannedRow]:
+        """The rows, in order, made as they are asked for."""
         for batch, (height, width) in product(self.grid.batches, self.grid.sides):
-            for _, index, channels, kernel_size in merge(*map(self._slots, range(len(self.blocks)))):
-                yield self.blocks[index].variant, Workload(batch, height, width, *channels, kernel_size)
+            for (channel_slot, kernel_slot), index, channels, kernel_size in merge(
+                *map(self._slots, range(len(self.blocks)))
+            ):
+                sizes = Workload(batch, height, width, *channels, kernel_size)
+                yield PlannedRow(self.blocks[index].variant, sizes, channel_slot, kernel_slot)
+
+    def counterpart(self, row: PlannedRow, spec: MixerSpec) -> tuple[Variant, Workload]:
+        """`spec` where `row` is: the same implementation, mode and dtype, and what the grid's same choices mean for it.
+
+        Not the row's own kernel size or heads: those may be defaults, or part of its own spec.
+
+        Raises:
+            SkaprofError: `spec` has no such implementation, or the sizes do not fit it.
+        """
+        variant, w = row.variant, row.workload
+        spec.require_implementation(variant.implementation)
+        channels = spec.resolve_channels(*self.grid.channel_choice(row.channel_slot))
+        kernels = self.grid.kernel_sizes or (None,)
+        sizes = Workload(w.batch, w.height, w.width, *channels, spec.resolve_kernel_size(kernels[row.kernel_slot]))
+        return Variant(spec, variant.implementation, variant.mode, variant.dtype), sizes
 
     def _slots(self, index: int) -> Iterator[tuple[tuple[int, int], int, Channels, int | None]]:
         block = self.blocks[index]
@@ -103,6 +142,8 @@ def make_plan(
             f"--dim, --heads and --head-dim: their product has {combinations:,} combinations: "
             f"expected at most {MAX_GRID_VALUES:,}"
         )
+    if not specs:
+        raise SkaprofError("mixer: none given: expected at least one")
     unique = list({spec.text: spec for spec in specs}.values())
     for spec, implementation in product(unique, implementations):
         spec.require_implementation(implementation)
@@ -126,8 +167,7 @@ def _first_slots(values: Sequence[T]) -> tuple[tuple[int, T], ...]:
 
 
 def _channels(spec: MixerSpec, grid: SizeGrid) -> tuple[tuple[int, Channels], ...]:
-    choices = product(grid.dims, grid.heads or (None,), grid.head_dims or (None,))
-    return _first_slots([spec.resolve_channels(*choice) for choice in choices])
+    return _first_slots([spec.resolve_channels(*choice) for choice in grid.channel_choices])
 
 
 def _kernels(spec: MixerSpec, grid: SizeGrid) -> tuple[tuple[int, int | None], ...]:

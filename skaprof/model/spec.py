@@ -49,8 +49,8 @@ class MixerSpec(NamedTuple):
         """
         if not self.mixer.has_heads:
             return dim, None, None
-        if self.heads is not None or self.head_dim is not None:
-            heads, head_dim = self.heads, self.head_dim
+        heads = heads if self.heads is None else self.heads
+        head_dim = head_dim if self.head_dim is None else self.head_dim
         try:
             heads, head_dim = resolve_heads(dim, heads, head_dim)
         except SkaprofError as error:
@@ -76,12 +76,14 @@ class MixerSpec(NamedTuple):
 _SIZE_OPTIONS = ("heads", "head_dim", "kernel_size")
 
 
-def parse_mixer(text: str, option: str = "mixer") -> MixerSpec:
+def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
     """The spec that `text` names.
 
     Raises:
         SkaprofError: an unknown mixer or option, or a value that is not valid for it, with the nearest name.
     """
+    if not isinstance(text, str) or not text.isprintable() or " " in text:
+        raise bad_value(option, text, "a mixer such as mhsa or cska:kernel_size=5, with no blanks in it")
     name, *settings = text.split(":")
     mixer = MIXERS.get(name)
     if mixer is None:
@@ -94,17 +96,18 @@ def parse_mixer(text: str, option: str = "mixer") -> MixerSpec:
         known = _known_options(mixer)
         if not equals or key not in known:
             listed = ", ".join(f"{known_key}=..." for known_key in known) or "no options at all"
-            raise bad_value(option, text, f"for {name} {listed}, not {shown(setting)}", _respelled(text, key, known))
+            near = [text.replace(f":{key}=", f":{known_key}=", 1) for known_key in known] if equals else []
+            raise bad_value(option, text, f"for {name} {listed}, not {shown(setting)}", near)
         if key in given:
             raise bad_value(option, text, f"{key} only once")
         given.add(key)
-        label = f"{option} {name}, {key}"
+        label = f"{option} {name}, {key}"  # so that the message names option, mixer and setting
         if key in _SIZE_OPTIONS:
             sizes[key] = parse_count(label, value)
+            if key == "kernel_size":
+                require_odd_kernel(sizes[key], label)
         else:
             options[key] = _parse_value(label, value, mixer.options[key])
-    if "kernel_size" in sizes:
-        require_odd_kernel(sizes["kernel_size"])
     return MixerSpec(text, mixer, options, **sizes)
 
 
@@ -112,11 +115,6 @@ def _known_options(mixer: Mixer) -> list[str]:
     sizes = ["heads", "head_dim"] if mixer.has_heads else []
     sizes += ["kernel_size"] if mixer.kernel_size is not None else []
     return [*mixer.options, *sizes]
-
-
-def _respelled(text: str, key: str, known: list[str]) -> list[str]:
-    """`text` with the unknown option replaced by each known one, for a suggestion that can be typed as it is."""
-    return [text.replace(f":{key}", f":{known_key}", 1) for known_key in known]
 
 
 def _parse_value(label: str, value: str, default: OptionValue) -> OptionValue:

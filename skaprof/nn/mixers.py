@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, bad_value
+from skaprof.grids import parse_count
 from skaprof.nn.layers import (
     Divide,
     EluPlusOne,
@@ -39,6 +40,10 @@ class TokenMixer(nn.Module):
 
     def __init__(self, grid: tuple[int, int] | None = None) -> None:
         super().__init__()
+        if grid is not None:
+            if len(grid) != 2:
+                raise bad_value("grid", grid, "a pair (H, W)")
+            grid = parse_count("grid", grid[0]), parse_count("grid", grid[1])
         self.grid = grid
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,13 +65,13 @@ class TokenMixer(nn.Module):
         if x.dim() == 4:
             grid = int(x.shape[1]), int(x.shape[2])
             if self.static_key and grid != self.grid:
-                raise SkaprofError(_wrong_grid(name, self.grid, f"a {grid[0]} x {grid[1]} grid"))
+                raise SkaprofError(_wrong_grid(name, self.grid, f"a {grid[0]} x {grid[1]} grid", static_key=True))
             return grid
         if self.needs_grid and self.grid is None:
             raise SkaprofError(f"{name}: (B, N, C) has no grid: pass (B, H, W, C), or build with grid=(H, W)")
         tokens = int(x.shape[1])
-        if self.grid is not None and tokens != self.grid[0] * self.grid[1]:
-            raise SkaprofError(_wrong_grid(name, self.grid, f"{tokens} tokens"))
+        if (self.needs_grid or self.static_key) and self.grid and tokens != self.grid[0] * self.grid[1]:
+            raise SkaprofError(_wrong_grid(name, self.grid, f"{tokens} tokens", static_key=self.static_key))
         return self.grid
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
@@ -74,13 +79,15 @@ class TokenMixer(nn.Module):
         raise NotImplementedError  # each mixer's own
 
 
-def _wrong_grid(name: str, grid: tuple[int, int] | None, got: str) -> str:
+def _wrong_grid(name: str, grid: tuple[int, int] | None, got: str, *, static_key: bool) -> str:
     assert grid is not None
     height, width = grid
-    return (
-        f"{name}: built for {height * width} tokens ({height} x {width}), got {got}; "
+    cure = (
         "a static key serves one resolution only: build another mixer for this size"
+        if static_key
+        else "pass (B, H, W, C), or build with that grid"
     )
+    return f"{name}: built for {height * width} tokens ({height} x {width}), got {got}; {cure}"
 
 
 class _Attention(TokenMixer):
@@ -98,7 +105,7 @@ class _Attention(TokenMixer):
         has_query: bool = True,
     ) -> None:
         super().__init__(grid)
-        self.dim = dim
+        self.dim = parse_count("dim", dim)
         self.heads, self.head_dim = resolve_heads(dim, heads, head_dim)
         self.implementation = check_choice("implementation", implementation, IMPLEMENTATIONS)
         attention_dim = self.heads * self.head_dim
@@ -248,7 +255,7 @@ class ConvStaticKeyAttention(_Attention):
         implementation: str = "eager",
     ) -> None:
         super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid)
-        require_odd_kernel(kernel_size)
+        require_odd_kernel(parse_count("kernel_size", kernel_size))
         tokens = grid[0] * grid[1]
         self.scores = nn.Conv2d(
             self.heads * self.head_dim,
@@ -300,7 +307,7 @@ class LinearAttention(TokenMixer):
         grid: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(grid)
-        self.heads, self.head_dim = resolve_heads(dim, heads, head_dim)
+        self.heads, self.head_dim = resolve_heads(parse_count("dim", dim), heads, head_dim)
         attention_dim = self.heads * self.head_dim
         self.query = nn.Linear(dim, attention_dim, bias=bias)
         self.key = nn.Linear(dim, attention_dim, bias=bias)
@@ -352,8 +359,8 @@ class SeparableConvolution(TokenMixer):
         grid: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(grid)
-        require_odd_kernel(kernel_size)
-        hidden = expansion * dim
+        require_odd_kernel(parse_count("kernel_size", kernel_size))
+        hidden = parse_count("expansion", expansion) * parse_count("dim", dim)
         self.expand = nn.Linear(dim, hidden, bias=bias)
         self.activation = StarReLU()
         self.depthwise = nn.Conv2d(hidden, hidden, kernel_size, padding=kernel_size // 2, groups=hidden, bias=bias)
@@ -377,7 +384,7 @@ class Pooling(TokenMixer):
 
     def __init__(self, *, kernel_size: int = 3, grid: tuple[int, int] | None = None) -> None:
         super().__init__(grid)
-        require_odd_kernel(kernel_size)
+        require_odd_kernel(parse_count("kernel_size", kernel_size))
         self.pool = nn.AvgPool2d(kernel_size, stride=1, padding=kernel_size // 2, count_include_pad=False)
         self.subtract = Subtract()
 

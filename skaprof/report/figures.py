@@ -48,4 +48,4 @@ def draw_figure_3(rows: Sequence[dict[str, Any]], suffixes: Sequence[str]) -> li
 
 def _rows(grid: SizeGrid) -> list[dict[str, Any]]:
     plan = make_plan([parse_mixer(text) for text in PAPER_MIXERS], grid)
-    return [cost_row(variant, workload).as_dict() for variant, workload in plan.rows()]
+    return [cost_row(variant, workload).as_dict() for variant, workload, *_ in plan.rows()]

@@ -10,10 +10,10 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullFormatter
 
 from skaprof.errors import SkaprofError
-from skaprof.report.numbers import si
+from skaprof.report.numbers import si, significant
 
 Row = Mapping[str, Any]
 
@@ -34,6 +34,8 @@ _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "osD^vP*X"
 _MOST_MARKED_POINTS = 24
+_MOST_LINES = 24
+_LABEL_WIDTH = 22
 _TITLE_WIDTH = 90  # characters that fit across a figure
 _STYLE = {
     "figure.dpi": 200,
@@ -64,7 +66,7 @@ def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str
     if not rows:
         raise SkaprofError("--plot: there are no rows to draw")
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+        figure = Figure(figsize=(7.2, 3.3 if swept else max(3.3, 0.5 + 0.32 * len(rows))), layout="constrained")
         for axes, metric in zip(figure.subplots(1, 2), _METRICS, strict=True):
             if swept:
                 _lines(axes, rows, metric, swept)
@@ -128,9 +130,13 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
     key = _drawn_key(rows, metric)
     mixers = list(dict.fromkeys(row["mixer"] for row in rows))
     series = _series(rows, others)
+    if len(series) > _MOST_LINES:
+        raise SkaprofError(f"--plot: {len(series)} lines: expected at most {_MOST_LINES}; sweep fewer values")
     for number, (label, of_label) in enumerate(series.items()):
         line = sorted((row for row in of_label if row[axis] is not None), key=lambda row: row[axis]) or of_label[:1]
         points = [(row[axis], row[key]) for row in line if row[axis] is not None and row[key] is not None]
+        if not points and line[0][key] is None:
+            continue  # a ratio over nothing
         if not points:  # a mixer without this axis (a convolution over heads) is a level, not a line
             axes.axhline(line[0][key], label=label, color=_color(line[0], mixers), linestyle=":")
             continue
@@ -166,7 +172,7 @@ def _color(row: Row, mixers: Sequence[str]) -> str:
 def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
     xs = sorted({row[axis] for row in rows} - {None})
     ys = [row[key] for row in rows if row[key] is not None]
-    if xs and xs[-1] >= 8 * xs[0]:
+    if xs and xs[-1] >= 8 * xs[0] and axis != "kernel_size":
         axes.set_xscale("log", base=2)
         ticks = [2**power for power in range(60) if xs[0] <= 2**power <= xs[-1]]
         axes.xaxis.set_major_locator(FixedLocator(ticks[:: max(1, (len(ticks) + 5) // 6)]))
@@ -174,6 +180,8 @@ def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     if ys and min(ys) > 0 and max(ys) >= 10 * min(ys):
         axes.set_yscale("log")
+        within = (1.0, 2.0, 5.0) if max(ys) < 100 * min(ys) else (1.0,)
+        axes.yaxis.set_major_locator(LogLocator(base=10, subs=within, numticks=12))
         axes.yaxis.set_minor_formatter(NullFormatter())
     if key.endswith("_ratio"):
         axes.axhline(1, color="#666666", linewidth=0.8, zorder=1)
@@ -185,13 +193,16 @@ def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
 def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     key = _drawn_key(rows, metric)
     varying = [name for name in ("implementation", "mode", "dtype") if len({row[name] for row in rows}) > 1]
-    labels = ["\n".join(str(row[name]) for name in ("mixer", *varying)) for row in rows]
+    labels = [fill(" ".join(str(row[name]) for name in ("mixer", *varying)), _LABEL_WIDTH) for row in rows]
     mixers = list(dict.fromkeys(row["mixer"] for row in rows))
     places = range(len(rows))
     values = [row[key] or 0 for row in rows]
     axes.barh(places, values, color=[_color(row, mixers) for row in rows], height=0.62)
     for place, value in zip(places, values, strict=True):
-        text = f"{value:.2f}x" if key.endswith("_ratio") else si(value)
+        if rows[place][key] is None:
+            axes.annotate("undefined", (0, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
+            continue
+        text = f"{value:.3f}x" if key.endswith("_ratio") else significant(value) if "ms" in key else si(value)
         axes.annotate(text, (value, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set_yticks(places, labels)
     axes.invert_yaxis()

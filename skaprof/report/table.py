@@ -100,6 +100,9 @@ def caption(rows: Sequence[Row]) -> str:
     heads, head_dim = _shared(rows, "heads"), _shared(rows, "head_dim")
     if heads is not None and head_dim is not None:
         parts.append(f"{heads:,} {'head' if heads == 1 else 'heads'} of {head_dim}")
+    kernel = _shared(rows, "kernel_size")
+    if kernel is not None:
+        parts.append(f"{kernel} x {kernel} kernel")
     if not _varies(rows, "dtype"):
         parts.append(str(first["dtype"]))
     return ", ".join(parts)
@@ -124,7 +127,9 @@ def formula_table(rows: Sequence[Row]) -> Table:
 def print_table(console: Console, table: Table) -> None:
     """Print the table in full: on a terminal too narrow for it, lines run on rather than lose digits."""
     needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    console.print(table, width=max(needed, 1), crop=False, no_wrap=True, overflow="ignore")
+    terminal_width, console.width = console.width, max(console.width, needed)
+    console.print(table, crop=False, no_wrap=True, overflow="ignore")
+    console.width = terminal_width
 
 
 _TEXT = {"mixer", "implementation", "mode", "dtype", "op", "kind", "quantity", "formula"}

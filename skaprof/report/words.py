@@ -8,6 +8,7 @@ from typing import Any
 
 from skaprof.model.breakeven import BreakEven
 from skaprof.report.numbers import si, significant
+from skaprof.results import SIZE_KEYS
 
 Row = Mapping[str, Any]
 
@@ -64,21 +65,29 @@ def _cheapest_over(metric: str, rows: Sequence[Row], sizes: Sequence[Sequence[Ro
 
 
 def _name(row: Row, rows: Sequence[Row]) -> str:
-    """The mixer, with its implementation where rows differ in it."""
-    several = len({other["implementation"] for other in rows}) > 1
-    return f"{row['mixer']} ({row['implementation']})" if several else str(row["mixer"])
+    """The mixer, with what tells its rows apart at one size: implementation, heads, kernel."""
+    details = [str(row["implementation"])] if len({other["implementation"] for other in rows}) > 1 else []
+    own = [other for other in rows if other["mixer"] == row["mixer"] and other["dim"] == row["dim"]]
+    if len({(other["heads"], other["head_dim"]) for other in own}) > 1:
+        details.append(f"{row['heads']} x {row['head_dim']} heads")
+    if len({other["kernel_size"] for other in own}) > 1:
+        details.append(f"kernel {row['kernel_size']}")
+    return f"{row['mixer']} ({', '.join(details)})" if details else str(row["mixer"])
 
 
 def breakeven_sentence(
-    mixer: str, baseline: str, breakevens: Mapping[str, BreakEven | None], dim: int, mode: str
+    mixer: str, baseline: str, breakevens: Mapping[str, BreakEven | None], dim: int, form: str
 ) -> str:
-    """Where a mixer needs less than the baseline over the tokens, for params and MACs, at one dim."""
+    """Where a mixer needs less than the baseline over the tokens, for params and MACs, at one dim.
+
+    `form` names mode and implementation where a table holds several.
+    """
     parts = []
     for metric, found in breakevens.items():
         noun = _NOUNS[metric]
         if found is None:
-            continue
-        if found.wins == "equal":
+            parts.append(f"no single break-even in {noun}")
+        elif found.wins == "equal":
             parts.append(f"as many {noun}")
         elif found.wins == "up_to":
             parts.append(f"fewer {noun} up to {found.tokens:,} tokens")
@@ -86,23 +95,31 @@ def breakeven_sentence(
             parts.append(f"fewer {noun} from {found.tokens:,} tokens")
         else:
             parts.append(f"fewer {noun} at {'every' if found.wins == 'always' else 'no'} size")
-    training = " in training" if mode == "train" else ""
-    return f"Break-even at dim {dim:,}{training}: {mixer} has {' and '.join(parts)} (against {baseline})."
+    where = f"dim {dim:,} ({form})" if form else f"dim {dim:,}"
+    return f"Break-even at {where}: {mixer} has {' and '.join(parts)} (against {baseline})."
 
 
 def op_sentences(rows: Sequence[Row]) -> list[str]:
-    """For each mixer, where its MACs are."""
-    totals: dict[tuple[Any, ...], list[Row]] = {}
+    """For each mixer and size, where its MACs are."""
+    members: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        totals.setdefault(tuple(row[key] for key in ("mixer", "implementation", *_GROUP_KEYS)), []).append(row)
+        members.setdefault(tuple(row[key] for key in SIZE_KEYS), []).append(row)
+    varying = [key for key in _TOLD_APART if len({row[key] for row in rows}) > 1]
     sentences = []
-    for (mixer, *_), ops in totals.items():
+    for ops in members.values():
         macs = sum(row["macs"] for row in ops)
+        where = ", ".join(f"{key.replace('_', ' ')} {ops[0][key]}" for key in varying if ops[0][key] is not None)
+        name = f"{ops[0]['mixer']} ({where})" if where else ops[0]["mixer"]
         if macs:
             most = sorted(ops, key=lambda row: -row["macs"])[:3]
             shares = ", ".join(f"{row['op']} {significant(100 * row['macs'] / macs, 3)} %" for row in most)
-            sentences.append(f"{mixer}: {si(macs)} MACs, most in {shares}.")
+            sentences.append(f"{name}: {si(macs)} MACs, most in {shares}.")
     return sentences
+
+
+_TOLD_APART = (
+    *("implementation", "mode", "batch", "height", "width", "dim", "heads", "head_dim", "kernel_size", "dtype"),
+)
 
 
 def proof_sentences(rows: Sequence[Row]) -> list[str]:

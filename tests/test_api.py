@@ -1,0 +1,68 @@
+"""The Python API: sizes in every spelling, and one kind of error for every kind of mistake."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import skaprof
+from skaprof import SkaprofError
+
+
+def test_sizes_in_every_spelling_mean_the_same() -> None:
+    expected = skaprof.cost("ska", tokens=196, dim=256)
+    assert skaprof.cost("ska") == expected
+    assert skaprof.cost("ska", size=(14, 14), dim=np.int64(256)) == expected
+    assert skaprof.cost("ska", size=np.array([14, 14]), dim=np.array(256)) == expected  # type: ignore[arg-type]
+    frames = [
+        skaprof.sweep("ska", tokens=tokens, dim=(64, 128))
+        for tokens in ((16, 32, 64), "16:64:*2", np.array([16, 32, 64]), iter([16, 32, 64]))
+    ]
+    assert all(frame.equals(frames[0]) for frame in frames)
+    assert skaprof.sweep(["ska"], size=(4, 6)).equals(skaprof.sweep("ska", size="4x6"))
+    assert skaprof.sweep("ska", size=[(4, 6), (2, 2)]).equals(skaprof.sweep("ska", size="4x6,2x2"))
+
+
+MISTAKES: dict[str, Callable[[], object]] = {
+    "several tokens for one": lambda: skaprof.cost("ska", tokens=[49, 196]),  # type: ignore[arg-type]
+    "a grid for one": lambda: skaprof.cost("ska", tokens="49,196"),  # type: ignore[arg-type]
+    "several sizes for one": lambda: skaprof.cost("ska", size=[(14, 20), (7, 7)]),  # type: ignore[arg-type]
+    "size text for one": lambda: skaprof.cost("ska", size="14x20"),  # type: ignore[arg-type]
+    "a size that is no pair": lambda: skaprof.cost("ska", size=14),  # type: ignore[arg-type]
+    "no mixer": lambda: skaprof.cost(None),  # type: ignore[arg-type]
+    "a number for a mixer": lambda: skaprof.formula(5),  # type: ignore[arg-type]
+    "no mixers": lambda: skaprof.sweep([]),
+    "no dtypes": lambda: skaprof.sweep("ska", dtype=[]),
+    "no sizes": lambda: skaprof.sweep("ska", size=[]),
+    "a number for a mode": lambda: skaprof.sweep("ska", mode=1),  # type: ignore[arg-type]
+    "endless sizes": lambda: skaprof.sweep("ska", tokens=itertools.count(1)),
+    "bytes for sizes": lambda: skaprof.sweep("ska", dim=b"64"),  # type: ignore[arg-type]
+    "text for a pair": lambda: skaprof.sweep("ska", size=["14", "20"]),  # type: ignore[list-item]
+    "a fraction": lambda: skaprof.cost("ska", dim=2.5),  # type: ignore[arg-type]
+    "a truth value": lambda: skaprof.cost("ska", dim=True),
+    "both grids": lambda: skaprof.cost("ska", tokens=4, size=(2, 2)),
+    "an unknown dtype": lambda: skaprof.cost("ska", dtype="int8"),
+    "an unknown mode": lambda: skaprof.formula("ska", mode="backward"),
+    "a form it has not": lambda: skaprof.cost("pooling", implementation="sdpa"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_every_mistake_is_a_skaprof_error(mistake: str) -> None:
+    with pytest.raises(SkaprofError) as caught:
+        MISTAKES[mistake]()
+    assert caught.value.exit_code == 2
+
+
+def test_public_names_are_there_stay_callable_and_others_are_not() -> None:
+    for name in skaprof.__all__:
+        assert getattr(skaprof, name) is not None
+        assert name in dir(skaprof)
+    skaprof.sweep("ska")
+    assert callable(skaprof.sweep)
+    assert callable(skaprof.verify)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = skaprof.nothing
