@@ -22,7 +22,8 @@ for batch in 1 32 128; do
   done
 done
 latency --size 14x14 --dim 384 --batch 32 --dtype bfloat16 --implementation all --timing cold --max-seconds 60 \
-  --output "$folder/implementations.json" || true
+  --output "$folder/implementations.jsonl" || true
 "$python" -m skaprof figure 3 --device cuda --output "$folder/figure3.png" --output "$folder/figure3.svg" || true
 "$python" -m skaprof env --format json --output "$folder/environment.json"
+"$python" scripts/latency_report.py "$folder"
 "$python" scripts/check_timers.py --show "$folder/timers.json"

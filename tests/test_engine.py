@@ -134,7 +134,7 @@ def test_a_short_dip_of_the_clock_is_repeated_and_kept_aside() -> None:
 
 
 def test_reasons_the_device_gives_for_slowing_raise_throttled() -> None:
-    assert flags(run(device(throttle_reasons=("power cap",)))) == {"throttled"}
+    assert flags(run(device(throttle_reasons=("hardware slowdown",)))) == {"throttled"}
 
 
 def test_a_foreign_process_raises_shared() -> None:

@@ -190,7 +190,7 @@ def test_input_that_no_mixer_takes_is_refused() -> None:
         ("head_dim", {"head_dim": 0}),
         ("grid", {"grid": (0, 3)}),
     ):
-        with pytest.raises(SkaprofError, match=next(iter(bad))):
+        with pytest.raises(SkaprofError, match=name):
             MultiHeadSelfAttention(**{"dim": 24, **bad})  # type: ignore[arg-type]
     with pytest.raises(SkaprofError, match="pair"):
         Identity(grid=(1, 2, 3))  # type: ignore[arg-type]

@@ -85,10 +85,10 @@ def configurations(plan: Plan, implementations: tuple[str, ...]) -> list[list[En
     return list(groups.values())
 
 
-def open_device(name: str) -> Device:
-    """The device of that name, ready to time."""
+def open_device(name: str, siblings: int = 0) -> Device:
+    """The device of that name, ready to time; `siblings` other processes of this run hold it too."""
     kind, _, index = name.partition(":")
-    return CudaDevice(int(index or 0)) if kind == "cuda" else CpuDevice()
+    return CudaDevice(int(index or 0), siblings) if kind == "cuda" else CpuDevice()
 
 
 def measure_configuration(
@@ -250,7 +250,7 @@ def identity(row: Row | Entry) -> tuple[Any, ...]:
     """What makes two rows the same row: its sizes, mixer, implementation, mode and dtype."""
     if isinstance(row, Entry):
         row = _head(row)
-    return tuple(row[key] for key in SIZE_KEYS)
+    return tuple(row.get(key) for key in SIZE_KEYS)
 
 
 def unmeasured(groups: list[list[Entry]], done: set[tuple[Any, ...]]) -> Iterator[list[Entry]]:

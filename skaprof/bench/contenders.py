@@ -71,7 +71,7 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, *, gr
     with torch.device(device):
         module = build_mixer(variant.spec, w, "sdpa" if form == "sdpa" else "eager").to(dtype)
         x = torch.randn(w.batch, w.tokens, w.dim, dtype=dtype)
-    run_module: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False) if form == "compile" else module
+    run_module: Callable[[Tensor], Tensor] = _compiled(module) if form == "compile" else module
     pinned = _pinned(backend)
     try:
         with pinned():
@@ -98,6 +98,17 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, *, gr
     names = signature()
     contender = Contender(f"{variant.spec.text} ({implementation})", timed, calls, lambda: str(signature()), rotated)
     return Built(contender, names, _backend(names) if form == "sdpa" else "", _peak_memory(timed, device))
+
+
+def _compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The module compiled for its shape. Past some shapes Dynamo would quietly run it uncompiled: raise its limit."""
+    from torch._dynamo import config
+
+    for name in ("recompile_limit", "cache_size_limit", "accumulated_recompile_limit", "accumulated_cache_size_limit"):
+        if hasattr(config, name):
+            setattr(config, name, 100_000)
+    compiled: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False)
+    return compiled
 
 
 def _pinned(backend: str) -> Callable[[], AbstractContextManager[object]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,13 +13,13 @@ from skaprof.bench.device import Conditions
 
 _PROBE_CYCLES = 100_000
 _THROTTLE_REASONS = {
-    0x4: "power cap",
     0x8: "hardware slowdown",
     0x20: "software thermal slowdown",
     0x40: "hardware thermal slowdown",
     0x80: "hardware power brake",
 }
-# nvmlClocksThrottleReason* in NVML's nvml.h: SwPowerCap, HwSlowdown, SwThermalSlowdown, HwThermalSlowdown, HwPowerBrake
+# nvmlClocksThrottleReason* in NVML's nvml.h. SwPowerCap (0x4) is not among them: a power cap shows in the clock, which
+# is measured, and large matrix products touch it in passing.
 
 
 class CudaDevice:
@@ -28,7 +27,9 @@ class CudaDevice:
 
     has_queue = True
 
-    def __init__(self, index: int = 0) -> None:
+    def __init__(self, index: int = 0, siblings: int = 0) -> None:
+        """`siblings` is how many other processes of this very run hold the device."""
+        self.siblings = siblings
         torch.cuda.set_device(index)
         properties = torch.cuda.get_device_properties(index)
         self.index = index
@@ -82,8 +83,8 @@ class CudaDevice:
             pynvml.nvmlInit()
             uuid = f"GPU-{torch.cuda.get_device_properties(self.index).uuid}"
             handle = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode())
-            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-            foreign = sum(process.pid != os.getpid() for process in processes)
+            # counted, not compared with our process id: inside a container NVML names the host's ids
+            foreign = max(0, len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle)) - 1 - self.siblings)
             reasons = pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
             return Conditions(foreign, tuple(words for bit, words in _THROTTLE_REASONS.items() if reasons & bit))
         return Conditions()

@@ -1,7 +1,6 @@
 """The timing engine: interleaved rounds of all contenders, with the evidence that each sample was sound.
 
-The protocol, its reasons and its constants are in the documentation under "How skaprof times". Every constant here is
-one of its proposals unless the comment beside it says what was measured.
+The protocol and its reasons are in docs/timing.md.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def _main() -> None:
     task: dict[str, Any] = json.load(sys.stdin)
     options = Options(**task["options"])
     put_tf32(options.tf32)
-    device = open_device(options.device)
+    device = open_device(options.device, siblings=1)
     entries = [Entry(**{**entry, "sizes": tuple(entry["sizes"])}) for entry in task["entries"]]
     deadline = inf if task["seconds"] is None else device.now() + task["seconds"]
     sys.stdout.write("\n" + json.dumps(measure_configuration(entries, options, device, deadline)) + "\n")

@@ -81,7 +81,10 @@ def latency(
         typer.Option(metavar="PERCENT", help="Differences below this are none.", rich_help_panel=_MEASURING),
     ] = "2",
     max_seconds: Annotated[
-        str | None, typer.Option(metavar="SECONDS", help="Time limit of the whole run.", rich_help_panel=_MEASURING)
+        str | None,
+        typer.Option(
+            metavar="SECONDS", help="Time limit of the whole run, shared among its sizes.", rich_help_panel=_MEASURING
+        ),
     ] = None,
     tf32: Annotated[
         bool,
@@ -220,19 +223,20 @@ class _Session:
         from skaprof.bench.configuration import identity, unmeasured
         from skaprof.cli.progress import Progress
 
-        left = list(unmeasured(groups, {identity_of(row) for row in self.rows}))
+        left = list(unmeasured(groups, {identity(row) for row in self.rows}))
         self.finished = len(groups) - len(left)
         if self.finished and left:
             say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
         with Progress("timing", len(left)) as bar:
             try:
-                for group in left:
+                for place, group in enumerate(left):
                     if self.device.now() > self.deadline:
                         say(f"--max-seconds: {self.finished:,} of {len(groups):,} sizes measured when time ran out")
                         return False
                     wanted = {identity(entry) for entry in group}
-                    stale = [row for row in self.rows if identity_of(row) in wanted]
-                    fresh = self._measure(group, bar.tick)
+                    stale = [row for row in self.rows if identity(row) in wanted]
+                    share = (self.deadline - self.device.now()) / (len(left) - place)
+                    fresh = self._measure(group, share, bar.tick)
                     self.rows = [row for row in self.rows if row not in stale] + fresh
                     self._save(fresh)
                     self.finished += 1
@@ -241,14 +245,15 @@ class _Session:
                 return True
         return False
 
-    def _measure(self, group: list[Entry], tick: Callable[[int], None]) -> list[Row]:
+    def _measure(self, group: list[Entry], seconds: float, tick: Callable[[int], None]) -> list[Row]:
+        """The rows of one size, in about so many seconds: its share of what is left."""
         if self.isolate:
             from skaprof.bench.worker import measure_isolated
 
-            return measure_isolated(group, self.options, self.deadline - self.device.now())
+            return measure_isolated(group, self.options, seconds)
         from skaprof.bench.configuration import measure_configuration
 
-        return measure_configuration(group, self.options, self.device, self.deadline, tick)
+        return measure_configuration(group, self.options, self.device, self.device.now() + seconds, tick)
 
     def _save(self, rows: list[Row]) -> None:
         if self.store is None:
@@ -259,13 +264,6 @@ class _Session:
         except SkaprofError:
             emit(json.dumps(row) + "\n" for row in self.rows)  # what was measured is not lost with the file
             raise
-
-
-def identity_of(row: Row) -> tuple[Any, ...]:
-    """What makes a saved row this row and no other."""
-    from skaprof.results import SIZE_KEYS
-
-    return tuple(row.get(key) for key in SIZE_KEYS)
 
 
 def _format(format: str | None, output: str | None) -> str:

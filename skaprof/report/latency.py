@@ -84,6 +84,8 @@ def _pair_sentence(row: Row, rows: Sequence[Row]) -> str:
         said = f"is {middle:.2f}x slower than {row['baseline']}, 95 % CI {low:.2f} to {high:.2f}"
     elif row["verdict"] == "same":
         said = f"is as fast as {row['baseline']}, 95 % CI of the ratio {low:.3f} to {high:.3f}"
+    elif unsound := sorted(set(row["flags"]) & UNSOUND):
+        said = f"against {row['baseline']}: no verdict, since the run was not sound ({', '.join(unsound)})"
     else:
         said = f"against {row['baseline']}: inconclusive, ratio {middle:.3f}, 95 % CI {low:.3f} to {high:.3f}"
         said += f", where a difference must exceed {100 * row['tolerance']:.1f} %"
@@ -109,7 +111,7 @@ def run_sentences(rows: Sequence[Row]) -> list[str]:
     return sentences + [f"{flag}: {FLAG_WORDS[flag]}." for flag in raised]
 
 
-FLAG_WORDS = {
+FLAG_WORDS: dict[str, str] = {
     "drift": "the times climbed or fell through the run; interleaving cancels it in ratios, not in medians",
     "bimodal": "the samples fall into two groups; look at samples_ms",
     "throttled": "the device's clock was not what it was at the start; no verdict",
@@ -121,3 +123,4 @@ FLAG_WORDS = {
     "unsynchronized": "work went on after the end was recorded; no verdict",
     "aa-failed": "the baseline differed from itself; no verdict",
 }
+UNSOUND = frozenset(flag for flag, words in FLAG_WORDS.items() if words.endswith("no verdict"))

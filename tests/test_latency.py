@@ -1,0 +1,286 @@
+"""`skaprof latency` on this processor: what noise cannot break. No test here asserts a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Run
+
+from skaprof.bench import store
+from skaprof.bench.configuration import MEASURED_KEYS, Entry, Options, configurations, measure_configuration
+from skaprof.bench.contenders import WrongOutputError, check_output, replayed_follows_input
+from skaprof.bench.cpu import CpuDevice
+from skaprof.bench.engine import BAD_FLAGS
+from skaprof.bench.environment import resolve_device
+from skaprof.bench.worker import measure_isolated
+from skaprof.errors import SkaprofError
+from skaprof.model.plan import SizeGrid, make_plan
+from skaprof.model.spec import parse_mixer
+from skaprof.report.latency import FLAG_WORDS, UNSOUND, pair_sentences, sparkline
+from skaprof.results import ROW_KEYS
+
+FAST = ("--device", "cpu", "--tokens", "9", "--dim", "16", "--max-seconds", "1")
+FLAGS = {"stable", *FLAG_WORDS}
+VERDICTS = {"baseline", "faster", "slower", "same", "inconclusive", "unsupported", "out-of-memory", "wrong-output"}
+
+
+def rows_of(done: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, object]] = json.loads(done.stdout)["rows"]
+    return rows
+
+
+def test_json_rows_carry_the_keys_and_the_vocabulary(skaprof: Run) -> None:
+    done = skaprof("latency", *FAST, "--format", "json")
+    rows = rows_of(done)
+    assert len(rows) == 3 * 2
+    for row in rows:
+        assert set(row) == {*ROW_KEYS, *MEASURED_KEYS}
+        assert row["verdict"] in VERDICTS
+        assert set(row["flags"]) <= FLAGS  # type: ignore[call-overload]
+        assert row["ci_low_ms"] <= row["median_ms"] <= row["ci_high_ms"]  # type: ignore[operator]
+        assert row["samples_ms"]
+        assert row["error"] is None
+        assert row["device"] == "cpu"
+    assert [row["verdict"] for row in rows].count("baseline") == 1
+    environment = json.loads(done.stdout)["environment"]
+    assert {"torch", "cpu", "threads", "load", "tf32", "device"} <= set(environment)
+
+
+def test_four_times_the_work_takes_longer() -> None:
+    device = CpuDevice()
+    medians = []
+    for tokens in (64, 1024):
+        entry = Entry("mhsa", "forward", "float32", "eager", (1, 1, tokens, 64, 2, 32, None))
+        medians.append(measure_configuration([entry], Options(), device, device.now() + 1)[0]["median_ms"])
+    assert medians[1] > medians[0]
+
+
+def test_every_implementation_and_mode_runs_or_says_why(skaprof: Run) -> None:
+    arguments = ("--implementation", "eager,sdpa,sdpa-flash,sdpa-math,sdpa-cudnn", "--mode", "forward,train")
+    mixers = ("-m", "mhsa", "-m", "ska", "-m", "cska", "-m", "sepconv", "-m", "pooling")
+    rows = rows_of(skaprof("latency", *FAST, *arguments, *mixers, "--format", "json"))
+    assert len(rows) == 5 * 5 * 2
+    for row in rows:
+        if row["mixer"] in ("sepconv", "pooling") and row["implementation"] != "eager":
+            assert (row["verdict"], row["median_ms"]) == ("unsupported", None)
+            assert "no sdpa form" in str(row["error"])
+        elif row["implementation"] in ("eager", "sdpa", "sdpa-math"):
+            assert row["error"] is None, row
+        else:
+            assert row["error"] is None or row["verdict"] == "unsupported"
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_other_dtypes_pass_the_gate(skaprof: Run, dtype: str) -> None:
+    for row in rows_of(skaprof("latency", *FAST, "--dtype", dtype, "--format", "json")):
+        assert row["verdict"] != "wrong-output", row["error"]
+
+
+def test_what_does_not_fit_in_memory_is_a_row_and_the_sweep_goes_on(skaprof: Run) -> None:
+    arguments = ("--device", "cpu", "--dim", "32", "--max-seconds", "2", "-m", "mhsa", "--format", "json")
+    rows = rows_of(skaprof("latency", *arguments, "--tokens", "10000000,9", "--implementation", "eager"))
+    assert [row["verdict"] for row in rows] == ["out-of-memory", "baseline"]
+    assert "GiB are free" in str(rows[0]["error"])
+
+
+def test_formats_and_sentences(skaprof: Run) -> None:
+    done = skaprof("latency", *FAST, "-m", "mhsa", "-m", "ska", "--implementation", "eager")
+    assert done.returncode == 0, done.stderr
+    assert "ska (eager)" in done.stdout
+    assert "hot timing on cpu" in done.stdout
+    text = skaprof("latency", *FAST, "-m", "mhsa", "--format", "csv").stdout
+    (first, *_) = csv.DictReader(io.StringIO(text))
+    assert first["mixer"] == "mhsa"
+    assert skaprof("latency", *FAST, "-m", "mhsa", "--format", "markdown").stdout.startswith("| mixer |")
+
+
+def test_sentences_say_what_the_interval_says() -> None:
+    row = {"mixer": "ska", "implementation": "eager", "baseline": "mhsa (eager)", "median_ms": 1.0, "tolerance": 0.05}
+    row |= {"tokens": 1, "dim": 1, "batch": 1, "heads": 1, "rounds_to_decide": 90, "flags": []}
+    row |= {"ratio": 0.8, "ratio_low": 0.75, "ratio_high": 0.9}
+    said = {verdict: pair_sentences([row | {"verdict": verdict}])[0] for verdict in ("faster", "inconclusive")}
+    assert said["faster"] == "ska (eager) is 1.25x faster than mhsa (eager), 95 % CI 1.11 to 1.33."
+    assert said["inconclusive"].endswith("where a difference must exceed 5.0 %; some 90 rounds would decide.")
+    slow = row | {"verdict": "slower", "ratio": 1.2, "ratio_low": 1.1, "ratio_high": 1.3}
+    assert pair_sentences([slow]) == ["ska (eager) is 1.20x slower than mhsa (eager), 95 % CI 1.10 to 1.30."]
+    unsound = row | {"verdict": "inconclusive", "flags": ["warm-leak", "drift"]}
+    assert pair_sentences([unsound])[0].endswith("no verdict, since the run was not sound (warm-leak).")
+    assert UNSOUND == BAD_FLAGS
+    assert sparkline([1.0, 2.0, 3.0, 4.0]) == "▁▃▆█"
+    assert sparkline([]) == ""
+
+
+def test_lines_are_saved_resumed_and_the_same_rows(skaprof: Run, tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    done = skaprof("latency", *FAST[:3], "16", *FAST[4:], "-m", "mhsa", "--output", str(path))
+    assert (done.returncode, done.stdout) == (0, "")
+    head, rows, size, damaged = store.read(path)
+    assert (len(rows), size, damaged) == (2, path.stat().st_size, False)
+    assert head["schema_version"] == 1
+    path.write_bytes(path.read_bytes()[:-20])  # the last line cut, as a crash leaves it
+    resumed = skaprof(
+        "latency", "--device", "cpu", "--tokens", "9,16", "--dim", "16", "-m", "mhsa", "--max-seconds", "2",
+        "--resume", str(path), "--format", "json",
+    )  # fmt: skip
+    assert "was cut off; its 1 good rows are kept" in resumed.stderr
+    assert len(rows_of(resumed)) == 4
+    _, saved, _, damaged = store.read(path)
+    assert not damaged
+    assert len({(row["tokens"], row["implementation"]) for row in saved}) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no file of `skaprof latency"),
+        ("not json\n", "damaged in line 1"),
+        ('{"schema_version": 1, "settings": {}, "environment": {}}\nbroken\n{}\n', "damaged in line 2"),
+        ('{"schema_version": 7, "settings": {}, "environment": {}}\n', "schema version 7: expected 1"),
+        ('{"schema_version": 1, "settings": {}, "environment": {"device": "H100"}}\n', "measured with device 'H100'"),
+        ("[1]\n", "damaged in line 1"),
+    ],
+)
+def test_a_file_that_is_foreign_or_damaged_is_refused_and_kept(
+    skaprof: Run, tmp_path: Path, content: str, words: str
+) -> None:
+    path = tmp_path / "runs.jsonl"
+    path.write_text(content)
+    done = skaprof("latency", *FAST, "--resume", str(path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert path.read_text() == content
+
+
+def test_another_setting_does_not_resume(skaprof: Run, tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    assert skaprof("latency", *FAST, "-m", "mhsa", "--output", str(path)).returncode == 0
+    done = skaprof("latency", *FAST, "-m", "mhsa", "--timing", "wall", "--resume", str(path))
+    assert done.returncode == 2
+    assert "measured with timing 'hot': expected 'wall'" in done.stderr
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "runs.jsonl"
+    program = [sys.executable, "-m", "skaprof", "latency", "--device", "cpu", "--tokens", "4:400:4", "-m", "mhsa"]
+    program += ["--dim", "32", "--output", str(path)]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") >= 3):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted after" in stderr
+    _, rows, _, damaged = store.read(path)
+    assert len(rows) >= 2
+    assert not damaged
+
+
+def test_a_file_that_vanishes_ends_the_run_with_the_rows_on_stdout(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    path = folder / "runs.jsonl"
+    program = [sys.executable, "-m", "skaprof", "latency", "--device", "cpu", "--tokens", "4:400:4", "-m", "mhsa"]
+    program += ["--dim", "32", "--output", str(path)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") >= 3):
+            time.sleep(0.1)
+        path.unlink()
+        folder.rmdir()
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "cannot be written" in stderr
+    assert "Traceback" not in stderr
+    assert len([json.loads(line) for line in stdout.splitlines()]) >= 2
+
+
+def test_isolated_sizes_give_the_same_kind_of_rows(skaprof: Run) -> None:
+    rows = rows_of(skaprof("latency", *FAST, "-m", "mhsa", "--isolate", "--format", "json"))
+    assert rows[0]["verdict"] == "baseline"
+    assert all(row["samples_ms"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--device", "tpu"), "--device: 'tpu'"),
+        (("--device", "cuda:x"), "--device: 'cuda:x'"),
+        (("--device", "cpu", "--timing", "graph"), "graphs are CUDA's"),
+        (("--device", "cpu", "--timing", "warm"), "--timing: 'warm'"),
+        (("--max-seconds", "0"), "--max-seconds: '0'"),
+        (("--max-seconds", "soon"), "--max-seconds: 'soon'"),
+        (("--max-seconds", "nan"), "--max-seconds: 'nan'"),
+        (("--tolerance", "-1"), "--tolerance: '-1'"),
+        (("--implementation", "flash"), "--implementation: 'flash'"),
+        (("--baseline", "linear", "--device", "cpu"), "one of the mixers timed"),
+        (("--baseline", "mhsa/compile", "--device", "cpu"), "one of the implementations timed"),
+        (("--resume", "/nowhere/runs.jsonl", "--device", "cpu"), "cannot be read"),
+        (("--output", "/nowhere/runs.jsonl"), "'/nowhere' does not"),
+        (("--output", "runs.xyz"), ".jsonl"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(skaprof: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = skaprof("latency", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what the message misses")
+def test_no_cuda_exits_3_and_says_what_to_run_instead(skaprof: Run) -> None:
+    done = skaprof("latency", "--device", "cuda")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "--device cpu" in done.stderr
+    assert resolve_device("auto") == "cpu"
+
+
+def test_a_graph_that_missed_a_kernel_is_caught() -> None:
+    """A replay that leaves the output stale, as an uncaptured kernel does."""
+    buffer = torch.randn(8)
+    output = buffer * 2
+
+    def doubled(x: torch.Tensor) -> torch.Tensor:
+        return x * 2
+
+    replayed_follows_input(lambda: output.copy_(buffer * 2), buffer, output, doubled)
+    with pytest.raises(WrongOutputError):
+        replayed_follows_input(lambda: None, buffer, output, doubled)
+
+
+def test_the_gate_refuses_wrong_and_unfinished_output() -> None:
+    expected = torch.ones(4, dtype=torch.float64)
+    check_output(torch.ones(4) * 1.00001, expected, 1e-4)
+    for wrong in (torch.ones(4) * 1.01, torch.full((4,), float("nan")), torch.zeros(4)):
+        with pytest.raises(WrongOutputError):
+            check_output(wrong, expected, 1e-4)
+
+
+def test_mixers_of_one_size_are_timed_together_and_headless_ones_join() -> None:
+    specs = [parse_mixer(text) for text in ("mhsa", "sepconv", "cska")]
+    groups = configurations(make_plan(specs, SizeGrid(dims=(32, 64), heads=(2, 4))), ("eager", "sdpa"))
+    assert [len(group) for group in groups] == [6, 4, 6, 4]
+    assert {entry.mixer for entry in groups[0]} == {"mhsa", "sepconv", "cska"}
+
+
+def test_a_store_says_what_differs(tmp_path: Path) -> None:
+    head = {"environment": {"device": "a"}, "settings": {"timing": "hot"}}
+    store.require_same(tmp_path, head, head, ("device",))
+    with pytest.raises(SkaprofError, match="device 'a': expected 'b'"):
+        store.require_same(tmp_path, head, {**head, "environment": {"device": "b"}}, ("device",))
+
+
+def test_a_worker_that_dies_is_one_message() -> None:
+    entry = Entry("nomixer", "forward", "float32", "eager", (1, 1, 1, 1, 1, 1, None))
+    with pytest.raises(SkaprofError, match=r"--isolate: a process ended with code 1: .*'nomixer'"):
+        measure_isolated([entry], Options(), 1.0)
