@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 
-from skaprof.bench.device import Conditions
+from skaprof.bench.device import Conditions, garbage_collection_off
 
 _LARGEST_FLUSH = 256 * 2**20  # a shared server's last-level cache may be larger than what one core ever gets of it
 _PROBE_BYTES = 256 * 2**10
@@ -57,15 +55,8 @@ class CpuDevice:
     def conditions(self) -> Conditions:
         return Conditions()
 
-    @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            yield
-        finally:
-            if was_enabled:
-                gc.enable()
+    def undisturbed(self) -> AbstractContextManager[None]:
+        return garbage_collection_off()
 
 
 def _last_level_cache() -> int:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 import torch
 
-from skaprof.bench.device import Conditions
+from skaprof.bench.device import Conditions, garbage_collection_off
 
 _PROBE_CYCLES = 100_000
 _THROTTLE_REASONS = {
@@ -89,12 +87,5 @@ class CudaDevice:
             return Conditions(foreign, tuple(words for bit, words in _THROTTLE_REASONS.items() if reasons & bit))
         return Conditions()
 
-    @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            yield
-        finally:
-            if was_enabled:
-                gc.enable()
+    def undisturbed(self) -> AbstractContextManager[None]:
+        return garbage_collection_off()

@@ -6,8 +6,9 @@ known. Times are seconds, clocks hertz.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -70,6 +71,18 @@ class Device(Protocol):
 
     def undisturbed(self) -> AbstractContextManager[None]:
         """For the time of a block: no garbage collection on the host."""
+
+
+@contextmanager
+def garbage_collection_off() -> Iterator[None]:
+    """No garbage collection inside the block; afterwards as it was."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(slots=True)

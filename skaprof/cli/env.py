@@ -10,7 +10,7 @@ from typing import Any
 
 from skaprof import __version__
 from skaprof.cli import options as opt
-from skaprof.cli.output import emit, say, write_whole
+from skaprof.cli.output import deliver
 from skaprof.cli.run import command_line, format_of
 from skaprof.machine import cpu_model, memory_bytes
 from skaprof.report.formats import to_csv, to_json, to_markdown
@@ -31,11 +31,7 @@ def env(format: opt.Format = None, output: opt.Output = None) -> None:
         "table": lambda: _lines(found),
     }
     text = renderers[chosen]()
-    if output is None:
-        emit(text)
-    else:
-        write_whole("--output", output, text)
-        say(f"wrote {output}")
+    deliver(text, output)
 
 
 def machine() -> dict[str, str]:

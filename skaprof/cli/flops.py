@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import emit, require_distinct, require_writable, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, require_distinct, require_writable, say, suffix_of, write_whole
 from skaprof.cli.run import command_line, environment, format_of
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.plan import Plan, SizeGrid
@@ -291,8 +291,4 @@ def _deliver(
     from skaprof.cli.run import rendered
 
     text = rendered(rows, chosen, command_line(), where, words or [], to_terminal=output is None)
-    if output is None:
-        emit(text)
-    else:
-        write_whole("--output", output, text)
-        say(f"wrote {output}")
+    deliver(text, output)

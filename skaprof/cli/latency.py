@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import emit, require_distinct, require_writable, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, emit, require_distinct, require_writable, say, suffix_of, write_whole
 from skaprof.cli.run import command_line, format_of, require_package, table_text
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.model.plan import Plan
@@ -348,11 +348,7 @@ def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict
         "table": lambda: _table(rows, to_terminal=output is None),
     }
     text = renderers[chosen]()
-    if output is None:
-        emit(text)
-    else:
-        write_whole("--output", output, text)
-        say(f"wrote {output}")
+    deliver(text, output)
 
 
 def _table(rows: list[Row], *, to_terminal: bool) -> Iterator[str]:

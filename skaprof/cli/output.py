@@ -24,6 +24,19 @@ def emit(chunks: Iterable[str]) -> None:
         raise SkaprofError(f"stdout: cannot be written: {error.strerror}") from None
 
 
+def deliver(text: Iterable[str], output: str | None) -> None:
+    """Write to the file of --output, and say so, or to stdout.
+
+    Raises:
+        SkaprofError: it cannot be written.
+    """
+    if output is None:
+        emit(text)
+    else:
+        write_whole("--output", output, text)
+        say(f"wrote {output}")
+
+
 def abandon_stdout() -> None:
     """Point stdout at nothing, so that the interpreter does not try to flush it once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
