@@ -11,15 +11,10 @@ mkdir -p "$folder"
 latency() { "$python" -m skaprof latency --device cuda "$@"; }
 
 "$python" scripts/check_timers.py --output "$folder/timers.json"
-for batch in 1 32 128; do
-  for pair in 56x56,64 28x28,128 14x14,320 7x7,512 14x14,384 14x14,768; do
-    size=${pair%,*} dim=${pair#*,}
-    for mode in forward train; do
-      latency --size "$size" --dim "$dim" --batch "$batch" --mode "$mode" --dtype bfloat16,float32 --tf32 \
-        --implementation eager,sdpa --max-seconds 12 \
-        --output "$folder/stages-$size-$dim-b$batch-$mode.jsonl" || true
-    done
-  done
+for pair in 56x56,64 28x28,128 14x14,320 7x7,512 14x14,384 14x14,768; do
+  size=${pair%,*} dim=${pair#*,}
+  latency --size "$size" --dim "$dim" --batch 1,32,128 --mode forward,train --dtype bfloat16,float32 --tf32 \
+    --implementation eager,sdpa --max-seconds 50 --output "$folder/stage-$size-d$dim.jsonl" || true
 done
 latency --size 14x14 --dim 384 --batch 32 --dtype bfloat16 --implementation all --timing cold --max-seconds 60 \
   --output "$folder/implementations.jsonl" || true
