@@ -170,6 +170,18 @@ def test_work_on_another_stream_raises_unsynchronized() -> None:
     assert [record.flags for record in found.records] == [{"stable"}, {"unsynchronized"}]
 
 
+def test_a_host_that_is_late_now_and_then_raises_nothing() -> None:
+    class Jittery(FakeDevice):
+        calls = 0
+
+        def synchronize(self) -> None:
+            super().synchronize()
+            self.calls += 1
+            self.host += 300e-6 if self.calls % 10 == 0 else 0.0
+
+    assert flags(run(Jittery(noise=independent(Random(1), 0.01)))) == {"stable"}
+
+
 def test_a_kernel_near_the_event_step_raises_resolution() -> None:
     fake = device()
     assert flags(run(fake, [fake.kernel("a", 3e-6), fake.kernel("b", 3e-6)])) == {"resolution"}

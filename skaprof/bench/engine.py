@@ -72,6 +72,8 @@ class Record:
     sleep_cycles: int = LEAST_SLEEP_CYCLES
     repeats: int = 1
     samples_per_block: int = FEWEST_SAMPLES
+    taken: int = 0
+    left_over: int = 0  # samples after which the device was still busy; now and then the host itself is late
 
     @property
     def samples(self) -> list[float]:
@@ -225,8 +227,9 @@ def _hidden_launch(device: Device, contender: Contender, record: Record, timing:
         record.sleep_cycles = min(2 * record.sleep_cycles, MOST_SLEEP_CYCLES)
     before = device.now()
     device.synchronize()
+    record.taken += 1
     if device.has_queue and device.now() - before > LEFT_OVER * seconds + SHORTEST_REPEATED_SAMPLE:
-        record.flags.add("unsynchronized")
+        record.left_over += 1
     return seconds
 
 
@@ -250,7 +253,7 @@ def _warm_up(device: Device, contender: Contender, record: Record, settings: Set
     fitting = round(BLOCK_SECONDS / max(current * record.repeats * contender.calls, 1e-9))
     fewest = FEWEST_SAMPLES if current < 1 else 1
     record.samples_per_block = settings.samples_per_block or max(fewest, min(MOST_SAMPLES, fitting))
-    record.flags.discard("unsynchronized")  # a first call may compile or load on another stream
+    record.taken = record.left_over = 0  # a first call may compile or load on another stream
 
 
 def _common_flags(
@@ -279,6 +282,8 @@ def _own_flags(record: Record, settings: Settings) -> set[str]:
     flags = set()
     if settings.timing == "cold" and record.seconds < SHORTEST_COLD_SAMPLE:
         flags.add("resolution")
+    if 2 * record.left_over > record.taken:
+        flags.add("unsynchronized")
     if "throttled" not in record.flags:
         if statistics.is_bimodal(record.samples):
             flags.add("bimodal")
