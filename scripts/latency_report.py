@@ -51,9 +51,9 @@ def main(folder: Path) -> None:
     rows = [shown(row) for _, rows, *_ in runs for row in rows]
     page = (
         f"# Latency on {environment['device']}\n\nMeasured with `skaprof latency`; the protocol is in docs/timing.md. "
-        "Ratios are over mhsa (eager) of the same size. A run stopped by --max-seconds has fewer rounds: below 8 rounds "
-        "the latency intervals are not 95 % ones (simulated: 57 % with 2 rounds) and its verdicts should not be relied "
-        f"on.\n\n{''.join(to_markdown(rows))}\n## Environment\n\n{stamp}\n## Commands\n\n{commands}"
+        "Ratios are over mhsa (eager) of the same size. A run stopped by --max-seconds has fewer rounds: below 8 "
+        "rounds the latency intervals are not 95 % ones (simulated: 57 % with 2 rounds) and its verdicts should not be "
+        f"relied on.\n\n{''.join(to_markdown(rows))}\n## Environment\n\n{stamp}\n## Commands\n\n{commands}"
     )
     (folder / "report.md").write_text(page)
 
