@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 import pytest
 
 from skaprof.bench import engine, statistics
 from skaprof.bench.device import Contender
-from skaprof.bench.engine import Measurement, Record, Settings, measure
+from skaprof.bench.engine import Measurement, Record, Settings, clock_reading, measure
 from skaprof.bench.fake import NOMINAL_CLOCK, FakeDevice, autocorrelated, drifting, independent
 from skaprof.bench.statistics import Interval, outliers, rounds_to_decide, verdict
 
@@ -120,17 +122,15 @@ def test_throttling_raises_throttled_and_keeps_the_data() -> None:
 
 
 def test_a_short_dip_of_the_clock_is_repeated_and_kept_aside() -> None:
-    class Dipping(FakeDevice):
-        probes = 0
-
-        def clock(self) -> float | None:
-            self.probes += 1
-            return NOMINAL_CLOCK * (0.85 if self.probes == 20 else 1.0)
-
-    fake = Dipping(noise=independent(Random(1), 0.01))
-    found = run(fake)
-    assert flags(found) == {"stable"}
-    assert [len(record.off_clock_samples) > 0 for record in found.records].count(True) == 1
+    middle = length_of_a_run() / 2
+    aside = []
+    for start in (middle + 3e-3 * step for step in range(8)):  # some hit the control, whose record is not reported
+        dip = (start, start + 9e-3)
+        fake = device(clock_curve=lambda at, dip=dip: NOMINAL_CLOCK * (0.85 if dip[0] < at < dip[1] else 1.0))
+        found = run(fake, tolerance=1e-9)
+        assert flags(found) == {"stable"}
+        aside += [record.label for record in found.records if record.off_clock_samples]
+    assert len(aside) >= 2
 
 
 def test_reasons_the_device_gives_for_slowing_raise_throttled() -> None:
@@ -222,11 +222,36 @@ def test_rounds_are_a_b_b_a_each_starts_with_the_next_and_every_sample_is_kept()
         assert [len(block) for of_round in record.rounds for block in of_round] == [5] * 16
 
 
-def test_a_deadline_ends_the_run_with_what_there_is() -> None:
-    fake = device(noise=autocorrelated(Random(1), 0.3))
-    found = run(fake, deadline=0.05)
+def test_a_deadline_before_the_first_look_leaves_no_verdict_and_no_interval() -> None:
+    found = run(device(noise=independent(Random(1), 0.001)), deadline=0.05)
     assert 2 <= found.rounds < 8
     assert len(found.records[0].samples) > 0
+    assert flags(found) == {"few-rounds"}
+    assert only_verdict(found) == "inconclusive"
+    assert found.rounds >= 7 or found.latencies == [None, None]
+
+
+def test_the_clock_is_read_behind_a_wait_that_hides_every_launch() -> None:
+    for launch in (4e-6, 30e-6):
+        reading = clock_reading(device(launch_seconds=launch))
+        assert reading == pytest.approx(NOMINAL_CLOCK, rel=0.005)
+    assert run(device(launch_seconds=30e-6)).clock == pytest.approx(NOMINAL_CLOCK, rel=0.005)
+
+
+def test_a_context_is_entered_once_a_block_and_not_once_a_call() -> None:
+    fake, entered = device(), []
+
+    @contextmanager
+    def costly() -> Iterator[None]:
+        fake.host += 25e-6
+        entered.append(fake.host)
+        yield
+
+    plain, within = fake.kernel("a", SECONDS), fake.kernel("a", SECONDS)
+    within.context = costly
+    found = run(fake, [plain, within], timing="wall", samples_per_block=5)
+    assert only_verdict(found) == "same"
+    assert 16 <= len(entered) < 30
 
 
 def test_it_stops_at_the_first_look_that_decides() -> None:
@@ -252,9 +277,16 @@ def test_a_verdict_takes_the_whole_interval_and_the_control(
 
 
 def test_rounds_to_decide_follow_the_square_law() -> None:
-    assert rounds_to_decide(Interval(0.10, 0.02, 0.18), 0.02, 8) == 8
     assert rounds_to_decide(Interval(0.06, -0.02, 0.14), 0.02, 8) == 32
+    assert rounds_to_decide(Interval(0.01, -0.03, 0.05), 0.02, 8) == 128
     assert rounds_to_decide(Interval(0.02, -0.02, 0.06), 0.02, 8) is None
+
+
+def test_rounds_to_decide_are_more_than_were_run_and_none_where_the_control_forbids() -> None:
+    just_short = Interval(0.10, 0.02, 0.18)
+    assert rounds_to_decide(just_short, 0.02, 8) == 9
+    assert rounds_to_decide(just_short, 0.02, 8, Interval(0.0, -0.15, 0.15)) is None
+    assert rounds_to_decide(just_short, 0.02, 8, Interval(0.0, -0.09, 0.09)) == 512
 
 
 def test_outliers_are_counted() -> None:

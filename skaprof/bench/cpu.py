@@ -49,9 +49,6 @@ class CpuDevice:
     def touch(self) -> None:
         self._probe.sum()
 
-    def clock(self) -> float | None:
-        return None
-
     def conditions(self) -> Conditions:
         return Conditions()
 

@@ -1,15 +1,15 @@
-"""A CUDA GPU as a device: events, `_sleep` to hide launches and to read the clock, NVML read only. Sets nothing."""
+"""A CUDA GPU as a device: events, `_sleep` to hide launches and to probe the clock, NVML read only. Sets nothing."""
 
 from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, suppress
+from typing import Any
 
 import torch
 
 from skaprof.bench.device import Conditions, garbage_collection_off
 
-_PROBE_CYCLES = 100_000
 _THROTTLE_REASONS = {
     0x8: "hardware slowdown",
     0x20: "software thermal slowdown",
@@ -36,6 +36,7 @@ class CudaDevice:
         self._flush = torch.empty(2 * self.cache_bytes, dtype=torch.uint8, device="cuda")
         # a quarter of the cache, in float32: on chips whose cache has two partitions, data may be held in both
         self._probe = torch.ones(self.cache_bytes // 16, device="cuda")
+        self._management = _management(str(properties.uuid))
 
     def now(self) -> float:
         return time.perf_counter_ns() * 1e-9
@@ -64,29 +65,29 @@ class CudaDevice:
     def touch(self) -> None:
         self._probe.sum()
 
-    def clock(self) -> float | None:
-        """The SM clock from two busy waits of different length: their difference in cycles over that in time."""
-        events = [self.record()]
-        for cycles in (_PROBE_CYCLES, 2 * _PROBE_CYCLES):
-            torch.cuda._sleep(cycles)
-            events.append(self.record())
-        short, long = self.elapsed(events[0], events[1]), self.elapsed(events[1], events[2])
-        return _PROBE_CYCLES / (long - short) if long > short else None
-
     def conditions(self) -> Conditions:
-        try:
-            import pynvml
-        except ModuleNotFoundError:
+        if self._management is None:
             return Conditions()
-        with suppress(pynvml.NVMLError):
-            pynvml.nvmlInit()
-            uuid = f"GPU-{torch.cuda.get_device_properties(self.index).uuid}"
-            handle = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode())
+        nvml, handle = self._management
+        with suppress(nvml.NVMLError):
             # counted, not compared with our process id: inside a container NVML names the host's ids
-            foreign = max(0, len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle)) - 1 - self.siblings)
-            reasons = pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+            foreign = max(0, len(nvml.nvmlDeviceGetComputeRunningProcesses(handle)) - 1 - self.siblings)
+            reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
             return Conditions(foreign, tuple(words for bit, words in _THROTTLE_REASONS.items() if reasons & bit))
         return Conditions()
 
     def undisturbed(self) -> AbstractContextManager[None]:
         return garbage_collection_off()
+
+
+def _management(uuid: str) -> tuple[Any, Any] | None:
+    """NVML and its handle of the GPU with that UUID; None where nvidia-ml-py is not installed or NVML does not run."""
+    try:
+        import pynvml
+    except ModuleNotFoundError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        return pynvml, pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}".encode())
+    except pynvml.NVMLError:
+        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,9 +63,6 @@ class Device(Protocol):
     def touch(self) -> None:
         """Queue a read of a probe buffer that fits in the cache: fast if it is there, slower after `flush`."""
 
-    def clock(self) -> float | None:
-        """The device's clock rate now, measured; None where it cannot be."""
-
     def conditions(self) -> Conditions:
         """What others do to the device now."""
 
@@ -90,7 +87,8 @@ class Contender:
     """One thing to time. `run` launches it once; one launch is `calls` calls (a graph of several, say).
 
     `signature` names the kernels that one call runs. `rotated_bytes` is how much memory successive calls go through
-    before they come back to the same buffers.
+    before they come back to the same buffers. `context` is entered once around each block, not once a call: what it
+    costs to enter (choosing an attention backend, say) is not part of the call.
     """
 
     label: str
@@ -98,3 +96,4 @@ class Contender:
     calls: int = 1
     signature: Callable[[], str] = field(default=lambda: "")
     rotated_bytes: int = 0
+    context: Callable[[], AbstractContextManager[object]] = nullcontext

@@ -14,7 +14,10 @@ from skaprof.bench import statistics
 from skaprof.bench.device import Contender, Device
 from skaprof.bench.statistics import LOOKS, Interval
 
-TIMINGS = ("cold", "hot", "graph", "wall")
+GRAPHS = ("graph", "graph-resident")
+TIMINGS = ("cold", "hot", *GRAPHS, "wall")
+"""graph: a CUDA graph that rotates inputs and weights; graph-resident: inputs alone, as successive batches would."""
+
 BAD_FLAGS = frozenset(
     (
         "throttled",
@@ -24,6 +27,7 @@ BAD_FLAGS = frozenset(
         "resolution",
         "kernel-changed",
         "unsynchronized",
+        "few-rounds",
         "aa-failed",
     )
 )
@@ -37,10 +41,14 @@ WARM_WINDOW = 0.1
 WARM_AGREEMENT = 0.01
 LONGEST_WARM_UP = 5.0
 CLOCK_TOLERANCE = 0.02
+CLOCK_PROBE_CYCLES = 500_000  # a third of a millisecond at 1.5 GHz: the events' 0.5 us step is 0.2 % of it
+CLOCK_PROBE_LEAD_CYCLES = 200_000  # behind which all of the probe is queued
+CLOCK_READINGS = 5
 CACHE_PROOF = 1.1  # a probe read after a flush takes at least this much longer than one from the cache
 LEFT_OVER = 0.05  # share of a sample that may still run after its end was recorded
 BLOCK_SECONDS = 0.02
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 20
+LONG_SAMPLE = 0.1  # one such sample a block is enough: the replicate is the round
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +111,17 @@ class Comparison:
 
 @dataclass(slots=True)
 class Measurement:
-    """All contenders of one run; `control` is the A/A interval of the baseline against itself."""
+    """All contenders of one run; `control` is the A/A interval of the baseline against itself.
+
+    `latencies` are intervals in seconds, None with too few rounds for one; `clock` is the device's at the start, in Hz.
+    """
 
     records: list[Record]
     comparisons: list[Comparison | None]
-    latencies: list[tuple[float, float]]
+    latencies: list[tuple[float, float] | None]
     control: Interval | None
     rounds: int
+    clock: float | None
 
 
 def measure(
@@ -132,20 +144,27 @@ def measure(
     for contender, record in zip(entries, records, strict=True):
         _warm_up(device, contender, record, settings)
     common = _common_flags(device, entries, records, settings)
-    clock = device.clock()
+    common |= _condition_flags(device)
+    clock = _clock(device)
     for rounds in range(1, max(settings.looks) + 1):
         _round(device, entries, records, settings, clock, rounds - 1)
+        common |= _condition_flags(device)
         tick(rounds)
         late = device.now() > settings.deadline and rounds >= 2
         if late or (rounds in settings.looks and _decided(records, settings)):
             break
-    conditions = device.conditions()
+    if rounds < min(settings.looks):
+        common.add("few-rounds")
     for record, contender, before in zip(records, entries, signatures, strict=True):
         record.flags |= common | _own_flags(record, settings)
         record.flags |= {"kernel-changed"} if contender.signature() != before else set()
-        record.flags |= {"shared"} if conditions.foreign_processes else set()
-        record.flags |= {"throttled"} if conditions.throttle_reasons else set()
-    return _conclude(records, settings)
+    return _conclude(records, settings, clock)
+
+
+def _condition_flags(device: Device) -> set[str]:
+    conditions = device.conditions()
+    flags = {"shared"} if conditions.foreign_processes else set()
+    return flags | ({"throttled"} if conditions.throttle_reasons else set())
 
 
 def _round(
@@ -186,12 +205,40 @@ def _steady_block(
 
 
 def _off_clock(device: Device, clock: float | None) -> bool:
-    now = device.clock()
-    return clock is not None and now is not None and abs(now / clock - 1) > CLOCK_TOLERANCE
+    """Whether the device runs at another clock now. One reading may err: what looks off is read again."""
+    if clock is None or _near(clock_reading(device), clock):
+        return False
+    return not _near(_clock(device), clock)
+
+
+def _near(now: float | None, clock: float) -> bool:
+    return now is None or abs(now / clock - 1) <= CLOCK_TOLERANCE
+
+
+def _clock(device: Device) -> float | None:
+    """The device's clock rate in Hz, the median of some readings; None where it cannot be measured."""
+    readings = [reading for reading in (clock_reading(device) for _ in range(CLOCK_READINGS)) if reading is not None]
+    return median(readings) if readings else None
+
+
+def clock_reading(device: Device) -> float | None:
+    """One reading in Hz: two busy waits of different length, their difference in cycles over that in time.
+
+    Both wait behind a third, so that no launch on an idle queue is in either time. None where there is no queue.
+    """
+    if not device.has_queue:
+        return None
+    device.sleep(CLOCK_PROBE_LEAD_CYCLES)
+    events = [device.record()]
+    for cycles in (CLOCK_PROBE_CYCLES, 2 * CLOCK_PROBE_CYCLES):
+        device.sleep(cycles)
+        events.append(device.record())
+    short, long = device.elapsed(events[0], events[1]), device.elapsed(events[1], events[2])
+    return CLOCK_PROBE_CYCLES / (long - short) if long > short else None
 
 
 def _block(device: Device, contender: Contender, record: Record, settings: Settings) -> list[float]:
-    with device.undisturbed():
+    with device.undisturbed(), contender.context():
         return [_sample(device, contender, record, settings.timing) for _ in range(record.samples_per_block)]
 
 
@@ -238,11 +285,7 @@ def _warm_up(device: Device, contender: Contender, record: Record, settings: Set
     start = device.now()
     previous = math.inf
     while True:
-        window_start = device.now()
-        samples = [_sample(device, contender, record, settings.timing)]
-        while device.now() - window_start < WARM_WINDOW and len(samples) < 1000:
-            samples.append(_sample(device, contender, record, settings.timing))
-        current = median(samples)
+        current = _warm_window(device, contender, record, settings.timing)
         if settings.timing != "cold":
             record.repeats = max(1, math.ceil(SHORTEST_REPEATED_SAMPLE / max(current * contender.calls, 1e-9)))
         if abs(current / previous - 1) < WARM_AGREEMENT or device.now() - start > LONGEST_WARM_UP:
@@ -250,10 +293,21 @@ def _warm_up(device: Device, contender: Contender, record: Record, settings: Set
         if device.now() > settings.deadline:
             break
         previous = current
-    fitting = round(BLOCK_SECONDS / max(current * record.repeats * contender.calls, 1e-9))
-    fewest = FEWEST_SAMPLES if current < 1 else 1
+    launch = current * record.repeats * contender.calls
+    fitting = round(BLOCK_SECONDS / max(launch, 1e-9))
+    fewest = FEWEST_SAMPLES if launch < LONG_SAMPLE else 1
     record.samples_per_block = settings.samples_per_block or max(fewest, min(MOST_SAMPLES, fitting))
     record.taken = record.left_over = 0  # a first call may compile or load on another stream
+
+
+def _warm_window(device: Device, contender: Contender, record: Record, timing: str) -> float:
+    """Median seconds of a call over one window, at least one sample."""
+    start = device.now()
+    with contender.context():
+        samples = [_sample(device, contender, record, timing)]
+        while device.now() - start < WARM_WINDOW and len(samples) < 1000:
+            samples.append(_sample(device, contender, record, timing))
+    return median(samples)
 
 
 def _common_flags(
@@ -267,7 +321,7 @@ def _common_flags(
         from_cache, flushed = (_probe(device, probe, timing) for timing in ("hot", "cold"))
         proved = flushed > CACHE_PROOF * from_cache or "launch-exposed" in probe.flags
         return set() if proved else {"warm-leak"}
-    if settings.timing == "graph" and any(0 < entry.rotated_bytes < 5 * device.cache_bytes for entry in entries):
+    if settings.timing in GRAPHS and any(0 < entry.rotated_bytes < 5 * device.cache_bytes for entry in entries):
         return {"warm-leak"}
     return set()
 
@@ -303,7 +357,7 @@ def _ratio(values: Sequence[float], baseline: Sequence[float], settings: Setting
     return statistics.ratio_interval(values, baseline, len(settings.looks), settings.alpha)
 
 
-def _conclude(records: list[Record], settings: Settings) -> Measurement:
+def _conclude(records: list[Record], settings: Settings, clock: float | None = None) -> Measurement:
     baseline = records[0].values
     control = _ratio(records[-1].values, baseline, settings) if len(records) > 1 else None
     if control is not None and statistics.verdict(control, settings.log_tolerance) in ("faster", "slower"):
@@ -319,7 +373,7 @@ def _conclude(records: list[Record], settings: Settings) -> Measurement:
     for record in contenders:
         if not record.flags:
             record.flags.add("stable")
-    return Measurement(contenders, comparisons, latencies, control, len(baseline))
+    return Measurement(contenders, comparisons, latencies, control, len(baseline), clock)
 
 
 def _compare(record: Record, baseline: Record, control: Interval | None, settings: Settings) -> Comparison:
@@ -328,5 +382,7 @@ def _compare(record: Record, baseline: Record, control: Interval | None, setting
     found = statistics.verdict(ratio, settings.log_tolerance, control)
     if (record.flags | baseline.flags) & BAD_FLAGS:
         return Comparison(ratio, tolerance, "inconclusive")
-    needed = statistics.rounds_to_decide(ratio, tolerance, len(record.rounds)) if found == "inconclusive" else None
+    if found != "inconclusive":
+        return Comparison(ratio, tolerance, found)
+    needed = statistics.rounds_to_decide(ratio, settings.log_tolerance, len(record.rounds), control)
     return Comparison(ratio, tolerance, found, needed)

@@ -74,9 +74,6 @@ class FakeDevice:
         self._run(10e-6 * (1 if "probe" in self.cached else MISS_PENALTY))
         self.cached.add("probe")
 
-    def clock(self) -> float | None:
-        return self.clock_curve(max(self.host, self.device))
-
     def conditions(self) -> Conditions:
         return Conditions(self.foreign_processes, self.throttle_reasons)
 

@@ -57,18 +57,20 @@ def interval(values: Sequence[float], looks: int = len(LOOKS), alpha: float = AL
 
 def median_interval(
     rounds: Sequence[Sequence[Sequence[float]]], looks: int = len(LOOKS), alpha: float = ALPHA
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """The distribution-free interval of the median of all block medians, at confidence 1 - alpha / looks.
 
     Its bounds are order statistics of the block medians, chosen as if each round were one observation: the blocks of a
-    round share its weather. With too few rounds for that confidence they are the smallest and the largest.
+    round share its weather. None with too few rounds for that confidence: even the whole range would not reach it.
     """
     medians = sorted(median(block) for blocks in rounds for block in blocks)
     count = len(rounds)
     rank = 0
     while rank < count // 2 and 2 * float(bdtr(rank, count, 0.5)) <= alpha / looks:
         rank += 1
-    cut = max(0, rank - 1) * len(medians) // count
+    if rank == 0:
+        return None
+    cut = (rank - 1) * len(medians) // count
     return medians[cut], medians[-1 - cut]
 
 
@@ -95,12 +97,16 @@ def verdict(ratio: Interval, tolerance: float, control: Interval | None = None) 
     return "inconclusive"
 
 
-def rounds_to_decide(ratio: Interval, tolerance: float, rounds: int) -> int | None:
-    """How many rounds would bring the interval clear of the tolerance, if it went on as it did; None if hopeless."""
-    distance = abs(abs(ratio.mean) - tolerance)
-    if distance == 0:
+def rounds_to_decide(ratio: Interval, tolerance: float, rounds: int, control: Interval | None = None) -> int | None:
+    """How many rounds would decide, if it went on as it did: a mean inside the tolerance to be the same, one beyond
+    the noise to differ. None if hopeless, and for a mean in between, which only a quieter run could tell.
+    """
+    noise = tolerance_used(tolerance, control)
+    size = abs(ratio.mean)
+    distance = size - noise if size > noise else tolerance - size
+    if distance <= 0:
         return None
-    needed = math.ceil(rounds * (ratio.half_width / distance) ** 2 - 1e-9)
+    needed = max(rounds + 1, math.ceil(rounds * (ratio.half_width / distance) ** 2 - 1e-9))
     return needed if needed <= MOST_ROUNDS_WORTH_NAMING else None
 
 

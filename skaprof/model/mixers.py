@@ -29,6 +29,10 @@ from skaprof.model.ops import (
 )
 from skaprof.workload import Size, Workload
 
+UNFOLDED_BIAS_COLUMNS = 8
+"""Columns that the bias takes in CSKA's unfolded form: itself and seven zeros. PyTorch's fused attention kernels refuse,
+or copy the key for, widths that are not a multiple of 8 in half precision (4 in float32); k * k * e mostly is one."""
+
 OptionValue = bool | int
 OpList = Callable[..., list[Op]]
 
@@ -88,17 +92,20 @@ def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]
 
 
 def cska_unfolded(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]:
-    """CSKA as attention with unfolded queries: q' = patches of q ++ 1, K' = conv weight ++ bias; the same result.
+    """CSKA as attention with unfolded queries: q' = patches of q ++ ones, K' = conv weight ++ bias ++ zeros.
 
-    A fused attention kernel can run it without the n x n scores in memory. The bias column costs h n^2 MACs more.
+    The same result, which a fused attention kernel can compute without the n x n scores in memory. The bias takes
+    UNFOLDED_BIAS_COLUMNS columns, which cost so many times h n^2 MACs more.
     """
     x = tokens_in(w)
     query = linear("query", x, w.attention_dim, bias=bias)
     value = linear("value", x, w.attention_dim, bias=bias)
-    width = w.kernel_size * w.kernel_size * w.head_dim + int(conv_bias)
+    patch = w.kernel_size * w.kernel_size * w.head_dim
+    width = patch + UNFOLDED_BIAS_COLUMNS * int(conv_bias)
     patches = unfold("unfold", query.output, w.batch, w.heads, w.tokens, width)
-    key = parameter("scores.key", w.heads, w.tokens, width)
-    scores = matmul("scores", patches.output, _transposed(key))
+    learned = parameter("scores.key", w.heads, w.tokens, patch + int(conv_bias))
+    key = learned.view(w.heads, w.tokens, width)
+    scores = matmul("scores", patches.output, _transposed(key))._replace(parameters=(learned,))
     return [query, value, patches, *_attend(w, scores, value, bias=bias)]
 
 

@@ -86,21 +86,21 @@ class StaticKeyScores(nn.Module):
 
 
 class UnfoldedQueries(nn.Module):
-    """k x k patches of each head's query map, with a constant 1 appended for the bias.
+    """k x k patches of each head's query map, with constant ones appended: (B, h * e, H, W) -> (B, h, H * W, width).
 
-    (B, h * e, H, W) -> (B, h, H * W, k * k * e + 1), the last 1 only where `with_one`.
+    The width is k * k * e + ones. One column of ones meets the bias in the key, any others meet zeros there.
     """
 
-    def __init__(self, heads: int, kernel_size: int, *, with_one: bool) -> None:
+    def __init__(self, heads: int, kernel_size: int, ones: int) -> None:
         super().__init__()
         self.heads = heads
         self.kernel_size = kernel_size
-        self.with_one = with_one
+        self.ones = ones
 
     def forward(self, query_map: Tensor) -> Tensor:
         patches = F.unfold(query_map, self.kernel_size, padding=self.kernel_size // 2)
         queries = patches.unflatten(1, (self.heads, -1)).transpose(-2, -1)
-        return F.pad(queries, (0, 1), value=1.0) if self.with_one else queries
+        return F.pad(queries, (0, self.ones), value=1.0) if self.ones else queries
 
 
 class FusedAttention(nn.Module):

@@ -8,10 +8,12 @@ explicit matrix products and softmax. `implementation="sdpa"` gives the same out
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import parse_count
+from skaprof.model.mixers import UNFOLDED_BIAS_COLUMNS
 from skaprof.nn.layers import (
     Divide,
     EluPlusOne,
@@ -224,8 +226,8 @@ class StaticKeyAttention(_Attention):
 class ConvStaticKeyAttention(_Attention):
     """CSKA: each head's scores are a k x k convolution of its query map, one output channel a key (arXiv 2412.07049).
 
-    The "sdpa" form attends with unfolded queries: q' = patches ++ 1, K' = conv weight ++ bias; the same output without
-    the n x n scores in memory where a fused kernel runs it.
+    The "sdpa" form attends with unfolded queries: q' = patches ++ ones, K' = conv weight ++ bias ++ zeros; the same
+    output without the n x n scores in memory where a fused kernel runs it.
 
     Args:
         dim: channels C of the input.
@@ -266,14 +268,15 @@ class ConvStaticKeyAttention(_Attention):
             bias=conv_bias,
         )
         if implementation == "sdpa":
-            self.unfold = UnfoldedQueries(self.heads, kernel_size, with_one=conv_bias)
+            self.unfold = UnfoldedQueries(self.heads, kernel_size, UNFOLDED_BIAS_COLUMNS if conv_bias else 0)
 
     def unfolded_key(self) -> Tensor:
-        """K' (h, n, k * k * e + 1): each key's convolution weights, then its bias where there is one."""
+        """K' (h, n, width): each key's convolution weights, then its bias and zeros where there is one."""
         key = self.scores.weight.flatten(1).unflatten(0, (self.heads, -1))
         if self.scores.bias is None:
             return key
-        return torch.cat((key, self.scores.bias.view(self.heads, -1, 1)), dim=-1)
+        bias = F.pad(self.scores.bias.view(self.heads, -1, 1), (0, UNFOLDED_BIAS_COLUMNS - 1))
+        return torch.cat((key, bias), dim=-1)
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         assert grid is not None
