@@ -12,7 +12,7 @@ import pytest
 from skaprof.bench import engine, statistics
 from skaprof.bench.device import Contender
 from skaprof.bench.engine import Measurement, Record, Settings, clock_reading, measure
-from skaprof.bench.fake import NOMINAL_CLOCK, FakeDevice, autocorrelated, drifting, independent
+from skaprof.bench.fake import NOMINAL_CLOCK, FakeDevice, drifting, independent
 from skaprof.bench.statistics import Interval, outliers, rounds_to_decide, verdict
 
 SECONDS = 200e-6

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 
 from skaprof.bench import statistics
-from skaprof.bench.contenders import Built, UnsupportedError, WrongOutputError, build
+from skaprof.bench.contenders import Built, UnsupportedError, build, first_line
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.cuda import CudaDevice
 from skaprof.bench.device import Device
 from skaprof.bench.engine import Comparison, Measurement, Record, Settings, measure
-from skaprof.machine import available_bytes
-from skaprof.model.ops import Op
+from skaprof.bench.gate import WrongOutputError
+from skaprof.bench.implementations import IMPLEMENTATIONS
+from skaprof.bench.memory import free_bytes, least_bytes
 from skaprof.model.plan import Plan, Variant
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer
@@ -44,7 +45,7 @@ class Entry:
     @property
     def variant(self) -> Variant:
         """The mixer in the form that the implementation runs; compiled code is the eager form."""
-        form = "sdpa" if self.implementation.startswith("sdpa") else "eager"
+        form = IMPLEMENTATIONS[self.implementation].form
         spec = parse_mixer(self.mixer)
         return Variant(spec, form if form in spec.mixer.op_lists else "eager", self.mode, self.dtype)
 
@@ -105,11 +106,11 @@ def measure_configuration(
         try:
             built[index] = _build(entry, options, device)
         except UnsupportedError as error:
-            rows[index] = _failed(entry, device, options, "unsupported", str(error))
+            rows[index] = failed_row(entry, device.name, options, "unsupported", str(error))
         except WrongOutputError as error:
-            rows[index] = _failed(entry, device, options, "wrong-output", str(error))
+            rows[index] = failed_row(entry, device.name, options, "wrong-output", str(error))
         except (torch.OutOfMemoryError, MemoryError) as error:
-            rows[index] = _failed(entry, device, options, "out-of-memory", str(error).splitlines()[0][:300])
+            rows[index] = failed_row(entry, device.name, options, "out-of-memory", first_line(error))
     order = sorted(built, key=lambda index: not _is_baseline(entries[index], options))
     if order:
         settings = Settings(
@@ -119,15 +120,14 @@ def measure_configuration(
             found = measure(device, [built[index].contender for index in order], settings, tick)
         except (torch.OutOfMemoryError, MemoryError) as error:
             for index in order:
-                rows[index] = _failed(entries[index], device, options, "out-of-memory", str(error).splitlines()[0])
+                rows[index] = failed_row(entries[index], device.name, options, "out-of-memory", first_line(error))
         else:
-            clock = device.clock()
+            baseline = built[order[0]].contender.label
             for index, record, comparison, latency in zip(
                 order, found.records, found.comparisons, found.latencies, strict=True
             ):
-                baseline = built[order[0]].contender.label
                 rows[index] = _measured(
-                    entries[index], built[index], record, comparison, latency, found, baseline, device, options, clock
+                    entries[index], built[index], record, comparison, latency, found, baseline, device, options
                 )
     return [row for row in rows if row is not None]
 
@@ -140,8 +140,7 @@ def _build(entry: Entry, options: Options, device: Device) -> Built:
     kind = options.device.partition(":")[0]
     if kind == "cpu":
         _require_memory(entry)
-    cache = device.cache_bytes if options.timing == "graph" else 0
-    return build(entry.variant, entry.workload, entry.implementation, kind, graph_cache_bytes=cache)
+    return build(entry.variant, entry.workload, entry.implementation, kind, options.timing, device.cache_bytes)
 
 
 def _require_memory(entry: Entry) -> None:
@@ -150,14 +149,10 @@ def _require_memory(entry: Entry) -> None:
     Raises:
         MemoryError: weights and the tensors of the largest op exceed what is free.
     """
-    ops = entry.variant.spec.ops(entry.workload, entry.variant.implementation)
-    fused = entry.variant.implementation == "sdpa"
-
-    def held(op: Op) -> int:
-        return sum(tensor.numel for tensor in (*op.inputs, op.output) if not (fused and op.group))
-
-    needed = (sum(op.params for op in ops) + max(map(held, ops), default=0)) * DTYPE_BYTES[entry.dtype]
-    free = available_bytes()
+    form = entry.variant.implementation
+    ops = entry.variant.spec.ops(entry.workload, form)
+    needed = least_bytes(ops, DTYPE_BYTES[entry.dtype], fused=form == "sdpa")
+    free = free_bytes("cpu")
     if free is not None and needed > free:
         raise MemoryError(f"needs at least {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free")
 
@@ -166,9 +161,10 @@ def _head(entry: Entry) -> Row:
     return {**cost_row(entry.variant, entry.workload).as_dict(), "implementation": entry.implementation}
 
 
-def _failed(entry: Entry, device: Device, options: Options, verdict: str, error: str) -> Row:
+def failed_row(entry: Entry, device: str, options: Options, verdict: str, error: str) -> Row:
+    """The row of what could not be measured: why, and nothing filled in."""
     blank = dict.fromkeys(MEASURED_KEYS)
-    said = {"device": device.name, "timing": options.timing, "verdict": verdict, "error": error, "flags": []}
+    said = {"device": device, "timing": options.timing, "verdict": verdict, "error": error, "flags": []}
     return {**_head(entry), **blank, **said}
 
 
@@ -182,6 +178,8 @@ MEASURED_KEYS = (
     "ratio",
     "ratio_low",
     "ratio_high",
+    "aa_low",
+    "aa_high",
     "verdict",
     "rounds_to_decide",
     "flags",
@@ -191,6 +189,7 @@ MEASURED_KEYS = (
     "tflops",
     "cycles",
     "peak_memory_bytes",
+    "checked_tokens",
     "backend",
     "kernels",
     "outliers",
@@ -198,7 +197,11 @@ MEASURED_KEYS = (
     "samples_ms",
     "error",
 )
-"""The keys that timing adds to a row. Ratios are over the baseline; `tflops` is 2 FLOPs a MAC, 1e12 a second."""
+"""The keys that timing adds to a row.
+
+Ratios are over the baseline; `aa_low` and `aa_high` bound the baseline's ratio to itself, the A/A control. `tflops` is
+2 FLOPs a MAC, 1e12 a second. `checked_tokens` is the size at which the output was checked against float64.
+"""
 
 
 def _measured(
@@ -206,12 +209,11 @@ def _measured(
     built: Built,
     record: Record,
     comparison: Comparison | None,
-    latency: tuple[float, float],
+    latency: tuple[float, float] | None,
     found: Measurement,
     baseline: str,
     device: Device,
     options: Options,
-    clock: float | None,
 ) -> Row:
     head = _head(entry)
     against = comparison.ratio if comparison is not None else None
@@ -221,12 +223,14 @@ def _measured(
         "device": device.name,
         "timing": options.timing,
         "median_ms": record.seconds * 1e3,
-        "ci_low_ms": latency[0] * 1e3,
-        "ci_high_ms": latency[1] * 1e3,
+        "ci_low_ms": latency[0] * 1e3 if latency else None,
+        "ci_high_ms": latency[1] * 1e3 if latency else None,
         "baseline": baseline,
         "ratio": exp(against.mean) if against else 1.0,
-        "ratio_low": exp(against.low) if against else exp(control.low) if control else None,
-        "ratio_high": exp(against.high) if against else exp(control.high) if control else None,
+        "ratio_low": exp(against.low) if against else None,
+        "ratio_high": exp(against.high) if against else None,
+        "aa_low": exp(control.low) if control else None,
+        "aa_high": exp(control.high) if control else None,
         "verdict": comparison.verdict if comparison is not None else "baseline",
         "rounds_to_decide": comparison.rounds_to_decide if comparison is not None else None,
         "flags": sorted(record.flags),
@@ -234,8 +238,9 @@ def _measured(
         "tolerance": exp(widened) - 1,
         "images_per_s": entry.workload.batch / record.seconds,
         "tflops": head["flops"] / record.seconds / 1e12,
-        "cycles": round(record.seconds * clock) if clock else None,
+        "cycles": round(record.seconds * found.clock) if found.clock else None,
         "peak_memory_bytes": built.peak_memory_bytes,
+        "checked_tokens": built.checked_tokens,
         "backend": built.backend,
         "kernels": list(built.kernels),
         "outliers": statistics.outliers(record.samples),

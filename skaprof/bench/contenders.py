@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from math import ceil
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from skaprof.bench import gate
 from skaprof.bench.device import Contender
-from skaprof.errors import SkaprofError
+from skaprof.bench.graphs import CapturedCalls, capture
+from skaprof.bench.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
+from skaprof.bench.kernels import attention_backend, kernels_of
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.model.plan import Variant
 from skaprof.nn import TokenMixer, build_mixer
 from skaprof.workload import Workload
 
-SDPA_BACKENDS = {
+_SDPA_BACKENDS = {
     "flash": SDPBackend.FLASH_ATTENTION,
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
     "cudnn": SDPBackend.CUDNN_ATTENTION,
     "math": SDPBackend.MATH,
 }
-GATE = {"float64": 1e-9, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
-"""Largest relative error ||out - reference|| / ||reference|| allowed, by dtype."""
-GATE_TF32 = 5e-3
 
 
 class UnsupportedError(Exception):
     """An implementation that cannot run here, at this size or in this dtype; the message says why."""
-
-
-class WrongOutputError(Exception):
-    """An implementation whose output is not the reference's."""
 
 
 @dataclass(slots=True)
@@ -46,58 +40,138 @@ class Built:
     kernels: tuple[str, ...]
     backend: str
     peak_memory_bytes: int | None
+    checked_tokens: int
 
 
-def build(variant: Variant, w: Workload, implementation: str, device: str, *, graph_cache_bytes: int = 0) -> Built:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: forward, or forward and backward with respect to input and parameters."""
+
+    run_module: Callable[[Tensor], Tensor]
+    module: nn.Module
+    x: Tensor
+    gradient: Tensor | None
+
+    def __call__(self) -> None:
+        """Run it once."""
+        if self.gradient is None:
+            with torch.no_grad():
+                self.run_module(self.x)
+            return
+        self.forget()
+        self.run_module(self.x).backward(self.gradient)
+
+    def forget(self) -> None:
+        """Drop the gradients of the last call."""
+        self.x.grad = None
+        self.module.zero_grad(set_to_none=True)
+
+
+def build(variant: Variant, w: Workload, implementation: str, device: str, timing: str, cache_bytes: int) -> Built:
     """The contender of `variant` through `implementation`, gated, profiled, and ready to time.
 
     Args:
-        implementation: "eager", "sdpa", "sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math" or "compile".
+        implementation: a name of `skaprof.bench.implementations.IMPLEMENTATIONS`.
         device: "cpu" or "cuda".
-        graph_cache_bytes: nonzero captures a CUDA graph that rotates its inputs through 5 times so many bytes.
+        timing: one of `skaprof.bench.implementations.TIMINGS`; a graph timing captures a CUDA graph.
+        cache_bytes: of the device, for the rotation of a graph's buffers.
 
     Raises:
         UnsupportedError: it cannot run here.
-        WrongOutputError: it computes something else.
-        SkaprofError: an unknown implementation.
+        skaprof.bench.gate.WrongOutputError: it computes something else.
+        MemoryError, torch.OutOfMemoryError: it does not fit.
+        SkaprofError: an unknown implementation, or the GPU was lost on the way.
     """
-    form, _, backend = implementation.partition("-")
-    if form not in ("eager", "sdpa", "compile") or (backend and backend not in SDPA_BACKENDS):
-        raise SkaprofError(f"implementation: {implementation!r} is unknown")
-    if form == "sdpa" and "sdpa" not in variant.spec.mixer.op_lists:
-        raise UnsupportedError(f"{variant.spec.text} has no sdpa form")
-    torch.manual_seed(0)
-    dtype = getattr(torch, variant.dtype)
-    with torch.device(device):
-        module = build_mixer(variant.spec, w, "sdpa" if form == "sdpa" else "eager").to(dtype)
-        x = torch.randn(w.batch, w.tokens, w.dim, dtype=dtype)
-    run_module: Callable[[Tensor], Tensor] = _compiled(module) if form == "compile" else module
-    pinned = _pinned(backend)
+    how = IMPLEMENTATIONS.get(implementation)
+    if how is None:
+        raise bad_value("implementation", implementation, f"one of {', '.join(IMPLEMENTATIONS)}", IMPLEMENTATIONS)
+    _require_possible(how, variant, w, timing)
+    context = _context(how)
+    with _explained(device), context():
+        module, run_module = _module(how, variant, w, device)
+        checked = gate.checkable(variant, w, device)
+        if checked == w:
+            gate.check(run_module, module, variant, w, device)
+        else:
+            smaller, run_smaller = _module(how, variant, checked, device)
+            gate.check(run_smaller, smaller, variant, checked, device)
+        call = _call(run_module, module, variant, w, device)
+        call()
+        peak = _peak_memory(call, device)
+
+        def names() -> tuple[str, ...]:
+            with context():
+                return kernels_of(call, compiled=how.compiled)
+
+        kernels = names()
+        graph = _graph(call, timing, cache_bytes, context)
+    contender = Contender(
+        f"{variant.spec.text} ({implementation})",
+        graph or call,
+        graph.calls if graph else 1,
+        lambda: str(names()),
+        graph.rotated_bytes if graph else 0,
+        context if not graph else nullcontext,
+    )
+    backend = attention_backend(kernels) if how.form == "sdpa" else ""
+    return Built(contender, kernels, backend, peak, checked.tokens)
+
+
+def _require_possible(how: Implementation, variant: Variant, w: Workload, timing: str) -> None:
+    if how.form not in variant.spec.mixer.op_lists:
+        raise UnsupportedError("no attention in it to be fused")
+    if how.channels_last and not any(op.kind == "conv2d" for op in variant.spec.ops(w, how.form)):
+        raise UnsupportedError("no convolution in it")
+    if timing in GRAPHS and variant.mode == "train":
+        raise UnsupportedError("no graph timing of training: gradients would be allocated anew each call")
+    if timing == "graph" and how.compiled:
+        raise UnsupportedError("a graph rotates modules, and each would be compiled: use --timing graph-resident")
+
+
+def _context(how: Implementation) -> Callable[[], AbstractContextManager[object]]:
+    """What pins the attention backend. PyTorch takes some 25 us to enter it: once a block, not once a call."""
+    return (lambda: sdpa_kernel(_SDPA_BACKENDS[how.backend])) if how.backend else nullcontext
+
+
+@contextmanager
+def _explained(device: str) -> Iterator[None]:
+    """PyTorch's errors as ours: what does not fit, what cannot run here, and a GPU whose context is lost."""
     try:
-        with pinned():
-            _gate(run_module, module, variant, w)
-            call = _call(run_module, module, x, variant.mode)
-            call()
-    except (WrongOutputError, torch.OutOfMemoryError):
+        yield
+    except torch.OutOfMemoryError:
         raise
-    except Exception as error:
-        raise UnsupportedError(_first_line(error)) from error
-    run, calls, rotated = call, 1, 0
-    if graph_cache_bytes:
-        run, calls, rotated = _captured(run_module, module, x, variant.mode, graph_cache_bytes, pinned)
+    except (RuntimeError, ImportError) as error:
+        reason = first_line(error)
+        if "DefaultCPUAllocator" in reason:
+            raise MemoryError("PyTorch could not allocate what it needs") from error
+        if device == "cuda" and _context_is_lost():
+            raise SkaprofError(
+                f"the GPU stopped answering after {reason}: what was measured is kept; go on with --resume, "
+                "or give each size a process of its own with --isolate",
+                EXIT_CHECK_FAILED,
+            ) from error
+        raise UnsupportedError(reason) from error
 
-    def pinned_run() -> None:
-        with pinned():
-            run()
 
-    def signature() -> tuple[str, ...]:
-        with pinned():
-            return kernels_of(call, compiled=form == "compile")
+def _context_is_lost() -> bool:
+    """Whether an error stuck: after an illegal access, say, every later call of the process fails."""
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
-    timed = run if not backend or graph_cache_bytes else pinned_run
-    names = signature()
-    contender = Contender(f"{variant.spec.text} ({implementation})", timed, calls, lambda: str(signature()), rotated)
-    return Built(contender, names, _backend(names) if form == "sdpa" else "", _peak_memory(timed, device))
+
+def _module(
+    how: Implementation, variant: Variant, w: Workload, device: str
+) -> tuple[TokenMixer, Callable[[Tensor], Tensor]]:
+    """The module, and what runs it."""
+    torch.manual_seed(0)
+    with torch.device(device):
+        module = build_mixer(variant.spec, w, how.form).to(getattr(torch, variant.dtype))
+    if how.channels_last:
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks it
+    return module, _compiled(module) if how.compiled else module
 
 
 def _compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -111,177 +185,38 @@ def _compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
     return compiled
 
 
-def _pinned(backend: str) -> Callable[[], AbstractContextManager[object]]:
-    return (lambda: sdpa_kernel(SDPA_BACKENDS[backend])) if backend else nullcontext
+def _call(
+    run_module: Callable[[Tensor], Tensor], module: nn.Module, variant: Variant, w: Workload, device: str
+) -> Call:
+    with torch.device(device):
+        x = torch.randn(w.batch, w.tokens, w.dim, dtype=getattr(torch, variant.dtype))
+    if variant.mode == "forward":
+        return Call(run_module, module, x, None)
+    return Call(run_module, module, x.requires_grad_(), torch.randn_like(x))
 
 
-def _call(run_module: Callable[[Tensor], Tensor], module: nn.Module, x: Tensor, mode: str) -> Callable[[], None]:
-    """One call: forward, or forward and backward with respect to input and parameters."""
-    if mode == "forward":
-
-        def forward() -> None:
-            with torch.no_grad():
-                run_module(x)
-
-        return forward
-    leaf = x.clone().requires_grad_()
-    gradient = torch.randn_like(x)
-
-    def train() -> None:
-        leaf.grad = None
-        module.zero_grad(set_to_none=True)
-        output = run_module(leaf)
-        if output.requires_grad:
-            output.backward(gradient)
-
-    return train
+def _graph(
+    call: Call, timing: str, cache_bytes: int, context: Callable[[], AbstractContextManager[object]]
+) -> CapturedCalls | None:
+    if timing not in GRAPHS:
+        return None
+    return capture(call.run_module, call.module, call.x, cache_bytes, context, rotate_weights=timing == "graph")
 
 
-def _gate(run_module: Callable[[Tensor], Tensor], module: TokenMixer, variant: Variant, w: Workload) -> None:
-    """Output, and in training the input's gradient, against the eager reference in float64 on a fresh input.
-
-    Raises:
-        WrongOutputError: they differ by more than the dtype explains.
-    """
-    parameter = next(module.parameters(), torch.empty(0))
-    with torch.device(parameter.device):
-        reference = build_mixer(variant.spec, w, "eager").double()
-        reference.load_state_dict(module.state_dict())
-        fresh = torch.randn(1, w.tokens, w.dim, dtype=getattr(torch, variant.dtype))
-    limit = GATE[variant.dtype]
-    if variant.dtype == "float32" and fresh.is_cuda and _tf32():
-        limit = GATE_TF32
-    outputs = []
-    for function, x in ((run_module, fresh), (reference, fresh.double())):
-        leaf = x.clone().requires_grad_(variant.mode == "train")
-        output = function(leaf)
-        results = [output.detach()]
-        if variant.mode == "train" and output.requires_grad:
-            output.sum().backward()
-            assert leaf.grad is not None
-            results.append(leaf.grad)
-        outputs.append(results)
-    for found, expected in zip(*outputs, strict=True):
-        check_output(found, expected, limit)
-
-
-def check_output(found: Tensor, expected: Tensor, limit: float) -> None:
-    """Nothing, where ||found - expected|| <= limit * ||expected||.
-
-    Raises:
-        WrongOutputError: otherwise, and for any value that is not finite.
-    """
-    error = (found.double() - expected).norm() / expected.norm().clamp_min(1e-30)
-    if not error <= limit:
-        raise WrongOutputError(f"differs from the float64 reference by {error:.1e}: expected at most {limit:.0e}")
-
-
-def _tf32() -> bool:
-    return torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
-
-
-def _captured(
-    run_module: Callable[[Tensor], Tensor],
-    module: nn.Module,
-    x: Tensor,
-    mode: str,
-    cache_bytes: int,
-    pinned: Callable[[], AbstractContextManager[object]],
-) -> tuple[Callable[[], None], int, int]:
-    """A CUDA graph of one call on each of enough input buffers that none is found in the cache again.
-
-    Replayed once more with changed input before it is trusted: a kernel that was not captured leaves a stale output.
-
-    Raises:
-        UnsupportedError: the call cannot be captured.
-        WrongOutputError: a replay did not follow its input.
-    """
-    if mode != "forward":
-        raise UnsupportedError("graph timing of training is not offered: gradients would be allocated anew each call")
-    own = x.numel() * x.element_size()
-    buffers = [x.clone() for _ in range(ceil(5 * cache_bytes / own) + 1)]
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.no_grad(), pinned(), torch.cuda.graph(graph):
-            outputs = [run_module(buffer) for buffer in buffers]
-    except RuntimeError as error:
-        raise UnsupportedError(f"cannot be captured in a CUDA graph: {_first_line(error)}") from error
-    replayed_follows_input(graph.replay, buffers[0], outputs[0], run_module)
-    return graph.replay, len(buffers), own * len(buffers)
-
-
-def replayed_follows_input(
-    replay: Callable[[], object], buffer: Tensor, output: Tensor, function: Callable[[Tensor], Tensor]
-) -> None:
-    """Nothing, where a replay after a change of `buffer` computes `function` of the change.
-
-    Raises:
-        WrongOutputError: it does not: something was not captured.
-    """
-    buffer.copy_(torch.randn_like(buffer))
-    with torch.no_grad():
-        expected = function(buffer).double()
-    replay()
-    check_output(output, expected, 1e-2)
-
-
-def kernels_of(call: Callable[[], object], *, compiled: bool = False) -> tuple[str, ...]:
-    """Names of the GPU kernels that one call runs, in order; on a machine without CUDA, of its ATen ops.
-
-    What torch.compile made for the CPU has no names: a dispatch mode would make it compile anew.
-    """
-    if torch.cuda.is_available():
-        from torch.profiler import ProfilerActivity, profile
-
-        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
-            call()
-            torch.cuda.synchronize()
-        events = profiled.events() or []
-        return tuple(dict.fromkeys(e.name for e in events if e.device_type == torch._C._autograd.DeviceType.CUDA))
-    if compiled:
-        return ("torch.compile",)
-    with _AtenOps() as ops:
-        call()
-    return tuple(dict.fromkeys(ops.names))
-
-
-class _AtenOps(TorchDispatchMode):
-    """Records the names of the ATen ops that run."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names.append(str(func.overloadpacket))
-        return func(*args, **(kwargs or {}))
-
-
-def _backend(kernels: tuple[str, ...]) -> str:
-    """Which attention backend ran, as the kernels' names tell."""
-    names = " ".join(kernels).lower()
-    for backend, marks in {
-        "cudnn": ("cudnn_generated", "cudnn_attention"),
-        "flash": ("flash",),
-        "efficient": ("efficient", "fmha_cutlass", "mem_eff"),
-    }.items():
-        if any(mark in names for mark in marks):
-            return backend
-    return "math"
-
-
-def _peak_memory(run: Callable[[], object], device: str) -> int | None:
-    """Bytes one call allocates on the GPU beyond what it found; None on the CPU, where PyTorch keeps no count."""
+def _peak_memory(call: Call, device: str) -> int | None:
+    """Bytes one call allocates on the GPU beyond weights and input; None on the CPU, where PyTorch keeps no count."""
     if device != "cuda":
         return None
+    call.forget()
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    run()
+    call()
     torch.cuda.synchronize()
     return torch.cuda.max_memory_allocated() - before
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """An error's first line, its type where it says nothing."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]

@@ -12,11 +12,8 @@ from statistics import median
 
 from skaprof.bench import statistics
 from skaprof.bench.device import Contender, Device
+from skaprof.bench.implementations import GRAPHS
 from skaprof.bench.statistics import LOOKS, Interval
-
-GRAPHS = ("graph", "graph-resident")
-TIMINGS = ("cold", "hot", *GRAPHS, "wall")
-"""graph: a CUDA graph that rotates inputs and weights; graph-resident: inputs alone, as successive batches would."""
 
 BAD_FLAGS = frozenset(
     (

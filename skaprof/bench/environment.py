@@ -19,7 +19,7 @@ IDENTITY = ("device", "gpu_uuid", "cpu", "torch", "cuda", "threads", "tf32")
 
 
 def resolve_device(name: str) -> str:
-    """ "cpu" or "cuda" or "cuda:INDEX" from what the user asked for; "auto" takes CUDA where it is.
+    """ "cpu" or "cuda:INDEX" from what the user asked for; "auto" takes CUDA where it is.
 
     Raises:
         SkaprofError: no such device name (exit 2), or no CUDA device here (exit 3).
@@ -28,9 +28,9 @@ def resolve_device(name: str) -> str:
     if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdecimal())):
         raise bad_value("--device", name, "auto, cpu, cuda or cuda:INDEX", ("auto", "cpu", "cuda"))
     available = torch.cuda.is_available()
-    if kind == "auto":
-        return "cuda" if available else "cpu"
-    if kind == "cuda" and not available:
+    if kind == "cpu" or (kind == "auto" and not available):
+        return "cpu"
+    if not available:
         raise SkaprofError(
             "--device: 'cuda' needs a CUDA GPU and a CUDA build of PyTorch, and PyTorch "
             f"{torch.__version__} finds none here; run on this processor with: --device cpu",
@@ -38,7 +38,7 @@ def resolve_device(name: str) -> str:
         )
     if index and int(index) >= torch.cuda.device_count():
         raise bad_value("--device", name, f"an index below {torch.cuda.device_count()}")
-    return name
+    return f"cuda:{int(index) if index else torch.cuda.current_device()}"
 
 
 def put_tf32(enabled: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +36,30 @@ class Store:
         Raises:
             SkaprofError: it cannot be written.
         """
-        self._write(json.dumps(head, ensure_ascii=False) + "\n", "w")
+        self._write(_line(head), "w")
 
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Add a row.
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows.
 
         Raises:
-            SkaprofError: it cannot be written, its folder has gone, say.
+            SkaprofError: they cannot be written, the file's folder has gone, say.
         """
-        self._write(json.dumps(row, ensure_ascii=False) + "\n", "a")
+        self._write("".join(map(_line, rows)), "a")
+
+    def rewrite(self, rows: Sequence[Row]) -> None:
+        """All rows anew under the header that is there, whole or not at all.
+
+        Raises:
+            SkaprofError: as `append`.
+        """
+        neighbour = self.path.with_name(f".{self.path.name}.new")
+        try:
+            with self.path.open(encoding="utf-8") as stream:
+                head = stream.readline()
+            _write_through(neighbour, head + "".join(map(_line, rows)), "w")
+            os.replace(neighbour, self.path)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
 
     def truncate_to(self, good_bytes: int) -> None:
         """Cut off a damaged last line."""
@@ -55,12 +70,24 @@ class Store:
         try:
             if mode == "a" and not self.path.exists():
                 raise FileNotFoundError(2, "the file is gone")
-            with self.path.open(mode, encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
+            _write_through(self.path, text, mode)
         except OSError as error:
-            raise SkaprofError(f"--output: {shown(self.path)} cannot be written: {error.strerror}") from None
+            raise _unwritable(self.path, error) from None
+
+
+def _line(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def _write_through(path: Path, text: str, mode: str) -> None:
+    with path.open(mode, encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _unwritable(path: Path, error: OSError) -> SkaprofError:
+    return SkaprofError(f"--output: {shown(path)} cannot be written: {error.strerror}")
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:

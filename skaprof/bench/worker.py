@@ -7,34 +7,39 @@ import subprocess
 import sys
 from dataclasses import asdict
 from math import inf
+from pathlib import Path
 from typing import Any
 
-from skaprof.bench.configuration import Entry, Options, Row, measure_configuration, open_device
+from skaprof.bench.configuration import Entry, Options, Row, failed_row, measure_configuration, open_device
 from skaprof.bench.environment import put_tf32
-from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = f"import sys; sys.path.append({str(_ROOT)!r}); from skaprof.bench.worker import work; work()"
 
 
-def measure_isolated(entries: list[Entry], options: Options, seconds: float) -> list[Row]:
-    """The rows of one configuration, measured in a fresh process.
+def measure_isolated(entries: list[Entry], options: Options, device: str, seconds: float) -> list[Row]:
+    """The rows of one configuration, measured in a fresh process on the device of that name.
 
-    Raises:
-        SkaprofError: the process died; its last words are in the message.
+    A process that dies takes its own size with it and no other: its rows say `crashed`, and its last words.
     """
     task = {
         "entries": [asdict(entry) for entry in entries],
         "options": options.as_dict(),
         "seconds": None if seconds == inf else seconds,
     }
-    command = [sys.executable, "-m", "skaprof.bench.worker"]
+    # -P: no file in the user's folder stands in for a module of the standard library
+    command = [sys.executable, "-P", "-c", _PROGRAM]
     done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, check=False)
     if done.returncode:
-        last_words = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise SkaprofError(f"--isolate: a process ended with code {done.returncode}: {last_words}", EXIT_CHECK_FAILED)
+        last_words = (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
+        error = f"its process ended with code {done.returncode}: {last_words}"
+        return [failed_row(entry, device, options, "crashed", error) for entry in entries]
     rows: list[Row] = json.loads(done.stdout.splitlines()[-1])
     return rows
 
 
-def _main() -> None:
+def work() -> None:
+    """What the process does."""
     task: dict[str, Any] = json.load(sys.stdin)
     options = Options(**task["options"])
     put_tf32(options.tf32)
@@ -42,7 +47,3 @@ def _main() -> None:
     entries = [Entry(**{**entry, "sizes": tuple(entry["sizes"])}) for entry in task["entries"]]
     deadline = inf if task["seconds"] is None else device.now() + task["seconds"]
     sys.stdout.write("\n" + json.dumps(measure_configuration(entries, options, device, deadline)) + "\n")
-
-
-if __name__ == "__main__":
-    _main()

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.bench.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, emit, require_distinct, require_writable, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, require_distinct, require_writable, say, suffix_of, write_whole
 from skaprof.cli.run import command_line, format_of, require_package, table_text
+from skaprof.cli.session import Session
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
+from skaprof.grids import parse_choices
 from skaprof.model.plan import Plan
 from skaprof.report.formats import ENDINGS, to_csv, to_json, to_markdown
+from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
-    from skaprof.bench.configuration import Entry, Options
-    from skaprof.bench.device import Device
+    from skaprof.bench.configuration import Entry
 
 Row = dict[str, Any]
 
-TIMINGS = ("cold", "hot", "graph", "wall")
-ALL = ("eager", "sdpa", "compile")
-BACKENDS = ("sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math")
 MOST_CONFIGURATIONS = 10_000
 _PLOT_ENDINGS = (".png", ".svg")
 _LINES = ".jsonl"
@@ -51,8 +49,8 @@ def latency(
         str,
         typer.Option(
             metavar="LIST",
-            help="eager, sdpa (PyTorch picks the backend), sdpa-flash, sdpa-efficient, sdpa-cudnn, sdpa-math, compile; "
-            "all: eager, sdpa and compile, on a GPU each sdpa backend too.",
+            help="eager, channels-last (convolution weights), sdpa (PyTorch picks the backend), sdpa-flash, "
+            "sdpa-efficient, sdpa-cudnn, sdpa-math, compile; all: the backends on a GPU only.",
             rich_help_panel="Sizes",
         ),
     ] = "eager,sdpa",
@@ -63,8 +61,8 @@ def latency(
         str | None,
         typer.Option(
             metavar="MODE",
-            help="cold: caches flushed before each sample; hot; graph: CUDA graph replays; wall: launch included. "
-            "Default: cold on a GPU, hot on a processor.",
+            help="cold: caches flushed before each sample; hot; graph: CUDA graph replays, inputs and weights rotated; "
+            "graph-resident: inputs alone; wall: launch included. Default: cold on a GPU, hot on a processor.",
             rich_help_panel=_MEASURING,
         ),
     ] = None,
@@ -83,7 +81,9 @@ def latency(
     max_seconds: Annotated[
         str | None,
         typer.Option(
-            metavar="SECONDS", help="Time limit of the whole run, shared among its sizes.", rich_help_panel=_MEASURING
+            metavar="SECONDS",
+            help="Time limit of the whole run, shared among its sizes; one that was begun is brought to two rounds.",
+            rich_help_panel=_MEASURING,
         ),
     ] = None,
     tf32: Annotated[
@@ -111,7 +111,8 @@ def latency(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to FILE: .jsonl saves each row as soon as it is measured; .json, .csv, .md, .txt at the end.",
+            help="Write to FILE: .jsonl saves each size as soon as it is measured (with --format, stdout gets that "
+            "format too); .json, .csv, .md, .txt at the end.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -141,6 +142,8 @@ def latency(
 
     where = resolve_device(device)
     on_gpu = where != "cpu"
+    if tf32 and not on_gpu:
+        raise bad_value("--tf32", "true", "a GPU: a processor has no TF32")
     names = _implementations(implementation, on_gpu=on_gpu)
     groups = configurations(plan, names)
     if len(groups) > MOST_CONFIGURATIONS:
@@ -148,17 +151,17 @@ def latency(
     how = _timing(timing, on_gpu=on_gpu)
     options = Options(where, how, fraction, tf32, _baseline(baseline, groups, names))
     put_tf32(tf32)
-    session = _Session(options, open_device(where), seconds, isolate=isolate)
+    session = Session(options, open_device(where), seconds, isolate=isolate)
+    lines = output if output is not None and output.lower().endswith(_LINES) else None
+    session.prepare(lines, resume)
+    interrupted = False
     try:
-        session.prepare(output if output and output.endswith(_LINES) else None, resume)
         interrupted = session.run(groups)
-    finally:
-        rows = session.rows
-    if rows:
-        if plot:
-            _draw(rows, plan, plot)
-        if chosen != _LINES:
-            _deliver(rows, chosen, output, session.environment)
+    finally:  # whatever ended it, what was measured is shown
+        if session.rows and plot:
+            _draw(session.rows, plan, plot)
+        if session.rows and chosen != _LINES:
+            _deliver(session.rows, chosen, None if lines else output, session.environment)
     if interrupted:
         say(f"skaprof: interrupted after {session.finished:,} of {len(groups):,} sizes")
         raise SystemExit(EXIT_INTERRUPTED)
@@ -179,91 +182,10 @@ def measured_rows(plan: Plan, implementations: tuple[str, ...], device: str) -> 
     groups = configurations(plan, implementations)
     options = Options(where, _timing(None, on_gpu=where != "cpu"), baseline=_baseline(None, groups, implementations))
     put_tf32(options.tf32)
-    session = _Session(options, open_device(where), inf, isolate=False)
+    session = Session(options, open_device(where), inf, isolate=False)
     if session.run(groups):
         raise KeyboardInterrupt
     return session.rows
-
-
-class _Session:
-    """One run over all groups: what is done, what is left, and where rows are kept."""
-
-    def __init__(self, options: Options, device: Device, seconds: float, *, isolate: bool) -> None:
-        from skaprof.bench.environment import stamp
-
-        self.options, self.device, self.isolate = options, device, isolate
-        self.deadline = device.now() + seconds
-        self.environment = stamp(options.device)
-        self.rows: list[Row] = []
-        self.finished = 0
-        self.store: Any = None
-
-    def prepare(self, output: str | None, resume: str | None) -> None:
-        """Open the file rows are saved to, with the rows it holds already."""
-        from skaprof.bench.environment import IDENTITY
-        from skaprof.bench.store import Store, header, read, require_same
-
-        head = header(command_line(), self.environment, self.options.as_dict())
-        if resume is not None:
-            if output is not None and Path(output) != Path(resume):
-                raise SkaprofError("--resume goes on in its own file: expected no other --output FILE.jsonl")
-            path = Path(resume)
-            found, rows, good_bytes, damaged = read(path)
-            require_same(path, found, head, IDENTITY)
-            self.store, self.rows = Store(path), rows
-            if damaged:
-                self.store.truncate_to(good_bytes)
-                say(f"--resume: the last line of {path} was cut off; its {len(rows):,} good rows are kept")
-        elif output is not None:
-            self.store = Store(Path(output))
-            self.store.start(head)
-
-    def run(self, groups: list[list[Entry]]) -> bool:
-        """Measure what is missing; whether Ctrl-C ended it."""
-        from skaprof.bench.configuration import identity, unmeasured
-        from skaprof.cli.progress import Progress
-
-        left = list(unmeasured(groups, {identity(row) for row in self.rows}))
-        self.finished = len(groups) - len(left)
-        if self.finished and left:
-            say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
-        with Progress("timing", len(left)) as bar:
-            try:
-                for place, group in enumerate(left):
-                    if self.device.now() > self.deadline:
-                        say(f"--max-seconds: {self.finished:,} of {len(groups):,} sizes measured when time ran out")
-                        return False
-                    wanted = {identity(entry) for entry in group}
-                    stale = [row for row in self.rows if identity(row) in wanted]
-                    share = (self.deadline - self.device.now()) / (len(left) - place)
-                    fresh = self._measure(group, share, bar.tick)
-                    self.rows = [row for row in self.rows if row not in stale] + fresh
-                    self._save(fresh)
-                    self.finished += 1
-                    bar.advance()
-            except KeyboardInterrupt:
-                return True
-        return False
-
-    def _measure(self, group: list[Entry], seconds: float, tick: Callable[[int], None]) -> list[Row]:
-        """The rows of one size, in about so many seconds: its share of what is left."""
-        if self.isolate:
-            from skaprof.bench.worker import measure_isolated
-
-            return measure_isolated(group, self.options, seconds)
-        from skaprof.bench.configuration import measure_configuration
-
-        return measure_configuration(group, self.options, self.device, self.device.now() + seconds, tick)
-
-    def _save(self, rows: list[Row]) -> None:
-        if self.store is None:
-            return
-        try:
-            for row in rows:
-                self.store.append(row)
-        except SkaprofError:
-            emit(json.dumps(row) + "\n" for row in self.rows)  # what was measured is not lost with the file
-            raise
 
 
 def _format(format: str | None, output: str | None) -> str:
@@ -294,8 +216,6 @@ def _number(option: str, text: str) -> float:
 
 
 def _check_timing(timing: str | None) -> None:
-    from skaprof.workload import check_choice
-
     if timing is not None:
         check_choice("--timing", timing, TIMINGS)
 
@@ -303,17 +223,15 @@ def _check_timing(timing: str | None) -> None:
 def _timing(timing: str | None, *, on_gpu: bool) -> str:
     if timing is None:
         return "cold" if on_gpu else "hot"
-    if timing == "graph" and not on_gpu:
+    if timing in GRAPHS and not on_gpu:
         raise bad_value("--timing", timing, "cold, hot or wall on a processor: graphs are CUDA's")
     return timing
 
 
 def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
-    from skaprof.grids import parse_choices
-
     if text == "all":
-        return (*ALL[:2], *(BACKENDS if on_gpu else ()), ALL[2])
-    return parse_choices("--implementation", text, (*ALL, *BACKENDS))
+        return all_implementations(on_gpu=on_gpu)
+    return parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))
 
 
 def _baseline(text: str | None, groups: list[list[Entry]], implementations: tuple[str, ...]) -> str:

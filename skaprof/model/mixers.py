@@ -30,8 +30,11 @@ from skaprof.model.ops import (
 from skaprof.workload import Size, Workload
 
 UNFOLDED_BIAS_COLUMNS = 8
-"""Columns that the bias takes in CSKA's unfolded form: itself and seven zeros. PyTorch's fused attention kernels refuse,
-or copy the key for, widths that are not a multiple of 8 in half precision (4 in float32); k * k * e mostly is one."""
+"""Columns that the bias takes in CSKA's unfolded form: itself and seven zeros.
+
+PyTorch's fused attention kernels refuse, or copy the key for, widths that are not a multiple of 8 in half precision
+(4 in float32); k * k * e mostly is one.
+"""
 
 OptionValue = bool | int
 OpList = Callable[..., list[Op]]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skaprof.report.numbers import significant
-from skaprof.report.table import size_cells, size_columns
+from skaprof.report.table import Column, size_cells, size_columns
 
 Row = Mapping[str, Any]
 
@@ -37,12 +37,11 @@ def latency_table(rows: Sequence[Row]) -> Table:
 
 def _figures(row: Row, slowest: float) -> list[str | Text]:
     if row["median_ms"] is None:
-        return ["-", "-", "-", Text(row["verdict"], style="yellow"), "-", "-", "", "", str(row["error"])]
-    interval = f"{significant(row['ci_low_ms'])} to {significant(row['ci_high_ms'])}"
+        return ["-", "-", "-", Text(row["verdict"], style="yellow"), "-", "-", "", "", ""]
     bar = "█" * max(1, round(_BAR_WIDTH * row["median_ms"] / slowest))
     return [
         significant(row["median_ms"]),
-        interval,
+        interval_text(row),
         f"{row['ratio']:.3f}x",
         Text(row["verdict"], style=_VERDICT_STYLES.get(row["verdict"], "")),
         significant(row["images_per_s"]),
@@ -51,6 +50,13 @@ def _figures(row: Row, slowest: float) -> list[str | Text]:
         sparkline(row["samples_ms"]),
         ", ".join(row["flags"]),
     ]
+
+
+def interval_text(row: Row) -> str:
+    """The latency interval in ms; with too few rounds there is none."""
+    if row["ci_low_ms"] is None:
+        return "-"
+    return f"{significant(row['ci_low_ms'])} to {significant(row['ci_high_ms'])}"
 
 
 def sparkline(samples: Sequence[float], width: int = 16) -> str:
@@ -70,13 +76,20 @@ def sparkline(samples: Sequence[float], width: int = 16) -> str:
 
 def pair_sentences(rows: Sequence[Row]) -> list[str]:
     """One sentence for each row that was compared with its baseline."""
-    return [_pair_sentence(row, rows) for row in rows if row["median_ms"] is not None and row["verdict"] != "baseline"]
+    told_apart_by = [column for column in size_columns(rows) if column.key not in ("mixer", "implementation")]
+    compared = [row for row in rows if row["median_ms"] is not None and row["verdict"] != "baseline"]
+    return [_pair_sentence(row, _where(row, told_apart_by)) for row in compared]
 
 
-def _pair_sentence(row: Row, rows: Sequence[Row]) -> str:
-    name = f"{row['mixer']} ({row['implementation']})"
-    if len({(other["tokens"], other["dim"], other["batch"], other["heads"]) for other in rows}) > 1:
-        name += f" at {row['tokens']:,} tokens, dim {row['dim']:,}, batch {row['batch']:,}"
+def _where(row: Row, columns: Sequence[Column]) -> str:
+    """` at tokens 49, mode train`: what tells this row's size from the others'."""
+    values = zip(columns, size_cells(columns, row), strict=True)
+    words = [f"{column.words.replace(chr(10), ' ')} {value}" for column, value in values if value != "-"]
+    return f" at {', '.join(words)}" if words else ""
+
+
+def _pair_sentence(row: Row, where: str) -> str:
+    name = f"{row['mixer']} ({row['implementation']}){where}"
     low, middle, high = row["ratio_low"], row["ratio"], row["ratio_high"]
     if row["verdict"] == "faster":
         said = f"is {1 / middle:.2f}x faster than {row['baseline']}, 95 % CI {1 / high:.2f} to {1 / low:.2f}"
@@ -98,7 +111,7 @@ def run_sentences(rows: Sequence[Row]) -> list[str]:
     """How it was measured, and what the flags mean that were raised."""
     measured = [row for row in rows if row["median_ms"] is not None]
     if not measured:
-        return ["Nothing could be measured."]
+        return [*_failures(rows), "Nothing could be measured."]
     rounds = sorted({row["rounds"] for row in measured})
     widest = max(row["tolerance"] for row in measured)
     spread = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
@@ -108,7 +121,50 @@ def run_sentences(rows: Sequence[Row]) -> list[str]:
         "(the tolerance, or what the baseline differs from itself)."
     ]
     raised = sorted({flag for row in measured for flag in row["flags"]} & set(FLAG_WORDS))
-    return sentences + [f"{flag}: {FLAG_WORDS[flag]}." for flag in raised]
+    sentences += [f"{flag}: {FLAG_WORDS[flag]}." for flag in raised]
+    return [*_failures(rows), *_disagreements(measured), *_checked_smaller(measured), *sentences]
+
+
+def _failures(rows: Sequence[Row]) -> list[str]:
+    """One sentence for each reason why rows were not measured."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["median_ms"] is None:
+            name = f"{row['mixer']} ({row['implementation']})"
+            names = reasons.setdefault((row["verdict"], str(row["error"])), [])
+            names.extend([name] if name not in names else [])
+    return [f"{verdict}: {', '.join(names)}: {error}." for (verdict, error), names in reasons.items()]
+
+
+def _disagreements(rows: Sequence[Row]) -> list[str]:
+    """Where the medians, taken alone, say another ratio than the rounds do."""
+    baselines = {_group(row): row["median_ms"] for row in rows if row["verdict"] == "baseline"}
+    off = []
+    for row in rows:
+        baseline = baselines.get(_group(row))
+        if row["ratio_low"] and baseline and not row["ratio_low"] <= row["median_ms"] / baseline <= row["ratio_high"]:
+            off.append(f"{row['mixer']} ({row['implementation']})")
+    if not off:
+        return []
+    names = ", ".join(dict.fromkeys(off))
+    return [f"{names}: the medians alone give another ratio than the rounds compared one by one; trust the ratio."]
+
+
+def _group(row: Row) -> tuple[Any, ...]:
+    keys = ("mode", "dtype", "batch", "height", "width", "dim")
+    return (*(row[key] for key in keys), row["baseline"])
+
+
+def _checked_smaller(rows: Sequence[Row]) -> list[str]:
+    """Where the output was checked at another size than the one timed."""
+    names = [f"{row['mixer']} ({row['implementation']})" for row in rows if row["checked_tokens"] != row["tokens"]]
+    if not names:
+        return []
+    smallest = min(row["checked_tokens"] for row in rows)
+    return [
+        f"{', '.join(dict.fromkeys(names))}: the output was checked against float64 at {smallest:,} tokens, since the "
+        "reference of the size timed does not fit in memory."
+    ]
 
 
 FLAG_WORDS: dict[str, str] = {
@@ -118,9 +174,10 @@ FLAG_WORDS: dict[str, str] = {
     "shared": "another process used the device; no verdict",
     "launch-exposed": "the host could not launch ahead of the device; times include launches; no verdict",
     "warm-leak": "the cache was not cold; no verdict",
-    "resolution": "too short for the event clock's 0.5 us; use --timing hot or graph; no verdict",
+    "resolution": "a call is too short for the clock; use --timing hot or graph; no verdict",
     "kernel-changed": "other kernels ran at the end than at the start; no verdict",
     "unsynchronized": "work went on after the end was recorded; no verdict",
+    "few-rounds": "time ran out before 8 rounds: no interval of the latency, no verdict",
     "aa-failed": "the baseline differed from itself; no verdict",
 }
 UNSOUND = frozenset(flag for flag, words in FLAG_WORDS.items() if words.endswith("no verdict"))

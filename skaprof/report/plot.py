@@ -10,7 +10,15 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import (
+    EngFormatter,
+    FixedLocator,
+    Formatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    StrMethodFormatter,
+)
 
 from skaprof.errors import SkaprofError
 from skaprof.report.numbers import si, significant
@@ -36,7 +44,8 @@ _MARKERS = "osD^vP*X"
 _MOST_MARKED_POINTS = 24
 _MOST_LINES = 24
 _LABEL_WIDTH = 22
-_TITLE_WIDTH = 90  # characters that fit across a figure
+_TITLE_INCHES = 0.08  # of a character of the title
+_LEGEND_HANDLE, _LEGEND_CHARACTER, _LEGEND_LINE = 0.6, 0.075, 0.18  # inches
 _STYLE = {
     "figure.dpi": 200,
     "font.size": 9,
@@ -150,9 +159,9 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
             markevery=max(1, len(points) // _MOST_MARKED_POINTS),
             linewidth=1.4,
         )
-        if "ci_low_ms" in line[0]:
-            low, high = zip(*(_band(row, key) for row in line), strict=True)
-            axes.fill_between([row[axis] for row in line], low, high, color=_color(line[0], mixers), alpha=0.2, lw=0)
+        if banded := [row for row in line if row.get("ci_low_ms") is not None]:
+            low, high = zip(*(_band(row, key) for row in banded), strict=True)
+            axes.fill_between([row[axis] for row in banded], low, high, color=_color(line[0], mixers), alpha=0.2, lw=0)
     _scale_axes(axes, rows, key, axis)
     axes.set_xlabel(AXES[axis])
     axes.set_ylabel(_drawn_words(rows, metric))
@@ -187,7 +196,12 @@ def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
         axes.axhline(1, color="#666666", linewidth=0.8, zorder=1)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}x")
     else:
-        axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+        axes.yaxis.set_major_formatter(_number_format(key))
+
+
+def _number_format(key: str) -> Formatter:
+    """Ticks with SI prefixes, but plain numbers where the unit has its own already (0.2 ms, not 200 m ms)."""
+    return StrMethodFormatter("{x:,g}") if key.endswith("_ms") else EngFormatter(sep=" ")
 
 
 def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
@@ -209,7 +223,7 @@ def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     axes.margins(x=0.22)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.xaxis.set_major_formatter(_number_format(key))
     axes.set_xlabel(_drawn_words(rows, metric))
 
 
@@ -223,10 +237,15 @@ def _drawn_words(rows: Sequence[Row], metric: str) -> str:
 
 
 def _finish(figure: Figure, title: str, *, legend: bool) -> None:
-    figure.suptitle(fill(title, _TITLE_WIDTH), fontsize=9.5)
+    figure.suptitle(fill(title, int(figure.get_size_inches()[0] / _TITLE_INCHES)), fontsize=9.5)
     if legend:
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
+        width, height = figure.get_size_inches()
+        fitting = int((width - 0.4) / (_LEGEND_HANDLE + _LEGEND_CHARACTER * max(map(len, labels), default=1)))
+        columns = max(1, min(len(labels), fitting))
+        lines = -(-len(labels) // columns)
+        figure.set_size_inches(width, height + _LEGEND_LINE * max(0, lines - 2))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def _encoded(figure: Figure, suffix: str) -> bytes:

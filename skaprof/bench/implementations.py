@@ -1,0 +1,37 @@
+"""The ways a mixer can run and be timed, by the names users type (imports nothing heavy)."""
+
+from typing import NamedTuple
+
+GRAPHS = ("graph", "graph-resident")
+TIMINGS = ("cold", "hot", *GRAPHS, "wall")
+"""graph: a CUDA graph that rotates inputs and weights; graph-resident: inputs alone, as successive batches do."""
+
+
+class Implementation(NamedTuple):
+    """Which form of the module runs, through which attention backend, compiled or not, in which layout.
+
+    `form` is the op list's, "eager" or "sdpa"; `backend` is "" where PyTorch picks; `channels_last` stores convolution
+    weights with channels innermost, as the mixers' feature maps are, so that no convolution converts them anew.
+    """
+
+    form: str
+    backend: str = ""
+    compiled: bool = False
+    channels_last: bool = False
+
+
+IMPLEMENTATIONS = {
+    "eager": Implementation("eager"),
+    "channels-last": Implementation("eager", channels_last=True),
+    "sdpa": Implementation("sdpa"),
+    "sdpa-flash": Implementation("sdpa", "flash"),
+    "sdpa-efficient": Implementation("sdpa", "efficient"),
+    "sdpa-cudnn": Implementation("sdpa", "cudnn"),
+    "sdpa-math": Implementation("sdpa", "math"),
+    "compile": Implementation("eager", compiled=True),
+}
+
+
+def all_implementations(*, on_gpu: bool) -> tuple[str, ...]:
+    """What `--implementation all` means: on a processor, the attention backend that PyTorch picks alone."""
+    return tuple(name for name, how in IMPLEMENTATIONS.items() if on_gpu or not how.backend)
