@@ -8,6 +8,7 @@ from typing import Any
 
 from skaprof.bench.store import read
 from skaprof.report.formats import to_markdown
+from skaprof.report.latency import interval_text
 from skaprof.report.numbers import significant
 
 STAMPED = ("skaprof", "python", "torch", "device", "cpu", "cpu_cores", "threads", "cuda", "cudnn", "driver", "tf32")
@@ -21,17 +22,18 @@ def shown(row: dict[str, Any]) -> dict[str, str]:
         "batch": str(row["batch"]),
         "dtype": row["dtype"],
         "mode": row["mode"],
+        "timing": row["timing"],
         "mixer": row["mixer"],
         "implementation": row["implementation"],
     }
     if row["median_ms"] is None:
         figures = {"median (ms)": "", "95 % CI": "", "ratio": "", "ratio 95 % CI": ""}
         return {**size, **figures, "verdict": row["verdict"], "rounds": "", "flags": str(row["error"])}
-    ratio_interval = "" if row["verdict"] == "baseline" else f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}"
+    ratio_interval = "" if row["ratio_low"] is None else f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}"
     return {
         **size,
         "median (ms)": significant(row["median_ms"]),
-        "95 % CI": f"{significant(row['ci_low_ms'])} to {significant(row['ci_high_ms'])}",
+        "95 % CI": interval_text(row),
         "ratio": f"{row['ratio']:.3f}",
         "ratio 95 % CI": ratio_interval,
         "verdict": row["verdict"],
@@ -51,9 +53,9 @@ def main(folder: Path) -> None:
     rows = [shown(row) for _, rows, *_ in runs for row in rows]
     page = (
         f"# Latency on {environment['device']}\n\nMeasured with `skaprof latency`; the protocol is in docs/timing.md. "
-        "Ratios are over mhsa (eager) of the same size. A run stopped by --max-seconds has fewer rounds: below 8 "
-        "rounds the latency intervals are not 95 % ones (simulated: 57 % with 2 rounds) and its verdicts should not be "
-        f"relied on.\n\n{''.join(to_markdown(rows))}\n## Environment\n\n{stamp}\n## Commands\n\n{commands}"
+        "Ratios are over mhsa (eager) of the same size and timing. A run that time ended before 8 rounds has no "
+        f"interval and no verdict.\n\n{''.join(to_markdown(rows))}\n## Environment\n\n{stamp}\n"
+        f"## Commands\n\n{commands}"
     )
     (folder / "report.md").write_text(page)
 

@@ -1,0 +1,52 @@
+"""The scripts for whoever has a GPU for half an hour: here, that they would run there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, Run
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import check_timers
+import gpu_session
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="would measure")
+@pytest.mark.parametrize("name", ["stage-56x56-d64", "implementations-14x14-d768", "timing-graph-resident"])
+def test_the_steps_of_the_session_are_commands_that_only_lack_a_gpu(skaprof: Run, name: str) -> None:
+    (step,) = (step for step in gpu_session.latency_steps(gpu=True) if step.name == name)
+    done = skaprof("latency", *step.arguments, "--device", "cuda")
+    assert done.returncode == 3, done.stderr
+    assert "needs a CUDA GPU" in done.stderr
+
+
+def test_the_session_covers_the_papers_sizes_and_fits_its_budget_but_for_a_second_run() -> None:
+    steps = gpu_session.latency_steps(gpu=True)
+    names = [step.name for step in steps]
+    assert len(set(names)) == len(names)
+    first = gpu_session.TIMER_SECONDS + gpu_session.FIGURE_SECONDS + sum(step.seconds for step in steps[:6])
+    assert first <= 520
+
+
+def test_without_time_every_step_says_to_run_again(tmp_path: Path) -> None:
+    program = [sys.executable, str(ROOT / "scripts" / "gpu_session.py"), "--device", "cpu", "--budget", "0"]
+    done = subprocess.run([*program, str(tmp_path)], capture_output=True, text=True, check=False)
+    said = [line for line in done.stdout.splitlines() if "run the script again" in line]
+    assert len(said) == 2 + len(gpu_session.latency_steps(gpu=False))
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ({"check": "cuda-bench", "ours_ms": 1.0, "other_ms": 1.05, "off": 0.048, "holds": False}, "DOES NOT HOLD"),
+        ({"check": "cuda-bench", "ours_ms": 1.0, "other_ms": None, "off": None, "holds": None}, "not measured"),
+        ({"check": "A/A", "found": "same", "flags": ["stable"], "holds": True}, "A/A is same (stable): holds"),
+    ],
+)
+def test_a_check_of_the_timers_says_whether_it_holds(check: dict[str, object], said: str) -> None:
+    assert said in check_timers.line({"kernel": "mhsa", **check})
