@@ -44,6 +44,21 @@ class CostRow(NamedTuple):
         return self._asdict()
 
 
+SYMBOLS = {
+    "B": "batch",
+    "n": "tokens",
+    "d": "dim",
+    "a": "attention dim, heads * head_dim",
+    "h": "heads",
+    "e": "head_dim",
+    "k": "kernel_size",
+    "s": "bytes per element",
+}
+"""Every symbol a formula may hold, and the size it stands for."""
+
+SAMPLE_KEYS = ("samples_ms", "off_clock_samples_ms")
+"""The keys of a measured row that hold every sample: in JSON alone."""
+
 ROW_KEYS = CostRow._fields
 SIZE_KEYS = ROW_KEYS[: ROW_KEYS.index("params")]
 """The keys that say what a row is about; the rest are figures."""

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import sympy
 from sympy import Expr, Poly, Symbol
 
 from skaprof.model.cost import op_costs, total
 from skaprof.model.spec import MixerSpec
+from skaprof.results import SYMBOLS
 from skaprof.workload import Workload
-
-SYMBOLS: Mapping[str, str] = {
-    "B": "batch",
-    "n": "tokens",
-    "d": "dim",
-    "a": "attention dim, heads * head_dim",
-    "h": "heads",
-    "e": "head_dim",
-    "k": "kernel_size",
-    "s": "bytes per element",
-}
-"""Every symbol a formula may hold, and the row key it stands for."""
 
 QUANTITIES = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes")
 
 _B, _N, _D, _A, _H, _E, _K, _S = (Symbol(name, positive=True, integer=True) for name in SYMBOLS)
+
+
+def formula_rows(spec: MixerSpec, implementation: str = "eager", mode: str = "forward") -> list[dict[str, str]]:
+    """One row for each quantity: `formula` for machines, `text` for people."""
+    identity = {"mixer": spec.text, "implementation": implementation, "mode": mode}
+    return [
+        {**identity, "quantity": quantity, "formula": machine_readable(found), "text": pretty(found)}
+        for quantity, found in formulas(spec, implementation, mode).items()
+    ]
 
 
 def formulas(spec: MixerSpec, implementation: str = "eager", mode: str = "forward") -> dict[str, Expr]:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from skaprof.model.plan import Variant
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer
-from skaprof.symbolic import QUANTITIES, SYMBOLS, formulas, pretty
+from skaprof.results import SYMBOLS
+from skaprof.symbolic import QUANTITIES, formulas, pretty
 from skaprof.workload import DTYPE_BYTES, Workload
 
 

@@ -54,4 +54,4 @@ def _measured_over_heads(heads: tuple[int, ...], device: str) -> list[dict[str, 
 
     grid = SizeGrid(dims=(FIGURE_3_DIM,), heads=heads, batches=(8,))
     plan = make_plan([parse_mixer(text) for text in PAPER_MIXERS], grid)
-    return measured_rows(plan, ("sdpa",), device)
+    return measured_rows([plan], ("sdpa",), device)

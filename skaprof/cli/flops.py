@@ -175,22 +175,13 @@ def _proved(plan: Plan, proofs: list[Verification], *, per_op: bool) -> Iterator
 
 
 def _formula_rows(plan: Plan) -> list[Row]:
-    from skaprof.symbolic import QUANTITIES, formulas, machine_readable, pretty
+    from skaprof.symbolic import formula_rows
 
-    rows = []
-    for block in plan.blocks:
-        variant = block.variant
-        found = formulas(_with_given_sizes(variant.spec, plan.grid), variant.implementation, variant.mode)
-        identity = {"mixer": variant.spec.text, "implementation": variant.implementation, "mode": variant.mode}
-        rows += [
-            {
-                **identity,
-                "quantity": quantity,
-                "formula": machine_readable(found[quantity]),
-                "text": _encodable(pretty(found[quantity])),
-            }
-            for quantity in QUANTITIES
-        ]
+    rows: list[Row] = []
+    for variant in (block.variant for block in plan.blocks):
+        spec = _with_given_sizes(variant.spec, plan.grid)
+        for row in formula_rows(spec, variant.implementation, variant.mode):
+            rows.append({**row, "mixer": variant.spec.text, "text": _encodable(row["text"])})
     return rows
 
 
@@ -224,13 +215,10 @@ def _encodable(text: str) -> str:
 
 def _formula_legend() -> list[str]:
     from skaprof.model.ops import PRICES
-    from skaprof.symbolic import SYMBOLS
+    from skaprof.report.words import SYMBOLS_SENTENCE
 
     prices = "; ".join(f"{kind} {price.forward} (backward {price.backward})" for kind, price in PRICES.items())
-    return [
-        ", ".join(f"{symbol} {meaning}" for symbol, meaning in SYMBOLS.items()) + "; h e = d unless both are given.",
-        f"Elementwise FLOPs per element: {prices}.",
-    ]
+    return [SYMBOLS_SENTENCE, f"Elementwise FLOPs per element: {prices}."]
 
 
 def _draw(rows: list[Row], swept: Sequence[str], paths: list[str]) -> None:

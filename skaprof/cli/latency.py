@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,8 @@ from skaprof.cli.session import Session
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.grids import parse_choices
 from skaprof.model.plan import Plan
-from skaprof.report.formats import ENDINGS, to_csv, to_json, to_markdown
+from skaprof.report.formats import ENDINGS, flat, to_csv, to_json, to_markdown
+from skaprof.results import SAMPLE_KEYS
 from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
@@ -167,11 +168,14 @@ def latency(
         raise SystemExit(EXIT_INTERRUPTED)
 
 
-def measured_rows(plan: Plan, implementations: tuple[str, ...], device: str) -> list[Row]:
-    """The plan's rows timed with default settings on `device`, for other commands.
+def measured_rows(
+    plans: Sequence[Plan], implementations: tuple[str, ...], device: str, seconds: float = inf
+) -> list[Row]:
+    """The rows of the plans timed with default settings on `device`, for other commands.
 
     Raises:
         SkaprofError: as the command.
+        KeyboardInterrupt: Ctrl-C.
     """
     require_package("torch", "timing")
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -179,10 +183,10 @@ def measured_rows(plan: Plan, implementations: tuple[str, ...], device: str) -> 
     from skaprof.bench.environment import put_tf32, resolve_device
 
     where = resolve_device(device)
-    groups = configurations(plan, implementations)
+    groups = [group for plan in plans for group in configurations(plan, implementations)]
     options = Options(where, _timing(None, on_gpu=where != "cpu"), baseline=_baseline(None, groups, implementations))
     put_tf32(options.tf32)
-    session = Session(options, open_device(where), inf, isolate=False)
+    session = Session(options, open_device(where), seconds, isolate=False)
     if session.run(groups):
         raise KeyboardInterrupt
     return session.rows
@@ -261,8 +265,8 @@ def _draw(rows: list[Row], plan: Plan, paths: list[str]) -> None:
 def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict[str, Any]) -> None:
     renderers: dict[str, Callable[[], Iterator[str]]] = {
         "json": lambda: to_json(command_line(), environment, rows),
-        "csv": lambda: to_csv(map(_flat, rows)),
-        "markdown": lambda: to_markdown(map(_without_samples, rows)),
+        "csv": lambda: to_csv(map(flat, rows)),
+        "markdown": lambda: to_markdown(flat(row, (*SAMPLE_KEYS, "kernels")) for row in rows),
         "table": lambda: _table(rows, to_terminal=output is None),
     }
     text = renderers[chosen]()
@@ -275,13 +279,3 @@ def _table(rows: list[Row], *, to_terminal: bool) -> Iterator[str]:
 
     sentences = [*report.pair_sentences(rows), *report.run_sentences(rows)]
     return table_text(report.latency_table(rows), caption(rows), sentences, to_terminal=to_terminal)
-
-
-def _flat(row: Row) -> Row:
-    """Lists joined by semicolons, for one cell of a CSV file."""
-    return {key: ";".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
-
-
-def _without_samples(row: Row) -> Row:
-    dropped = ("samples_ms", "off_clock_samples_ms", "kernels")
-    return {key: value for key, value in _flat(row).items() if key not in dropped}

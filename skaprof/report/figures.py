@@ -17,11 +17,12 @@ _SIDES = tuple((side, side) for side in (4, 6, 8, 11, 16, 23, 32, 45, 64))
 _DIMS = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 
-def figure_4_panels() -> list[tuple[str, str, list[dict[str, Any]]]]:
+def figure_4_panels(mixers: Sequence[str] = PAPER_MIXERS) -> list[tuple[str, str, list[dict[str, Any]]]]:
     """(heading, axis, rows) of both panels: over the tokens at d = 256, and over d at n = 256; heads of 32, k = 3."""
+    over_tokens, over_dim = SizeGrid(sides=_SIDES, dims=(_FIXED,)), SizeGrid(sides=((16, 16),), dims=_DIMS)
     return [
-        (f"(a) over the spatial dimension, d = {_FIXED}", "tokens", _rows(SizeGrid(sides=_SIDES, dims=(_FIXED,)))),
-        (f"(b) over the embedding dimension, n = {_FIXED}", "dim", _rows(SizeGrid(sides=((16, 16),), dims=_DIMS))),
+        (f"(a) over the spatial dimension, d = {_FIXED}", "tokens", _rows(mixers, over_tokens)),
+        (f"(b) over the embedding dimension, n = {_FIXED}", "dim", _rows(mixers, over_dim)),
     ]
 
 
@@ -46,6 +47,6 @@ def draw_figure_3(rows: Sequence[dict[str, Any]], suffixes: Sequence[str]) -> li
     return [latency_plot(rows, ("heads",), title, suffix, "images_per_s") for suffix in suffixes]
 
 
-def _rows(grid: SizeGrid) -> list[dict[str, Any]]:
-    plan = make_plan([parse_mixer(text) for text in PAPER_MIXERS], grid)
+def _rows(mixers: Sequence[str], grid: SizeGrid) -> list[dict[str, Any]]:
+    plan = make_plan([parse_mixer(text) for text in mixers], grid)
     return [cost_row(variant, workload).as_dict() for variant, workload, *_ in plan.rows()]

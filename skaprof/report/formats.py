@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -14,17 +14,29 @@ ENDINGS = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "mark
 Row = Mapping[str, Any]
 
 
-def to_json(command: str, environment: Mapping[str, Any], rows: Iterable[Row]) -> Iterator[str]:
-    """The envelope of the command-line contract, one row a line."""
+def to_json(
+    command: str, environment: Mapping[str, Any], rows: Iterable[Row], settings: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """The envelope of the command-line contract, with the run's settings if it has any; one row a line."""
     import json
 
-    head = {"schema_version": SCHEMA_VERSION, "command": command, "environment": dict(environment)}
+    head: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "command": command, "environment": dict(environment)}
+    head |= {} if settings is None else {"settings": dict(settings)}
     yield json.dumps(head, ensure_ascii=False, indent=2)[: -len("\n}")] + ',\n  "rows": ['
     separator = "\n    "
     for row in rows:
         yield separator + json.dumps(row, ensure_ascii=False)
         separator = ",\n    "
     yield "\n  ]\n}\n"
+
+
+def flat(row: Row, dropped: Sequence[str] = ()) -> dict[str, Any]:
+    """A row whose lists are joined by semicolons, for one cell of a table, without some keys."""
+    return {
+        key: ";".join(map(str, value)) if isinstance(value, list) else value
+        for key, value in row.items()
+        if key not in dropped
+    }
 
 
 def to_csv(rows: Iterable[Row]) -> Iterator[str]:

@@ -38,15 +38,15 @@ _METRICS = {"macs": "MACs", "params": "parameters"}
 _WORDS = {**_METRICS, "median_ms": "latency (ms)", "images_per_s": "images per second"}
 
 # Okabe and Ito, "Color Universal Design" (2008): eight colours that every kind of colour vision tells apart.
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-_MARKERS = "osD^vP*X"
+MARKERS = "osD^vP*X"
 _MOST_MARKED_POINTS = 24
 _MOST_LINES = 24
 _LABEL_WIDTH = 22
 _TITLE_INCHES = 0.08  # of a character of the title
 _LEGEND_HANDLE, _LEGEND_CHARACTER, _LEGEND_LINE = 0.6, 0.075, 0.18  # inches
-_STYLE = {
+STYLE = {
     "figure.dpi": 200,
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -74,15 +74,15 @@ def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str
     """
     if not rows:
         raise SkaprofError("--plot: there are no rows to draw")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.3 if swept else max(3.3, 0.5 + 0.32 * len(rows))), layout="constrained")
         for axes, metric in zip(figure.subplots(1, 2), _METRICS, strict=True):
             if swept:
                 _lines(axes, rows, metric, swept)
             else:
                 _bars(axes, rows, metric)
-        _finish(figure, title, legend=bool(swept))
-        return _encoded(figure, suffix)
+        finish(figure, title, legend=bool(swept))
+        return encoded(figure, suffix)
 
 
 def latency_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str, key: str = "median_ms") -> bytes:
@@ -96,28 +96,28 @@ def latency_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: 
     measured = [row for row in rows if row["median_ms"] is not None]
     if not measured:
         raise SkaprofError("--plot: nothing was measured, there is nothing to draw")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 3.8), layout="constrained")
         axes = figure.subplots()
         if swept:
             _lines(axes, measured, key, swept)
         else:
             _bars(axes, measured, key)
-        _finish(figure, title, legend=bool(swept))
-        return _encoded(figure, suffix)
+        finish(figure, title, legend=bool(swept))
+        return encoded(figure, suffix)
 
 
 def panel_grid(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str, suffix: str) -> bytes:
     """MACs above parameters for each (heading, axis, rows): the shape of the paper's figure 4."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 5.4), layout="constrained")
         grid = figure.subplots(len(_METRICS), len(panels), squeeze=False)
         for column, (heading, axis, rows) in enumerate(panels):
             for line, metric in enumerate(_METRICS):
                 _lines(grid[line][column], rows, metric, (axis,))
             grid[0][column].set_title(heading, fontsize=9, loc="left")
-        _finish(figure, title, legend=True)
-        return _encoded(figure, suffix)
+        finish(figure, title, legend=True)
+        return encoded(figure, suffix)
 
 
 def _series(rows: Sequence[Row], others: Sequence[str]) -> dict[str, list[Row]]:
@@ -147,21 +147,23 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
         if not points and line[0][key] is None:
             continue  # a ratio over nothing
         if not points:  # a mixer without this axis (a convolution over heads) is a level, not a line
-            axes.axhline(line[0][key], label=label, color=_color(line[0], mixers), linestyle=":")
+            axes.axhline(line[0][key], label=label, color=color_of(line[0], mixers), linestyle=":")
             continue
         axes.plot(
             *zip(*points, strict=True),
             label=label,
-            color=_color(line[0], mixers),
+            color=color_of(line[0], mixers),
             linestyle=_DASHES[number % len(_DASHES)],
-            marker=_MARKERS[number % len(_MARKERS)],
+            marker=MARKERS[number % len(MARKERS)],
             markersize=3.5,
             markevery=max(1, len(points) // _MOST_MARKED_POINTS),
             linewidth=1.4,
         )
         if banded := [row for row in line if row.get("ci_low_ms") is not None]:
             low, high = zip(*(_band(row, key) for row in banded), strict=True)
-            axes.fill_between([row[axis] for row in banded], low, high, color=_color(line[0], mixers), alpha=0.2, lw=0)
+            axes.fill_between(
+                [row[axis] for row in banded], low, high, color=color_of(line[0], mixers), alpha=0.2, lw=0
+            )
     _scale_axes(axes, rows, key, axis)
     axes.set_xlabel(AXES[axis])
     axes.set_ylabel(_drawn_words(rows, metric))
@@ -174,8 +176,9 @@ def _band(row: Row, key: str) -> tuple[float, float]:
     return row["ci_low_ms"], row["ci_high_ms"]
 
 
-def _color(row: Row, mixers: Sequence[str]) -> str:
-    return _PALETTE[mixers.index(row["mixer"]) % len(_PALETTE)]
+def color_of(row: Row, mixers: Sequence[str]) -> str:
+    """The colour of the row's mixer: its place among `mixers`."""
+    return PALETTE[mixers.index(row["mixer"]) % len(PALETTE)]
 
 
 def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
@@ -211,7 +214,7 @@ def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     mixers = list(dict.fromkeys(row["mixer"] for row in rows))
     places = range(len(rows))
     values = [row[key] or 0 for row in rows]
-    axes.barh(places, values, color=[_color(row, mixers) for row in rows], height=0.62)
+    axes.barh(places, values, color=[color_of(row, mixers) for row in rows], height=0.62)
     for place, value in zip(places, values, strict=True):
         if rows[place][key] is None:
             axes.annotate("undefined", (0, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
@@ -236,7 +239,8 @@ def _drawn_words(rows: Sequence[Row], metric: str) -> str:
     return f"{_METRICS[metric]} over {baseline}'s" if baseline and metric in _METRICS else _WORDS[metric]
 
 
-def _finish(figure: Figure, title: str, *, legend: bool) -> None:
+def finish(figure: Figure, title: str, *, legend: bool) -> None:
+    """The title, wrapped to the figure's width, and a legend below that makes the figure as high as it needs."""
     figure.suptitle(fill(title, int(figure.get_size_inches()[0] / _TITLE_INCHES)), fontsize=9.5)
     if legend:
         handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -248,7 +252,8 @@ def _finish(figure: Figure, title: str, *, legend: bool) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
-def _encoded(figure: Figure, suffix: str) -> bytes:
+def encoded(figure: Figure, suffix: str) -> bytes:
+    """The figure's bytes as ".png" or ".svg", the same for the same figure."""
     kind = PLOT_FORMATS[suffix]
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": "skaprof"} if kind == "svg" else {"Software": "skaprof"}

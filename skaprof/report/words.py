@@ -8,13 +8,16 @@ from typing import Any
 
 from skaprof.model.breakeven import BreakEven
 from skaprof.report.numbers import si, significant
-from skaprof.results import SIZE_KEYS
+from skaprof.results import SIZE_KEYS, SYMBOLS
 
 Row = Mapping[str, Any]
 
 CONVENTION = (
     "1 MAC = one multiply-add of a linear, matrix product or convolution; FLOPs = 2 x MACs; elementwise FLOPs "
     "(scale, softmax, bias, activation) are counted apart; traffic = activations read and written."
+)
+SYMBOLS_SENTENCE = (
+    ", ".join(f"{symbol} {meaning}" for symbol, meaning in SYMBOLS.items()) + "; h e = d unless both are given."
 )
 _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "activation traffic"}
 _GROUP_KEYS = ("mode", "dtype", "batch", "height", "width", "dim")

@@ -1,0 +1,150 @@
+"""Where a report's rows come from: closed forms, counters and the timer, one collector a section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from skaprof.model.plan import Plan, SizeGrid, make_plan
+from skaprof.model.rows import cost_row, ratios
+from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.report.figures import FIGURE_3_AXIS, FIGURE_3_DIM, figure_4_panels
+from skaprof.workload import IMPLEMENTATIONS
+
+Row = dict[str, Any]
+
+PAPER_SIZES = ((56, 56, 64), (28, 28, 128), (14, 14, 320), (7, 7, 512), (14, 14, 384), (14, 14, 768))
+"""Height, width and dim of the four stages of CAFormer-S18 at 224 x 224, and of ViT-S and ViT-B with patches of 16."""
+BREAK_EVEN_DIMS = (64, 128, 256, 320, 384, 512, 768, 1024)
+
+
+class Contents(NamedTuple):
+    """What a report is about: mixers, the first of them the baseline; sizes as (height, width, dim); and how to time."""
+
+    title: str = "What token mixers cost"
+    sections: tuple[str, ...] = ()
+    mixers: tuple[str, ...] = ("mhsa", "ska", "cska")
+    sizes: tuple[tuple[int, int, int], ...] = PAPER_SIZES
+    batch: int = 1
+    dtype: str = "float32"
+    device: str = "auto"
+    implementations: tuple[str, ...] = ("eager", "sdpa")
+    modes: tuple[str, ...] = ("forward",)
+    max_seconds: float = 120.0
+
+    @property
+    def specs(self) -> list[MixerSpec]:
+        """The mixers, parsed."""
+        return [parse_mixer(text) for text in self.mixers]
+
+    def plans(self, implementations: tuple[str, ...]) -> Iterator[Plan]:
+        """One plan a size, of the mixers that have the implementation."""
+        for height, width, dim in self.sizes:
+            grid = SizeGrid((self.batch,), ((height, width),), (dim,))
+            for implementation in implementations:
+                specs = [spec for spec in self.specs if implementation in spec.mixer.op_lists]
+                yield make_plan(specs, grid, (implementation,), ("forward",), (self.dtype,))
+
+
+def formulas(contents: Contents) -> list[Row]:
+    """The closed forms of every mixer."""
+    from skaprof.symbolic import formula_rows
+
+    return [row for spec in contents.specs for row in formula_rows(spec)]
+
+
+def sizes(contents: Contents) -> list[Row]:
+    """The costs at every size, eager and fused, with ratios to the first mixer that has the form."""
+    rows = []
+    for plan in contents.plans(IMPLEMENTATIONS):
+        reference = plan.blocks[0].variant.spec
+        for planned in plan.rows():
+            row = cost_row(planned.variant, planned.workload).as_dict()
+            baseline = cost_row(*plan.counterpart(planned, reference)).as_dict()
+            rows.append({**row, "baseline": reference.text, **ratios(row, baseline)})
+    return rows
+
+
+def break_evens(contents: Contents) -> list[Row]:
+    """For each mixer but the first and each dim, where it needs less than the first over the tokens."""
+    from skaprof.model.breakeven import token_breakevens
+
+    reference, *others = contents.specs
+    rows = []
+    for spec in others:
+        for dim in BREAK_EVEN_DIMS:
+            plan = make_plan([spec, reference], SizeGrid(dims=(dim,)))
+            planned = next(plan.rows())
+            found = token_breakevens(
+                (planned.variant, planned.workload), plan.counterpart(planned, reference), ("params", "macs")
+            )
+            row: Row = {"mixer": spec.text, "baseline": reference.text, "dim": dim}
+            for metric, breakeven in found.items():
+                row[f"{metric}_wins"] = breakeven.wins if breakeven else None
+                row[f"{metric}_tokens"] = breakeven.tokens if breakeven else None
+            rows.append(row)
+    return rows
+
+
+def figure_4(contents: Contents) -> list[Row]:
+    """The rows of figure 4's panels, each with its panel's heading and axis."""
+    return [
+        {"panel": heading, "axis": axis, **row}
+        for heading, axis, rows in figure_4_panels(contents.mixers)
+        for row in rows
+    ]
+
+
+def verification(contents: Contents) -> list[Row]:
+    """The proof of every size, forward and in training, eager and fused."""
+    from skaprof.api import load_verify
+
+    prove = load_verify()
+    rows = []
+    for plan in contents.plans(IMPLEMENTATIONS):
+        for mode in ("forward", "train"):
+            for variant, workload, *_ in plan.rows():
+                row = cost_row(variant._replace(mode=mode), workload).as_dict()
+                rows.append(row | prove(variant._replace(mode=mode), workload).as_dict())
+    return rows
+
+
+def latency(contents: Contents) -> list[Row]:
+    """Every size timed, within the report's seconds."""
+    from skaprof.cli.latency import measured_rows
+
+    plans = [
+        make_plan(
+            contents.specs,
+            SizeGrid((contents.batch,), ((h, w),), (dim,)),
+            ("eager",),
+            contents.modes,
+            (contents.dtype,),
+        )
+        for h, w, dim in contents.sizes
+    ]
+    return measured_rows(plans, contents.implementations, contents.device, contents.max_seconds)
+
+
+def figure_3(contents: Contents) -> list[Row]:
+    """Throughput over the number of heads, at 196 tokens and dim 384."""
+    from skaprof.cli.latency import measured_rows
+
+    with_heads = [spec for spec in contents.specs if spec.mixer.has_heads and spec.heads is None]
+    if not with_heads:
+        return []
+    grid = SizeGrid(dims=(FIGURE_3_DIM,), heads=FIGURE_3_AXIS, batches=(8,))
+    fused = [spec for spec in with_heads if "sdpa" in spec.mixer.op_lists]
+    return measured_rows([make_plan(fused, grid)], ("sdpa",), contents.device, contents.max_seconds)
+
+
+COLLECTORS: dict[str, Callable[[Contents], list[Row]]] = {
+    "formulas": formulas,
+    "sizes": sizes,
+    "break-evens": break_evens,
+    "figure-4": figure_4,
+    "verification": verification,
+    "latency": latency,
+    "figure-3": figure_3,
+}
+"""What makes each section's rows; a section of `skaprof.report.sections.SECTIONS` has its collector here."""

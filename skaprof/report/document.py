@@ -1,0 +1,69 @@
+"""A whole report from its results: the same results give the same bytes, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from skaprof.report.formats import escape_markdown, flat, to_csv, to_json
+from skaprof.report.markdown import bullets, table_of
+from skaprof.report.sections import SECTIONS
+from skaprof.results import SAMPLE_KEYS
+
+Row = Mapping[str, Any]
+_FIGURE_ENDINGS = (".png", ".svg")
+
+
+def files_of(results: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """The report's files by name: report.md, results.json, a CSV a section, and each figure as PNG and SVG.
+
+    Args:
+        results: the JSON envelope; `settings.title`, and `section` in each row.
+    """
+    body: list[str] = []
+    findings: list[str] = []
+    for name, section in SECTIONS.items():
+        rows = [_without_section(row) for row in results["rows"] if row["section"] == name]
+        if not rows:
+            continue
+        rendered = section.render(rows)
+        findings += rendered.findings
+        body.append(f"## {section.title}\n\n{rendered.body}\n")
+        yield f"{name}.csv", "".join(to_csv(flat(row, SAMPLE_KEYS) for row in rows)).encode()
+        for figure, draw in rendered.figures.items():
+            for ending in _FIGURE_ENDINGS:
+                yield f"{figure}{ending}", draw(ending)
+    head = _head(results["settings"]["title"], findings)
+    yield "report.md", f"{head}{''.join(body)}{_appendix(results)}".encode()
+    envelope = to_json(results["command"], results["environment"], results["rows"], results["settings"])
+    yield "results.json", "".join(envelope).encode()
+
+
+def _head(title: str, findings: Sequence[str]) -> str:
+    said = f"## Findings\n\n{bullets(findings)}\n" if findings else ""
+    return f"# {escape_markdown(title)}\n\n{said}"
+
+
+def _appendix(results: Mapping[str, Any]) -> str:
+    environment = [(key, str(value)) for key, value in results["environment"].items() if value is not None]
+    commands = [results["command"], *results["settings"].get("commands", ())]
+    lines = "".join(f"{command}\n" for command in commands)
+    fence = "`" * max(3, _longest_run(lines) + 1)
+    return (
+        f"## Environment\n\n{table_of(('what', 'value'), environment, 2)}\n"
+        f"## Commands\n\n{fence}sh\n{lines}{fence}\n\n"
+        "Exact figures: results.json and the CSV files beside this page.\n"
+    )
+
+
+def _longest_run(text: str) -> int:
+    """The longest run of backticks: a fence must be longer."""
+    longest = run = 0
+    for character in text:
+        run = run + 1 if character == "`" else 0
+        longest = max(longest, run)
+    return longest
+
+
+def _without_section(row: Row) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "section"}

@@ -1,0 +1,136 @@
+"""The parts of a report: each turns its rows into markdown, sentences of findings, and figures.
+
+A section knows neither where its rows come from nor what else is in the report. `SECTIONS` is their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from skaprof.report import words
+from skaprof.report.formats import escape_markdown
+from skaprof.report.markdown import bullets, from_terminal, image, table_of
+from skaprof.report.numbers import significant
+from skaprof.report.table import cost_table, formula_table
+from skaprof.report.timing import latency_section
+
+Row = Mapping[str, Any]
+Draw = Callable[[str], bytes]
+
+
+class Rendered(NamedTuple):
+    """A section's markdown, its findings for the top of the report, and its figures by file name without ending."""
+
+    body: str
+    findings: Sequence[str] = ()
+    figures: Mapping[str, Draw] = {}
+
+
+class Section(NamedTuple):
+    """A section's heading, and what renders its rows. `measured` ones need a machine, not closed forms alone."""
+
+    title: str
+    render: Callable[[Sequence[Row]], Rendered]
+    needs_torch: bool = False
+
+
+def figure(name: str, alt: str) -> str:
+    """The markdown of one of the section's figures: the PNG, leading to the SVG."""
+    return image(f"{name}.png", alt, f"{name}.svg")
+
+
+def _formulas(rows: Sequence[Row]) -> Rendered:
+    return Rendered(f"{from_terminal(formula_table(rows))}\n{escape_markdown(words.SYMBOLS_SENTENCE)}\n")
+
+
+def _sizes(rows: Sequence[Row]) -> Rendered:
+    groups = words.size_groups(rows)
+    eager = [row for row in rows if row["implementation"] == rows[0]["implementation"]]
+    findings = words.cheapest_sentences(eager, words.size_groups(eager))
+    note = f"{words.CONVENTION} Ratios are over {rows[0]['baseline']}'s; bold is lowest at its size.\n"
+    return Rendered(f"{from_terminal(cost_table(rows, groups))}\n{note}", findings)
+
+
+def _break_evens(rows: Sequence[Row]) -> Rendered:
+    headers = ("mixer", "dim", "fewer parameters", "fewer MACs")
+    cells = [(row["mixer"], f"{row['dim']:,}", _range(row, "params"), _range(row, "macs")) for row in rows]
+    note = f"Token counts at which a mixer needs less than {rows[0]['baseline']}; heads and kernel at their defaults.\n"
+    return Rendered(f"{table_of(headers, cells)}\n{note}")
+
+
+def _range(row: Row, metric: str) -> str:
+    wins, tokens = row[f"{metric}_wins"], row[f"{metric}_tokens"]
+    return {
+        "always": "at every size",
+        "never": "never",
+        "equal": "never (equal)",
+        "up_to": f"up to {tokens or 0:,} tokens",
+        "from": f"from {tokens or 0:,} tokens",
+        None: "no single range",
+    }[wins]
+
+
+def _figure_4(rows: Sequence[Row]) -> Rendered:
+    panels = [
+        (heading, axis, [row for row in rows if row["panel"] == heading])
+        for heading, axis in dict.fromkeys((row["panel"], row["axis"]) for row in rows)
+    ]
+
+    def draw(suffix: str) -> bytes:
+        from skaprof.report.plot import panel_grid
+
+        return panel_grid(panels, "MACs and parameters of one mixer: batch 1; FLOPs = 2 x MACs", suffix)
+
+    mixers = ", ".join(dict.fromkeys(row["mixer"] for row in rows))
+    alt = f"MACs and parameters of {mixers}: {'; '.join(heading for heading, *_ in panels)}"
+    return Rendered(figure("figure4", alt), (), {"figure4": draw})
+
+
+def _verification(rows: Sequence[Row]) -> Rendered:
+    failed = [row for row in rows if not row["verified"]]
+    proof = words.proof_sentences(rows)
+    lines = [
+        (row["mixer"], row["implementation"], row["mode"], f"{row['height']} x {row['width']}", f"{row['dim']:,}")
+        for row in failed
+    ]
+    table = table_of(("mixer", "form", "mode", "tokens", "dim"), lines, 4) if failed else ""
+    return Rendered(f"{bullets(proof)}\n{table}", proof[:1])
+
+
+def _heads(rows: Sequence[Row]) -> Rendered:
+    """Figure 3's speed half: throughput over the number of heads."""
+    from skaprof.report.figures import draw_figure_3
+
+    headers = ("mixer", "heads", "images/s", "median (ms)", "flags")
+    cells = [
+        (
+            row["mixer"],
+            f"{row['heads']}",
+            significant(row["images_per_s"]) if row["images_per_s"] else "-",
+            significant(row["median_ms"]) if row["median_ms"] else "-",
+            ", ".join(row["flags"]) or row["verdict"],
+        )
+        for row in rows
+    ]
+    drawable = [row for row in rows if row["median_ms"] is not None]
+    alt = f"Images per second of {', '.join(dict.fromkeys(row['mixer'] for row in rows))} over the number of heads"
+    draw: Draw = lambda suffix: draw_figure_3(drawable, (suffix,))[0]  # noqa: E731
+    shown = figure("figure3", alt) if drawable else ""
+    return Rendered(f"{shown}\n{table_of(headers, cells)}", (), {"figure3": draw} if drawable else {})
+
+
+def _latency(rows: Sequence[Row]) -> Rendered:
+    return Rendered(*latency_section(rows, figure))
+
+
+SECTIONS: dict[str, Section] = {
+    "formulas": Section("Closed forms", _formulas),
+    "sizes": Section("Costs at the sizes asked for", _sizes),
+    "break-evens": Section("Break-evens over the tokens", _break_evens),
+    "figure-4": Section("MACs and parameters over tokens and dim", _figure_4),
+    "verification": Section("Verification", _verification, needs_torch=True),
+    "latency": Section("Latency", _latency, needs_torch=True),
+    "figure-3": Section("Throughput over the number of heads", _heads, needs_torch=True),
+}
+"""Every section by name, in the order of the report."""

@@ -1,0 +1,111 @@
+"""The report's latency section: what was measured beside what MACs promised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from math import exp, log
+from statistics import fmean
+from typing import Any
+
+from skaprof.report.latency import interval_text, run_sentences
+from skaprof.report.markdown import bullets, table_of
+from skaprof.report.numbers import significant
+
+Row = Mapping[str, Any]
+
+_HEADERS = (
+    *("batch", "mode", "dtype", "timing", "mixer", "implementation"),
+    *("MACs ratio", "median (ms)", "95 % CI (ms)", "time ratio", "95 % CI", "verdict", "flags"),
+)
+_SIZE = ("mode", "dtype", "batch", "height", "width", "dim", "timing", "device")
+
+
+def latency_section(
+    rows: Sequence[Row], figure: Callable[[str, str], str]
+) -> tuple[str, Sequence[str], Mapping[str, Callable[[str], bytes]]]:
+    """The section's markdown, its findings, and its figures, from the rows of `skaprof latency`."""
+    rows = with_promises(rows)
+    compared = [row for row in rows if row["ratio_low"] is not None and row["macs_ratio"] is not None]
+
+    def draw(suffix: str) -> bytes:
+        from skaprof.report.promise import promise_plot
+
+        return promise_plot(compared, f"What MACs promise and what the clock says, on {rows[0]['device']}", suffix)
+
+    tables = "".join(_size_table(rows, size) for size in dict.fromkeys(_place(row) for row in rows))
+    sentences = run_sentences(rows)
+    alt = f"Time over MACs, both relative to the baseline, for {len(compared)} measured cases"
+    shown = figure("promise", alt) if compared else ""
+    findings = [*outcomes(rows), *_promises(compared)]
+    return f"{shown}\n{tables}{bullets(sentences)}", findings, {"promise": draw} if compared else {}
+
+
+def _promises(compared: Sequence[Row]) -> list[str]:
+    if not compared:
+        return []
+    from skaprof.report.promise import kept_promises
+
+    return kept_promises(compared)
+
+
+def with_promises(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows with `macs_ratio`: their MACs over those of the baseline they were compared with, None without one."""
+    macs = {(*(row[key] for key in _SIZE), f"{row['mixer']} ({row['implementation']})"): row["macs"] for row in rows}
+    found = []
+    for row in rows:
+        baseline = macs.get((*(row[key] for key in _SIZE), row["baseline"]))
+        found.append({**row, "macs_ratio": row["macs"] / baseline if baseline else None})
+    return found
+
+
+def outcomes(rows: Sequence[Row]) -> list[str]:
+    """For each contender, how often it was faster, slower or neither, and the range and mean of its ratios."""
+    members: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["verdict"] not in (None, "baseline") and row["ratio_low"] is not None:
+            name = f"{row['mixer']} ({row['implementation']}) against {row['baseline']}"
+            members.setdefault(name, []).append(row)
+    return [_outcome(name, of_one) for name, of_one in members.items()]
+
+
+def _outcome(name: str, rows: Sequence[Row]) -> str:
+    verdicts = Counter(row["verdict"] for row in rows)
+    counts = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in _VERDICTS if verdicts[verdict])
+    ratios = [row["ratio"] for row in rows]
+    mean = exp(fmean(map(log, ratios)))
+    spread = f"time ratio {min(ratios):.2f} to {max(ratios):.2f}, geometric mean {mean:.2f}"
+    return f"{name}: {counts} of {len(rows):,} cases; {spread}."
+
+
+_VERDICTS = ("faster", "slower", "same", "inconclusive")
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return row["height"], row["width"], row["dim"]
+
+
+def _size_table(rows: Sequence[Row], place: tuple[Any, ...]) -> str:
+    height, width, dim = place
+    cells = [_cells(row) for row in rows if _place(row) == place]
+    return f"### {height} x {width} tokens, dim {dim:,}\n\n{table_of(_HEADERS, cells, 6)}\n"
+
+
+def _cells(row: Row) -> list[str]:
+    identity = [str(row[key]) for key in ("batch", "mode", "dtype", "timing", "mixer", "implementation")]
+    promise = "-" if row["macs_ratio"] is None else f"{row['macs_ratio']:.3f}x"
+    if row["median_ms"] is None:
+        return [*identity, promise, "-", "-", "-", "-", row["verdict"], ""]
+    interval = "-" if row["ratio_low"] is None else f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}"
+    ratio = f"{row['ratio']:.3f}x"
+    flags = ", ".join(row["flags"])
+    return [
+        *identity,
+        promise,
+        significant(row["median_ms"]),
+        interval_text(row),
+        ratio,
+        interval,
+        row["verdict"],
+        flags,
+    ]
