@@ -19,7 +19,7 @@ BREAK_EVEN_DIMS = (64, 128, 256, 320, 384, 512, 768, 1024)
 
 
 class Contents(NamedTuple):
-    """What a report is about: mixers, the first of them the baseline; sizes as (height, width, dim); and how to time."""
+    """What a report is about: mixers, the first the baseline; sizes as (height, width, dim); and how to time."""
 
     title: str = "What token mixers cost"
     sections: tuple[str, ...] = ()
@@ -113,16 +113,8 @@ def latency(contents: Contents) -> list[Row]:
     """Every size timed, within the report's seconds."""
     from skaprof.cli.latency import measured_rows
 
-    plans = [
-        make_plan(
-            contents.specs,
-            SizeGrid((contents.batch,), ((h, w),), (dim,)),
-            ("eager",),
-            contents.modes,
-            (contents.dtype,),
-        )
-        for h, w, dim in contents.sizes
-    ]
+    grids = [SizeGrid((contents.batch,), ((height, width),), (dim,)) for height, width, dim in contents.sizes]
+    plans = [make_plan(contents.specs, grid, ("eager",), contents.modes, (contents.dtype,)) for grid in grids]
     return measured_rows(plans, contents.implementations, contents.device, contents.max_seconds)
 
 

@@ -13,7 +13,7 @@ from skaprof.bench.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_distinct, require_writable, say, suffix_of, write_whole
 from skaprof.cli.run import command_line, format_of, require_package, table_text
-from skaprof.cli.session import Session
+from skaprof.cli.session import Interrupted, Session
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.grids import parse_choices
 from skaprof.model.plan import Plan
@@ -175,7 +175,7 @@ def measured_rows(
 
     Raises:
         SkaprofError: as the command.
-        KeyboardInterrupt: Ctrl-C.
+        Interrupted: Ctrl-C; it has the rows measured so far.
     """
     require_package("torch", "timing")
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -188,7 +188,7 @@ def measured_rows(
     put_tf32(options.tf32)
     session = Session(options, open_device(where), seconds, isolate=False)
     if session.run(groups):
-        raise KeyboardInterrupt
+        raise Interrupted(session.rows)
     return session.rows
 
 

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
+class Interrupted(KeyboardInterrupt):  # no error
+    """Ctrl-C, with what was measured until then."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        super().__init__()
+        self.rows = rows
+
+
 class Session:
     """Rows measured so far, and the file they are saved to, if any. Needs torch."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skaprof.model.plan import SizeGrid, make_plan
@@ -35,7 +35,7 @@ def draw_figure_4(suffixes: Sequence[str]) -> list[bytes]:
     return [panel_grid(panels, title, suffix) for suffix in suffixes]
 
 
-def draw_figure_3(rows: Sequence[dict[str, Any]], suffixes: Sequence[str]) -> list[bytes]:
+def draw_figure_3(rows: Sequence[Mapping[str, Any]], suffixes: Sequence[str]) -> list[bytes]:
     """The speed half of figure 3 from measured rows: images per second over the heads, with interval bands."""
     from skaprof.report.plot import latency_plot
 
