@@ -38,6 +38,17 @@ skaprof latency --mixer mhsa --mixer ska --batch 1,8,32 --implementation all
 skaprof latency --tokens 49:784:49 --output runs.jsonl --plot runs.png
 
 skaprof latency --tokens 49:784:49 --resume runs.jsonl""",
+    "report": """Examples:
+
+skaprof report --analytic-only --output report
+
+skaprof report --output report --max-seconds 60
+
+skaprof report --latency runs.jsonl --output report
+
+skaprof report --from report/results.json --output redrawn
+
+skaprof report --analytic-only --check --output reports/analytic""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }

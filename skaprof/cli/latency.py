@@ -129,8 +129,8 @@ def latency(
     """
     chosen = _format(format, output)
     _require_destinations(output, plot)
-    seconds = _number("--max-seconds", max_seconds) if max_seconds is not None else inf
-    fraction = _number("--tolerance", tolerance) / 100
+    seconds = positive_number("--max-seconds", max_seconds) if max_seconds is not None else inf
+    fraction = positive_number("--tolerance", tolerance) / 100
     plan = opt.plan_of(
         mixer, tokens, size, resolution, patch, dim, batch, heads, head_dim, kernel_size, dtype, mode, "eager"
     )
@@ -209,7 +209,12 @@ def _require_destinations(output: str | None, plot: list[str] | None) -> None:
     require_distinct([*([output] if output is not None else []), *(plot or ())])
 
 
-def _number(option: str, text: str) -> float:
+def positive_number(option: str, text: str) -> float:
+    """The number that an option holds.
+
+    Raises:
+        SkaprofError: it is none above 0.
+    """
     try:
         value = float(text)
     except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, shown
@@ -131,6 +131,55 @@ def write_whole(option: str, path: str, chunks: Iterable[str | bytes]) -> None:
         raise SkaprofError(f"{option}: {shown(path)} cannot be written: {error.strerror}") from None
 
 
+def write_folder(
+    option: str, path: str, files: Mapping[str, bytes], why_not: Callable[[Path], str | None] | None
+) -> None:
+    """Write a folder whole or not at all: into a neighbour first, then renamed; never old files beside new ones.
+
+    Args:
+        why_not: says why a folder that is there may not be replaced, None where it may; without it none may be, unless
+            it is empty.
+
+    Raises:
+        SkaprofError: it cannot be written; what stood there before still stands.
+    """
+    target = Path(os.path.realpath(path))
+    if not path or not target.parent.is_dir():
+        raise bad_value(option, path, "a folder in a folder that exists")
+    if target.exists() and not target.is_dir():
+        raise bad_value(option, path, "a folder, and this is a file")
+    if target.exists() and any(target.iterdir()):
+        reason = why_not(target) if why_not else "it is there already: --force replaces it"
+        if reason:
+            raise SkaprofError(f"{option}: {shown(path)} is not written: {reason}")
+    try:
+        _swap_in(target, files)
+    except OSError as error:
+        raise SkaprofError(f"{option}: {shown(path)} cannot be written: {error.strerror}") from None
+
+
+def _swap_in(target: Path, files: Mapping[str, bytes]) -> None:
+    """A new folder in the place of `target`, which goes only once the new one stands whole beside it."""
+    import shutil
+    from tempfile import mkdtemp
+
+    fresh = Path(mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    old = fresh.with_name(f"{fresh.name}.old")
+    try:
+        for name, data in files.items():
+            (fresh / name).write_bytes(data)
+        fresh.chmod(0o777 & ~_umask())
+        if target.exists():
+            target.rename(old)
+        fresh.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _encoded(chunk: str | bytes) -> bytes:
     return chunk.encode("utf-8", "backslashreplace") if isinstance(chunk, str) else chunk
 
@@ -139,6 +188,11 @@ def _mode_of(target: Path) -> int:
     """The permissions of the file that is replaced, or what the user's umask gives a new one."""
     if target.exists():
         return target.stat().st_mode & 0o777
+    return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    """The user's umask; there is no way to read it but to set it."""
     umask = os.umask(0)
     os.umask(umask)
-    return 0o666 & ~umask
+    return umask

@@ -15,7 +15,7 @@ _FIGURE_ENDINGS = (".png", ".svg")
 
 
 def files_of(results: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """The report's files by name: report.md, results.json, a CSV a section, and each figure as PNG and SVG.
+    """The report's files by name, but results.json: a CSV a section, each figure as PNG and SVG, and report.md.
 
     Args:
         results: the JSON envelope; `settings.title`, and `section` in each row.
@@ -35,8 +35,12 @@ def files_of(results: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
                 yield f"{figure}{ending}", draw(ending)
     head = _head(results["settings"]["title"], findings)
     yield "report.md", f"{head}{''.join(body)}{_appendix(results)}".encode()
+
+
+def results_file(results: Mapping[str, Any]) -> bytes:
+    """results.json: all that the report was made from."""
     envelope = to_json(results["command"], results["environment"], results["rows"], results["settings"])
-    yield "results.json", "".join(envelope).encode()
+    return "".join(envelope).encode()
 
 
 def _head(title: str, findings: Sequence[str]) -> str:

@@ -1,0 +1,214 @@
+"""`skaprof report`: one folder with a page, figures, exact results and tables."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from skaprof.cli import options as opt
+from skaprof.cli.collect import COLLECTORS, Contents
+from skaprof.cli.output import say, write_folder
+from skaprof.cli.run import environment
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, shown, shown_path
+from skaprof.saved import SavedResults, read_results
+
+Row = dict[str, Any]
+Results = dict[str, Any]
+
+
+def report(
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="DIR", help="The folder to write; it must not exist yet.")
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Replace the report that is in DIR.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 where DIR is not what would be written.")
+    ] = False,
+    analytic_only: Annotated[
+        bool, typer.Option("--analytic-only", help="Closed forms alone: no counters, no timing, no torch.")
+    ] = False,
+    from_results: Annotated[
+        str | None, typer.Option("--from", metavar="FILE", help="Redraw from a report's results.json.")
+    ] = None,
+    latency: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--latency",
+            metavar="FILE",
+            help="Times from `skaprof latency --output FILE.jsonl` instead of timing here; repeatable.",
+        ),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE.toml", help="Title, sections, sizes, mixers and how to time.")
+    ] = None,
+    mixer: opt.Mixers = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:INDEX.")] = None,
+    max_seconds: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="Time limit of each timed section. Default: 120.")
+    ] = None,
+) -> None:
+    """A folder with report.md, its figures (PNG and SVG), results.json, and a CSV for each section.
+
+    The page states its findings in sentences computed from the numbers. The same results give the same bytes.
+    """
+    if from_results is not None and (config or mixer or latency or analytic_only or device or max_seconds):
+        raise SkaprofError("--from redraws what a file holds: expected no option that chooses contents beside it")
+    interrupted = False
+    if from_results is not None:
+        results = _saved_report(from_results)
+    else:
+        contents = _contents(config, mixer, device, max_seconds)
+        results, interrupted = _collected(contents, latency or [], analytic_only=analytic_only)
+    files = _files(results)
+    if check:
+        _require_unchanged(output, files)
+    else:
+        write_folder("--output", output, files, _is_report if force else None)
+        say(f"wrote {len(files)} files to {output}")
+    if interrupted:
+        say("skaprof: interrupted; the report has what was measured until then")
+        raise SystemExit(EXIT_INTERRUPTED)
+
+
+def _contents(config: str | None, mixers: list[str] | None, device: str | None, max_seconds: str | None) -> Contents:
+    from skaprof.cli.latency import positive_number
+    from skaprof.cli.report_config import read_contents
+
+    contents = read_contents(config) if config is not None else Contents()
+    if mixers:
+        contents = contents._replace(mixers=tuple(dict.fromkeys(mixers)))
+    if device is not None:
+        contents = contents._replace(device=device)
+    if max_seconds is not None:
+        contents = contents._replace(max_seconds=positive_number("--max-seconds", max_seconds))
+    contents.specs  # noqa: B018  # an unknown mixer is told before any work
+    return contents
+
+
+def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -> tuple[Results, bool]:
+    """The results, and whether Ctrl-C cut the measuring short."""
+    from skaprof.cli.progress import progress
+    from skaprof.cli.session import Interrupted
+    from skaprof.report.sections import SECTIONS
+
+    names = [name for name in contents.sections or SECTIONS if not (analytic_only and SECTIONS[name].needs_torch)]
+    measured = _from_files(latency)
+    rows: list[Row] = []
+    interrupted = False
+    for name in progress(names, len(names), "collecting"):
+        try:
+            found = measured[name] if name in measured else COLLECTORS[name](contents)
+        except Interrupted as cut:
+            found, interrupted = cut.rows, True
+        rows += [{"section": name, **row} for row in found]
+        if interrupted:
+            break
+    timed = any(SECTIONS[name].needs_torch for name in names)
+    files = [read_results(path, "--latency") for path in latency]
+    settings = {"title": contents.title, "commands": [saved.command for saved in files]}
+    where = _environment(contents, files, timed=timed)
+    head = {"command": _recorded_command(), "environment": where, "settings": settings}
+    return {**head, "rows": rows}, interrupted
+
+
+def _from_files(paths: list[str]) -> dict[str, list[Row]]:
+    """The rows of timing files by section: sweeps over heads are figure 3, the rest is latency; {} without files."""
+    if not paths:
+        return {}
+    found: dict[str, list[Row]] = {"latency": [], "figure-3": []}
+    for saved in (read_results(path, "--latency") for path in paths):
+        _require_timed(saved)
+        heads = {row["heads"] for row in saved.rows if row["heads"] is not None and row["mixer"] == "mhsa"}
+        sizes = {(row["height"], row["width"], row["dim"]) for row in saved.rows}
+        found["figure-3" if len(sizes) == 1 and len(heads) > 1 else "latency"] += map(dict, saved.rows)
+    return found
+
+
+def _require_timed(saved: SavedResults) -> None:
+    if not all("median_ms" in row for row in saved.rows):
+        raise SkaprofError(f"--latency: {shown_path(saved.path)} holds no times: expected a file of `skaprof latency`")
+
+
+def _environment(contents: Contents, files: list[SavedResults], *, timed: bool) -> dict[str, Any]:
+    """What the figures depend on; of closed forms alone, that is this program."""
+    if not timed:
+        return {"skaprof": environment()["skaprof"]}
+    if not files:
+        from skaprof.bench.environment import resolve_device, stamp
+
+        return {**environment(counters=True), **stamp(resolve_device(contents.device))}
+    devices = {saved.environment.get("device"): saved.path for saved in files}
+    if len(devices) > 1:
+        named = ", ".join(f"{shown(device)} in {shown_path(path)}" for device, path in devices.items())
+        raise SkaprofError(f"--latency: times of several devices: {named}: expected one device a report")
+    return dict(files[0].environment)
+
+
+def _recorded_command() -> str:
+    """The command as typed, but for where it wrote: that is not what the report is about."""
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        if word in ("--output", "-o"):
+            next(words, None)
+        elif word not in ("--force", "--check") and not word.startswith("--output="):
+            kept.append(word)
+    return shlex.join(["skaprof", *kept, "--output", "DIR"])
+
+
+def _saved_report(path: str) -> Results:
+    saved = read_results(path, "--from")
+    if saved.settings is None or "title" not in saved.settings or not all("section" in row for row in saved.rows):
+        raise SkaprofError(f"--from: {shown_path(path)} is no report's results: expected results.json of a report")
+    settings = {key: value for key, value in saved.settings.items() if key != "files"}
+    return {
+        "command": saved.command,
+        "environment": saved.environment,
+        "settings": settings,
+        "rows": list(map(dict, saved.rows)),
+    }
+
+
+def _files(results: Results) -> dict[str, bytes]:
+    """The folder's files; results.json names them all, so that a later report knows which it may replace."""
+    from skaprof.report.document import files_of, results_file
+
+    files = dict(files_of(results))
+    settings = {**results["settings"], "files": [*files, "results.json"]}
+    return {**files, "results.json": results_file({**results, "settings": settings})}
+
+
+def _is_report(folder: Path) -> str | None:
+    """Why a folder may not be replaced; None where it holds a report and nothing else."""
+    try:
+        saved = read_results(folder / "results.json", "--output")
+    except SkaprofError:
+        return "it is no report of skaprof"
+    known = set((saved.settings or {}).get("files", ()))
+    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in known)
+    return f"{shown(foreign[0])} in it is not the report's" if foreign else None
+
+
+def _require_unchanged(output: str, files: Mapping[str, bytes]) -> None:
+    """Nothing, where the folder holds exactly these files.
+
+    Raises:
+        typer.Exit: it does not; what differs has been said.
+    """
+    folder = Path(output)
+    if not folder.is_dir():
+        raise SkaprofError(f"--check: {shown_path(output)} is no folder: expected a report to compare with")
+    there = {entry.name for entry in folder.iterdir()}
+    differing = [name for name, data in files.items() if name in there and (folder / name).read_bytes() != data]
+    said = {"missing": sorted(set(files) - there), "not the report's": sorted(there - set(files)), "differs": differing}
+    for what, names in said.items():
+        for name in names:
+            say(f"skaprof: --check: {shown_path(folder / name)}: {what}")
+    if any(said.values()):
+        raise typer.Exit(EXIT_CHECK_FAILED)
+    say(f"{output} is what would be written")
