@@ -33,6 +33,11 @@ def shown(value: object) -> str:
     return text
 
 
+def printable(text: object) -> str:
+    """Text from a file as a terminal or a page may show it: control characters, line ends among them, escaped."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in str(text))
+
+
 def bad_value(option: str, value: object, expected: str, choices: Iterable[str] = ()) -> SkaprofError:
     """An error that names the option, the value and what is expected, with the nearest of `choices` if one is near."""
     from difflib import get_close_matches  # only needed once something is wrong
