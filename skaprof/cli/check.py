@@ -15,8 +15,8 @@ from skaprof.report.claims.figures import Sources
 from skaprof.report.claims.file import StatedClaim, read_claims
 from skaprof.report.claims.judge import judge
 from skaprof.report.claims.nodes import ClaimError
-from skaprof.report.claims.outcome import Outcome, claims_table, sentences
-from skaprof.report.formats import to_markdown_page
+from skaprof.report.claims.outcome import Outcome, claim_sentence, claims_table, sentences
+from skaprof.report.formats import SPOKEN_FORMATS, to_markdown_page
 from skaprof.saved import read_results
 
 
@@ -54,9 +54,12 @@ def check(
     for warning in warnings:
         say(f"skaprof: {warning}")
     outcomes = [_outcome(claim, sources) for claim in stated]
-    text = _text(outcomes, chosen, strict=strict, to_terminal=output is None)
-    deliver(text, output)
-    if any(outcome.is_failure(strict=strict) for outcome in outcomes):
+    deliver(_text(outcomes, chosen, strict=strict, to_terminal=output is None), output)
+    failures = [outcome for outcome in outcomes if outcome.is_failure(strict=strict)]
+    if output is not None or chosen not in SPOKEN_FORMATS:
+        for outcome in failures:
+            say(f"skaprof: {claim_sentence(outcome)}")
+    if failures:
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 

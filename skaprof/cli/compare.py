@@ -11,10 +11,11 @@ from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_writable, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import EXIT_CHECK_FAILED
-from skaprof.report.compare import Compared, Comparison
+from skaprof.report.changes import changes_table, sentences, threshold_sentence
+from skaprof.report.compare import Comparison
 from skaprof.report.compare import compare as compare_results
-from skaprof.report.formats import to_markdown_page
-from skaprof.report.thresholds import Threshold, parse_threshold
+from skaprof.report.formats import SPOKEN_FORMATS, to_markdown_page
+from skaprof.report.thresholds import parse_threshold
 from skaprof.saved import read_results
 
 
@@ -55,20 +56,20 @@ def compare(
     for warning in compared.warnings:
         say(f"skaprof: {warning}")
     shown = [comparison for comparison in compared.comparisons if show_all or comparison.changed or comparison.broken]
-    deliver(_text(compared, shown, thresholds, chosen, to_terminal=output is None), output)
-    if any(comparison.broken for comparison in compared.comparisons):
+    words = sentences(compared, thresholds)
+    deliver(_text(shown, words, chosen, to_terminal=output is None), output)
+    broken = {threshold for comparison in compared.comparisons for threshold in comparison.broken}
+    if broken and (output is not None or chosen not in SPOKEN_FORMATS):
+        for threshold in filter(broken.__contains__, thresholds):
+            say(f"skaprof: {threshold_sentence(compared, threshold)}")
+    if broken:
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
-def _text(
-    compared: Compared, shown: list[Comparison], thresholds: list[Threshold], chosen: str, *, to_terminal: bool
-) -> Iterator[str]:
-    from skaprof.report.changes import changes_table, sentences
-
+def _text(shown: list[Comparison], words: list[str], chosen: str, *, to_terminal: bool) -> Iterator[str]:
     rows = [comparison.as_dict() for comparison in shown]
-    if chosen in ("json", "csv"):
+    if chosen not in SPOKEN_FORMATS:
         return data_text(rows, chosen, command_line(), environment())
-    words = sentences(compared, thresholds)
     if chosen == "markdown":
         return to_markdown_page(words, rows)
     if not shown:

@@ -32,11 +32,12 @@ def changes_table(comparisons: Sequence[Comparison]) -> Table:
         table.add_column(words, no_wrap=True)
     for words in ("old", "new", "change"):
         table.add_column(words, justify="right", no_wrap=True)
-    for words in ("", "old interval", "new interval", ""):
+    timed = any(row["old_low"] is not None or row["new_low"] is not None for row in rows)
+    for words in ("", *(("old interval", "new interval") if timed else ()), ""):
         table.add_column(words, no_wrap=True)
     for comparison, row in zip(comparisons, rows, strict=True):
         names = [*size_cells(sizes, row), *(printable(comparison.row.get(key) or "-") for key in extra)]
-        table.add_row(*names, *_cells(comparison, row))
+        table.add_row(*names, *_cells(comparison, row, timed=timed))
     return table
 
 
@@ -46,21 +47,17 @@ def _shown_row(comparison: Comparison) -> dict[str, Any]:
     return {key: printable(row[key]) if isinstance(row[key], str) else row[key] for key in row if key != "op"}
 
 
-def _cells(comparison: Comparison, row: Row) -> list[str | Text]:
-    verdict = Text(comparison.change + (", FAILED" if comparison.broken else ""), style=_style(comparison))
-    reason = row["reason"] or ""
-    if comparison.metric is None:
-        return ["-", "-", "-", "-", verdict, "", "", reason]
+def _cells(comparison: Comparison, row: Row, *, timed: bool) -> list[str | Text]:
     percent = comparison.change_percent
+    intervals = [_interval(row[f"{side}_low"], row[f"{side}_high"]) for side in ("old", "new")]
     return [
-        comparison.metric,
+        comparison.metric or "-",
         _figure(row["old"]),
         _figure(row["new"]),
         "-" if percent is None else f"{percent:+.2f} %",
-        verdict,
-        _interval(row["old_low"], row["old_high"]),
-        _interval(row["new_low"], row["new_high"]),
-        reason,
+        Text(comparison.change + (", FAILED" if comparison.broken else ""), style=_style(comparison)),
+        *(intervals if timed else ()),
+        row["reason"] or "",
     ]
 
 

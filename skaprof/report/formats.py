@@ -10,6 +10,8 @@ from skaprof.errors import printable
 from skaprof.results import METRICS, SCHEMA_VERSION
 
 FORMATS = ("table", "json", "csv", "markdown")
+SPOKEN_FORMATS = ("table", "markdown")
+"""The formats with room for sentences."""
 COST_FORMATS = (*FORMATS, "bmf")
 """The formats of commands whose rows are costs or times."""
 ENDINGS = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".txt": "table"}

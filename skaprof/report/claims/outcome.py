@@ -108,15 +108,15 @@ def sentences(outcomes: Sequence[Outcome], *, strict: bool) -> list[str]:
     ending = f"{failures:,} not as expected" if failures else "none against what the file expects"
     claims = f"{len(outcomes):,} claim{'' if len(outcomes) == 1 else 's'}"
     found = [f"{claims}: {', '.join(told)}; {ending}."]
-    return found + [
-        _told(outcome) for outcome in outcomes if outcome.verdict.outcome != HOLDS or outcome.is_failure(strict=strict)
-    ]
+    notable = (outcome for outcome in outcomes if (outcome.verdict.outcome, outcome.stated.expected) != (HOLDS, HOLDS))
+    return found + [claim_sentence(outcome) for outcome in notable]
 
 
 _PLURALS = {HOLDS: "hold", FAILS: "fail", INCONCLUSIVE: "inconclusive", NOT_TESTABLE: "not testable here"}
 
 
-def _told(outcome: Outcome) -> str:
+def claim_sentence(outcome: Outcome) -> str:
+    """How a claim came out, with its figures, its source and why."""
     row = outcome.as_dict(strict=False)
     verdict, worst, stated = outcome.verdict, outcome.verdict.worst, outcome.stated
     verb = "" if verdict.outcome in DECIDED else "is "
