@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, shown
+from skaprof.errors import SkaprofError, shown, shown_path
 from skaprof.results import SCHEMA_VERSION, schema
 
 Row = Mapping[str, Any]
@@ -102,7 +102,7 @@ class _Reader:
         for number, line in enumerate(lines[1:], start=2):
             row = _parsed(line) if line.endswith(b"\n") else None
             if row is None and number == len(lines):
-                warning = f"{shown(self.path)}: its last line, {number}, was cut off and is left out"
+                warning = f"{shown_path(self.path)}: its last line, {number}, was cut off and is left out"
                 break
             if row is None:
                 raise self._error(f"is damaged in line {number}: expected a JSON object")
@@ -138,7 +138,7 @@ class _Reader:
         return row
 
     def _error(self, what: str) -> SkaprofError:
-        return SkaprofError(f"{self.option}: {shown(self.path)} {what}")
+        return SkaprofError(f"{self.option}: {shown_path(self.path)} {what}")
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

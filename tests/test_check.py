@@ -223,6 +223,15 @@ def test_hostile_words_in_a_file_stay_text(skaprof: Run, tmp_path: Path, format:
         assert "b|" not in done.stdout
 
 
-def test_repeated_rows_are_told(skaprof: Run, tmp_path: Path) -> None:
-    done = skaprof("check", write(tmp_path, UNTESTED), "--results", str(RUN), "--results", str(RUN))
-    assert done.stderr == "skaprof: --results: 6 rows are repeated; the last of each counts\n"
+def test_results_that_repeat_others_or_hold_no_measurement_are_told(skaprof: Run, tmp_path: Path) -> None:
+    costs = tmp_path / "costs.json"
+    skaprof("flops", "--output", str(costs))
+    cut = tmp_path / "cut.jsonl"
+    cut.write_text(RUN.read_text()[:-9])
+    files = (word for path in (RUN, cut, costs) for word in ("--results", str(path)))
+    done = skaprof("check", write(tmp_path, UNTESTED), *files)
+    assert done.stderr.splitlines() == [
+        f"skaprof: '{cut}': its last line, 7, was cut off and is left out",
+        f"skaprof: '{cut}': 5 of its rows replace those of a file before it",
+        f"skaprof: '{costs}' holds no measurements: expected results of skaprof latency",
+    ]

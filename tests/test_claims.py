@@ -195,6 +195,8 @@ PLACES = [
     ("sepconv/sdpa.macs <= 5", 0, "sepconv has no 'sdpa' form"),
     ("(" * 60 + "1", 50, "more than 50"),
     ("1 <= " + "1" * 3000, 0, "3,005 characters"),
+    ("1e99 * 1e99 <= 5", 5, "beyond 1e100"),
+    ("1 / 1e60 / 1e60 <= 5", 9, "within 1e-100"),
     ("\x1b[31m <= 5", 0, r"found '\x1b'"),
 ]
 
@@ -281,6 +283,18 @@ def measured(tmp_path: Any, change: Callable[[dict[str, Any]], None] = lambda ro
 )
 def test_times_are_judged_by_their_intervals(tmp_path: Any, claim: str, expected: str) -> None:
     assert outcome(claim, measured(tmp_path)) == expected
+
+
+def test_an_open_device_is_any_that_was_measured_at_that_size(tmp_path: Any) -> None:
+    """Rows of another device at another size, or of one mixer only, do not make the claim untestable."""
+    gpu = tmp_path / "gpu.jsonl"
+    text = RUN.read_text().replace('"device": "cpu", "timing"', '"device": "NVIDIA H100", "timing"')
+    gpu.write_text(text.replace('"dim": 512, "heads": 16', '"dim": 256, "heads": 8'))
+    both = Sources([read_results(RUN, "-r"), read_results(gpu, "-r")])
+    assert outcome(f"ska.median_ms < mhsa.median_ms {AT}", both) == "holds"
+    found = verdict(f"ska.median_ms < mhsa.median_ms {AT},device=cpu,cuda", both)
+    assert (found.outcome, found.sizes, found.worst.point.device) == ("not testable here", 2, "cuda")
+    assert outcome("ska.median_ms < mhsa.median_ms @ size=7x7,dim=256,mode=train,device=h100", both) == "holds"
 
 
 def test_without_results_no_time_is_testable() -> None:

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from skaprof.report.claims.judge import OUTCOMES
 from skaprof.report.latency import FLAG_WORDS
 from skaprof.results import METRICS, SCHEMA_VERSION, schema
-from skaprof.workload import DTYPE_BYTES, MODES
+from skaprof.workload import DTYPE_BYTES, MODES, TIMINGS
 
 PROPERTIES = schema()["$defs"]["row"]["properties"]
 
@@ -119,4 +119,5 @@ def test_the_schema_is_one_and_speaks_the_words_of_the_program() -> None:
     assert PROPERTIES["outcome"]["enum"] == list(OUTCOMES)
     assert set(PROPERTIES["mode"]["enum"]) == {*MODES, None}
     assert set(PROPERTIES["dtype"]["enum"]) == {*DTYPE_BYTES, None}
+    assert set(PROPERTIES["timing"]["enum"]) == {*TIMINGS, None}
     assert set(METRICS) <= set(schema()["$defs"]["cost_row"]["required"])

@@ -21,7 +21,7 @@ from skaprof.saved import read_results
 
 
 def check(
-    claims: Annotated[str, typer.Argument(metavar="CLAIMS", help="A TOML file of [[claim]] tables.")],
+    claims: Annotated[str, typer.Argument(metavar="CLAIMS", help="A TOML file of claims.")],
     results: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,10 +48,7 @@ def check(
     stated = read_claims(claims)
     saved = [read_results(path, "--results") for path in results or ()]
     sources = Sources(saved)
-    warnings = [found.warning for found in saved if found.warning]
-    if sources.repeated:
-        warnings.append(f"--results: {sources.repeated:,} rows are repeated; the last of each counts")
-    for warning in warnings:
+    for warning in sources.warnings:
         say(f"skaprof: {warning}")
     outcomes = [_outcome(claim, sources) for claim in stated]
     deliver(_text(outcomes, chosen, strict=strict, to_terminal=output is None), output)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, shown
+from skaprof.errors import SkaprofError, shown, shown_path
 from skaprof.report.measured import (
     COUNT_KEYS,
     IDENTITY_KEYS,
@@ -104,11 +104,11 @@ def compare(
     baselines = baselines_of(old.rows), baselines_of(new.rows)
     for key, row in before.items():
         if key not in after:
-            found.append(Comparison(row, None, "missing", reason=f"only in {shown(old.path)}"))
+            found.append(Comparison(row, None, "missing", reason=f"only in {shown_path(old.path)}"))
             continue
         found += _compare_rows(row, after[key], metrics, baselines)
     found += [
-        Comparison(row, None, "added", reason=f"only in {shown(new.path)}")
+        Comparison(row, None, "added", reason=f"only in {shown_path(new.path)}")
         for key, row in after.items()
         if key not in before
     ]
@@ -177,10 +177,12 @@ def _indexed(saved: SavedResults, without: Sequence[str], warnings: list[str]) -
     rows: dict[tuple[Any, ...], Row] = {}
     for row in saved.rows:
         if "params" not in row or row.get("mixer") is None or None in [row.get(key) for key in _SIZES]:
-            raise SkaprofError(f"{shown(saved.path)} holds no costs or times: expected results of flops or latency")
+            raise SkaprofError(
+                f"{shown_path(saved.path)} holds no costs or times: expected results of flops or latency"
+            )
         rows[identity(row, without)] = row
     if repeated := len(saved.rows) - len(rows):
-        warnings.append(f"{shown(saved.path)}: {repeated:,} of its rows are repeated; the last of each counts")
+        warnings.append(f"{shown_path(saved.path)}: {repeated:,} of its rows are repeated; the last of each counts")
     if saved.warning:
         warnings.append(saved.warning)
     return rows
@@ -209,7 +211,7 @@ def _differing_witnesses(old: SavedResults, new: SavedResults) -> list[str]:
 
 def _difference(key: str, old: SavedResults, new: SavedResults) -> str:
     ours, theirs = shown(old.environment.get(key)), shown(new.environment.get(key))
-    return f"{shown(old.path)} was measured with {key} {ours}, {shown(new.path)} with {theirs}"
+    return f"{shown_path(old.path)} was measured with {key} {ours}, {shown_path(new.path)} with {theirs}"
 
 
 def _number(value: Fraction) -> int | float:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value, shown
+from skaprof.errors import SkaprofError, bad_value, shown, shown_path
 from skaprof.model.mixers import MIXERS
 from skaprof.model.plan import Variant
 from skaprof.model.rows import cost_row
@@ -38,20 +38,23 @@ class Sources:
     def __init__(self, results: Iterable[SavedResults] = (), backbones: Backbones | None = None) -> None:
         self.backbones = BACKBONES if backbones is None else backbones
         self.rows: dict[tuple[Any, ...], MeasuredRow] = {}
-        self.conditions: set[tuple[str, str]] = set()
-        self.repeated = 0
+        self.warnings: list[str] = []
         for saved in results:
             self._add(saved)
 
     def _add(self, saved: SavedResults) -> None:
         baselines = baselines_of(saved.rows)
-        for row in saved.rows:
-            if not row.get("device") or not row.get("timing"):
-                continue  # no measurement
-            key = identity(row)
-            self.repeated += key in self.rows
-            self.rows[key] = MeasuredRow(row, baselines)
-            self.conditions.add((row["device"], row["timing"]))
+        measured = {identity(row): row for row in saved.rows if row.get("device") and row.get("timing")}
+        repeated = measured.keys() & self.rows.keys()
+        if saved.warning:
+            self.warnings.append(saved.warning)
+        if not measured:
+            self.warnings.append(f"{shown_path(saved.path)} holds no measurements: expected results of skaprof latency")
+        if repeated:
+            self.warnings.append(
+                f"{shown_path(saved.path)}: {len(repeated):,} of its rows replace those of a file before it"
+            )
+        self.rows |= {key: MeasuredRow(row, baselines) for key, row in measured.items()}
 
     def require_known(self, claim: Claim) -> None:
         """Nothing, where every figure is of a mixer or a backbone that exists.
@@ -87,14 +90,21 @@ class Sources:
     def _is_backbone(self, found: Figure) -> bool:
         return found.spec.partition("[")[0] in self.backbones.names
 
-    def settings_of(self, point: Point) -> list[Point]:
-        """The point on each device and timing that results exist for and it allows; itself where there are none."""
-        found = [
+    def settings_of(self, claim: Claim, point: Point) -> list[Point]:
+        """The point on each device and timing that it allows and that has rows; itself where there are none."""
+        conditions = sorted({(row["device"], row["timing"]) for row, _ in self.rows.values()})
+        placed = [
             point._replace(device=device, timing=timing)
-            for device, timing in sorted(self.conditions)
+            for device, timing in conditions
             if _is_device(point.device, device) and point.timing in (None, timing)
         ]
-        return found or [point]
+        return [place for place in placed if self._has_all(claim, place)] or [point]
+
+    def _has_all(self, claim: Claim, point: Point) -> bool:
+        try:
+            return all(self.measured(found, point) for found in claim.figures if found.measured)
+        except NotTestableError:
+            return False
 
     def value(self, found: Figure, point: Point) -> Bounds:
         """The figure at a point.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value, printable, shown
+from skaprof.errors import SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.report.claims.grammar import parse_claim
 from skaprof.report.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE
 from skaprof.report.claims.nodes import Claim, ClaimError
@@ -53,13 +53,15 @@ def read_claims(path: str) -> list[StatedClaim]:
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SkaprofError(f"{shown(path)} is no TOML: {printable(error)}") from None
+        raise SkaprofError(f"{shown_path(path)} is no TOML: {printable(error)}") from None
     for key in document:
         if key != "claim":
-            raise SkaprofError(f"{shown(path)}: {bad_value('table', key, '[[claim]] tables only', ['claim']).message}")
+            raise SkaprofError(
+                f"{shown_path(path)}: {bad_value('table', key, '[[claim]] tables only', ['claim']).message}"
+            )
     tables = document.get("claim")
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or not tables:
-        raise SkaprofError(f"{shown(path)} holds no claims: expected [[claim]] tables")
+        raise SkaprofError(f"{shown_path(path)} holds no claims: expected [[claim]] tables")
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if _HEADER.match(line)]
     starts += [0] * (len(tables) - len(starts))  # tables written another way have no header line
@@ -70,13 +72,13 @@ def _text(path: str) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8")
     except OSError as error:
-        raise SkaprofError(f"{shown(path)} cannot be read: {error.strerror}") from None
+        raise SkaprofError(f"{shown_path(path)} cannot be read: {error.strerror}") from None
     except ValueError:
-        raise SkaprofError(f"{shown(path)} cannot be read: expected UTF-8 text") from None
+        raise SkaprofError(f"{shown_path(path)} cannot be read: expected UTF-8 text") from None
 
 
 def _stated(path: str, table: Mapping[str, Any], lines: list[str], start: int) -> StatedClaim:
-    where = f"{shown(path)}, line {start + 1}"
+    where = f"{shown_path(path)}, line {start + 1}"
     for key, value in table.items():
         if key not in _KEYS:
             raise SkaprofError(f"{where}: {bad_value('key', key, _listed(_KEYS), _KEYS).message}")

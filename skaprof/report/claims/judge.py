@@ -12,6 +12,7 @@ from skaprof.report.claims.sizes import Point, points_of
 from skaprof.report.measured import Bounds
 
 HOLDS, FAILS, INCONCLUSIVE, NOT_TESTABLE = OUTCOMES = ("holds", "fails", "inconclusive", "not testable here")
+_LARGEST = Fraction(10) ** 100
 _WORST_FIRST = (FAILS, INCONCLUSIVE, NOT_TESTABLE, HOLDS)
 
 
@@ -50,7 +51,7 @@ def judge(claim: Claim, sources: Sources) -> Verdict:
     judgements: dict[str, list[Judgement]] = {outcome: [] for outcome in _WORST_FIRST}
     for point in points_of(claim, of_tokens=sources.of_tokens(claim)):
         measured = any(found.measured for found in claim.figures)
-        for placed in sources.settings_of(point) if measured else [point]:
+        for placed in sources.settings_of(claim, point) if measured else [point]:
             found = _judge_at(claim, placed, sources)
             judgements[found.outcome].append(found)
     worst = next(outcome for outcome in _WORST_FIRST if judgements[outcome])
@@ -101,7 +102,7 @@ def _paired(claim: Claim, point: Point, sources: Sources) -> tuple[Bounds, Bound
 
     `a <= c * b` is `a / b <= c`, and a / b is known far better than a and b. None for other claims.
     """
-    left, right = _multiple(claim.left, point), _multiple(claim.right, point)
+    left, right = (_multiple(side, point, sources) for side in (claim.left, claim.right))
     if left is None or right is None or left[0] <= 0 or right[0] <= 0 or claim.comparator == "~=":
         return None
     ratio = sources.paired_ratio(left[1], right[1], point)
@@ -111,7 +112,7 @@ def _paired(claim: Claim, point: Point, sources: Sources) -> tuple[Bounds, Bound
     return Bounds(*(bound / limit for bound in ratio)), ratio, Bounds.exactly(limit)
 
 
-def _multiple(node: Expression, point: Point) -> tuple[Fraction, Figure] | None:
+def _multiple(node: Expression, point: Point, sources: Sources) -> tuple[Fraction, Figure] | None:
     """(factor, figure) of an expression that is one measured figure times or over numbers."""
     if isinstance(node, Figure):
         return (Fraction(1), node) if node.measured else None
@@ -122,14 +123,25 @@ def _multiple(node: Expression, point: Point) -> tuple[Fraction, Figure] | None:
         left, right = right, left
     if any(isinstance(part, Figure) for part in nodes_of(right)):
         return None
-    inner, factor = _multiple(left, point), _value(right, point, Sources()).value
+    inner, factor = _multiple(left, point, sources), _value(right, point, sources).value
     if inner is None or not factor:
         return None
     return (inner[0] * factor if node.sign == "*" else inner[0] / factor), inner[1]
 
 
 def _value(node: Expression, point: Point, sources: Sources) -> Bounds:
-    """An expression's value, by interval arithmetic."""
+    """An expression's value, by interval arithmetic.
+
+    Raises:
+        ClaimError: there is none, or it is so large or small that no format could carry it.
+    """
+    found = _computed(node, point, sources)
+    if any(bound and not 1 / _LARGEST < abs(bound) < _LARGEST for bound in found):
+        raise ClaimError("this is beyond 1e100 or within 1e-100: expected a figure that could be a cost", node.column)
+    return found
+
+
+def _computed(node: Expression, point: Point, sources: Sources) -> Bounds:
     match node:
         case Number():
             return Bounds.exactly(node.quantity.value)

@@ -11,11 +11,18 @@ from skaprof.errors import SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes, token_grid_sides
 from skaprof.model.spec import MixerSpec
 from skaprof.report.claims.nodes import Claim, ClaimError, StatedSize
-from skaprof.workload import DEFAULT_DIM, DTYPE_BYTES, MODES, Workload, require_odd_kernel, resolve_heads
+from skaprof.workload import (
+    DEFAULT_DIM,
+    DTYPE_BYTES,
+    MEASURED_IMPLEMENTATIONS,
+    MODES,
+    TIMINGS,
+    Workload,
+    require_odd_kernel,
+    resolve_heads,
+)
 
 MOST_POINTS = 100_000
-MEASURED_IMPLEMENTATIONS = ("eager", "sdpa", "sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math", "compile")
-TIMINGS = ("cold", "hot", "graph", "wall")
 
 _DEFAULT_RESOLUTION = "224"
 T = TypeVar("T")
