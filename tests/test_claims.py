@@ -264,6 +264,12 @@ def measured(tmp_path: Any, change: Callable[[dict[str, Any]], None] = lambda ro
         (f"ska.median_ms <= 0.75 * mhsa.median_ms {AT}", "fails"),
         (f"mhsa.median_ms >= 1.08 * ska.median_ms {AT}", "holds"),
         (f"2 * mhsa.median_ms / 4 >= 0.54 * ska.median_ms {AT}", "holds"),
+        (f"2 * mhsa.median_ms / 4 <= 0.75 * ska.median_ms {AT}", "holds"),
+        (f"mhsa.median_ms - ska.median_ms > 0.1 {AT}", "holds"),
+        (f"mhsa.median_ms - ska.median_ms > 0.3 {AT}", "inconclusive"),
+        (f"1 / ska.median_ms < 0.6 {AT}", "holds"),
+        (f"1 / ska.median_ms < 0.55 {AT}", "inconclusive"),
+        (f"-ska.median_ms < -1.6 {AT}", "holds"),
         (f"ska.images_per_s >= 1.08 * mhsa.images_per_s {AT}", "holds"),
         (f"cska.median_ms > 1.2 * mhsa.median_ms {AT}", "holds"),
         (f"ska.median_ms < cska.median_ms {AT}", "holds"),  # neither is the baseline: medians
@@ -309,6 +315,8 @@ def test_a_pair_of_one_run_is_judged_by_its_ratio(tmp_path: Any) -> None:
         row.update(ci_low_ms=row["ci_low_ms"] / 2, ci_high_ms=row["ci_high_ms"] * 2, aa_low=1.0, aa_high=1.0)
 
     claim = f"ska.median_ms < {{}}mhsa.median_ms {AT}"
+    paired = verdict(f"ska.median_ms < 0.5 * mhsa.median_ms {AT}", measured(tmp_path, drift)).worst.ratio
+    assert [float(bound) for bound in paired or ()] == pytest.approx([2 * 0.8193459, 2 * 0.8391750, 2 * 0.8594839])
     assert outcome(claim.format(""), measured(tmp_path, drift)) == "holds"
     assert outcome(claim.format("0 + "), measured(tmp_path, drift)) == "inconclusive"
 

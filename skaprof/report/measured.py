@@ -32,7 +32,8 @@ class Bounds(NamedTuple):
     @classmethod
     def exactly(cls, value: Fraction | int) -> Bounds:
         """The bounds of an exact figure."""
-        return cls(Fraction(value), Fraction(value), Fraction(value))
+        exact = Fraction(value)
+        return cls(exact, exact, exact)
 
     def apart_from(self, other: Bounds) -> bool:
         """Whether the two cannot be equal."""
