@@ -191,6 +191,7 @@ PLACES = [
     ("ska.macs <= 5 @ tokens=1:1000,dim=1:1000", 23, "1,000,000 sizes: expected at most 100,000"),
     ("ska.macs <= 5 / (2 - 2)", 14, "divides by zero"),
     ("cska.macs == kernel_size", 13, "kernel_size is not given"),
+    ("5 <= heads @ heads=7,dim=256", 5, "heads: '7' is not valid"),
     ("ska.macs ~= mhsa.macs", 9, "rounds to a printed number"),
     ("sepconv/sdpa.macs <= 5", 0, "sepconv has no 'sdpa' form"),
     ("(" * 60 + "1", 50, "more than 50"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, shown, shown_path
@@ -15,6 +14,7 @@ from skaprof.report.measured import (
     baselines_of,
     figure,
     identity,
+    plain_number,
     why_unsound,
 )
 from skaprof.report.thresholds import ONE_SIDED, Threshold
@@ -56,25 +56,23 @@ class Comparison(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """The row that every format shows; intervals of times only."""
-        values: dict[str, Any] = {side: _number(bounds.value) for side, bounds in self._sides() if bounds}
-        timed = self.metric in TIMED_KEYS
-        for side, bounds in self._sides():
-            values[f"{side}_low"] = float(bounds.low) if bounds and timed else None
-            values[f"{side}_high"] = float(bounds.high) if bounds and timed else None
         return {
             **{key: self.row.get(key) for key in IDENTITY_KEYS},
             "metric": self.metric,
             "change": self.change,
-            "old": values.get("old"),
-            "new": values.get("new"),
+            "old": plain_number(self.old),
+            "new": plain_number(self.new),
             "change_percent": self.change_percent,
-            **{key: values[key] for key in ("old_low", "old_high", "new_low", "new_high")},
+            **self._interval("old", self.old),
+            **self._interval("new", self.new),
             "failed": bool(self.broken),
             "reason": self.reason,
         }
 
-    def _sides(self) -> tuple[tuple[str, Bounds | None], tuple[str, Bounds | None]]:
-        return ("old", self.old), ("new", self.new)
+    def _interval(self, side: str, bounds: Bounds | None) -> dict[str, float | None]:
+        if bounds is None or self.metric not in TIMED_KEYS:
+            return {f"{side}_low": None, f"{side}_high": None}
+        return {f"{side}_low": float(bounds.low), f"{side}_high": float(bounds.high)}
 
 
 class Compared(NamedTuple):
@@ -212,7 +210,3 @@ def _differing_witnesses(old: SavedResults, new: SavedResults) -> list[str]:
 def _difference(key: str, old: SavedResults, new: SavedResults) -> str:
     ours, theirs = shown(old.environment.get(key)), shown(new.environment.get(key))
     return f"{shown_path(old.path)} was measured with {key} {ours}, {shown_path(new.path)} with {theirs}"
-
-
-def _number(value: Fraction) -> int | float:
-    return int(value) if value.denominator == 1 else float(value)

@@ -40,6 +40,13 @@ class Bounds(NamedTuple):
         return self.high < other.low or other.high < self.low
 
 
+def plain_number(bounds: Bounds | None) -> int | float | None:
+    """The figure as data files carry it."""
+    if bounds is None:
+        return None
+    return int(bounds.value) if bounds.value.denominator == 1 else float(bounds.value)
+
+
 def identity(row: Row, without: Sequence[str] = ()) -> tuple[Any, ...]:
     """The row's identity, `without` some of its keys."""
     return tuple(row.get(key) for key in IDENTITY_KEYS if key not in without)

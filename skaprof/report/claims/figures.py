@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, shown, shown_path
@@ -77,7 +78,7 @@ class Sources:
             raise bad_value("spec", name, f"one of {', '.join(known)}", known)
         if "[" in found.spec:
             raise SkaprofError(f"spec: {shown(found.spec)} gives stages to a mixer: expected a backbone before the [")
-        spec = parse_mixer(found.spec, "spec")
+        spec = _parsed(found.spec)
         if found.implementation is not None and not found.measured:
             spec.require_implementation(found.implementation)
 
@@ -170,8 +171,13 @@ class Sources:
         return None
 
 
+@cache
+def _parsed(spec: str) -> MixerSpec:
+    return parse_mixer(spec, "spec")
+
+
 def _mixer_at(found: Figure, point: Point) -> tuple[Variant, Any]:
-    spec: MixerSpec = parse_mixer(found.spec, "spec")
+    spec = _parsed(found.spec)
     implementation = found.implementation or point.implementation
     return Variant(spec, implementation, point.mode, point.dtype), point.workload(spec)
 

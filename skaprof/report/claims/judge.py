@@ -142,19 +142,16 @@ def _value(node: Expression, point: Point, sources: Sources) -> Bounds:
 
 
 def _computed(node: Expression, point: Point, sources: Sources) -> Bounds:
-    match node:
-        case Number():
-            return Bounds.exactly(node.quantity.value)
-        case SizeWord():
-            size = point.size(node.name)
-            if size is None:
-                raise ClaimError(f"{node.name} is not given: expected {node.name}=... after the @", node.column)
-            return Bounds.exactly(size)
-        case Figure():
-            try:
+    try:
+        match node:
+            case Number():
+                return Bounds.exactly(node.quantity.value)
+            case SizeWord():
+                return Bounds.exactly(point.size(node.name))
+            case Figure():
                 return sources.value(node, point)
-            except SkaprofError as error:
-                raise ClaimError(error.message, node.column) from None
+    except SkaprofError as error:  # sizes that do not fit each other, or the mixer
+        raise ClaimError(error.message, node.column) from None
     left, right = _value(node.left, point, sources), _value(node.right, point, sources)
     if node.sign == "/" and right.low <= 0 <= right.high:
         raise ClaimError("this divides by zero", node.column)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from skaprof.errors import printable
 from skaprof.report.claims.file import StatedClaim
 from skaprof.report.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES, Verdict
-from skaprof.report.measured import Bounds
+from skaprof.report.measured import Bounds, plain_number
 from skaprof.report.numbers import si, significant
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Outcome(NamedTuple):
             "outcome": self.verdict.outcome,
             "expected": stated.expected,
             "failed": self.is_failure(strict=strict),
-            "left": _number(worst.left),
-            "right": _number(worst.right),
+            "left": plain_number(worst.left),
+            "right": plain_number(worst.right),
             "ratio": None if ratio is None else float(ratio.value),
             "ratio_low": None if ratio is None else float(ratio.low),
             "ratio_high": None if ratio is None else float(ratio.high),
@@ -136,12 +136,6 @@ def claim_sentence(outcome: Outcome) -> str:
     if row["measure"]:
         told += f" To measure it: {row['measure']}"
     return printable(told)
-
-
-def _number(bounds: Bounds | None) -> int | float | None:
-    if bounds is None:
-        return None
-    return int(bounds.value) if bounds.value.denominator == 1 else float(bounds.value)
 
 
 def _figures(left: Bounds | None, right: Bounds | None) -> tuple[str, str]:

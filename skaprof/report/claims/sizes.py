@@ -55,11 +55,17 @@ class Point(NamedTuple):
         kernel_size = spec.resolve_kernel_size(self.kernel_size)
         return Workload(self.batch, self.height, self.width, *channels, kernel_size)
 
-    def size(self, word: str) -> int | None:
-        """The size that a side of a claim names; heads as mixers get them by default, None for a kernel not stated."""
+    def size(self, word: str) -> int:
+        """The size that a side of a claim names; heads as mixers get them by default.
+
+        Raises:
+            SkaprofError: heads that do not fit dim, or a kernel that is not given.
+        """
         if word in ("heads", "head_dim"):
             return resolve_heads(self.dim, self.heads, self.head_dim)[word == "head_dim"]
         value: int | None = self.height * self.width if word == "tokens" else getattr(self, word)
+        if value is None:
+            raise SkaprofError(f"{word} is not given: expected {word}=... after the @")
         return value
 
     def text(self, stated: Mapping[str, StatedSize]) -> str:
