@@ -11,6 +11,7 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 _LONGEST_SHOWN = 60
+_LONGEST_PATH_SHOWN = 150
 
 
 class SkaprofError(Exception):
@@ -31,6 +32,17 @@ def shown(value: object) -> str:
     if len(text) > _LONGEST_SHOWN:
         return f"{text[:_LONGEST_SHOWN]}...' ({len(str(value))} characters)"
     return text
+
+
+def shown_path(path: object) -> str:
+    """A file's name as it may be printed back: as `shown`, but a long one loses its beginning, not its name."""
+    text = repr(str(path))
+    return text if len(text) <= _LONGEST_PATH_SHOWN else f"'...{text[-_LONGEST_PATH_SHOWN:]}"
+
+
+def printable(text: object) -> str:
+    """Text from a file as a terminal or a page may show it: control characters, line ends among them, escaped."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in str(text))
 
 
 def bad_value(option: str, value: object, expected: str, choices: Iterable[str] = ()) -> SkaprofError:

@@ -3,6 +3,7 @@
 The keys are the same words in every command, every format and the Python API.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from skaprof.workload import Size
@@ -62,3 +63,13 @@ SAMPLE_KEYS = ("samples_ms", "off_clock_samples_ms")
 ROW_KEYS = CostRow._fields
 SIZE_KEYS = ROW_KEYS[: ROW_KEYS.index("params")]
 """The keys that say what a row is about; the rest are figures."""
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a results file, as shipped in `skaprof/schema.json`."""
+    import json
+    from importlib.resources import files  # both only where a file is read
+
+    found: dict[str, Any] = json.loads(files("skaprof").joinpath("schema.json").read_text(encoding="utf-8"))
+    return found

@@ -36,6 +36,14 @@ def skaprof() -> Run:
     return run
 
 
+def require_golden(name: str, text: str) -> None:
+    """The text is that of tests/golden/NAME.txt, or becomes it where SKAPROF_WRITE_GOLDEN is set."""
+    path = ROOT / "tests" / "golden" / f"{name}.txt"
+    if os.environ.get("SKAPROF_WRITE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
 @st.composite
 def workloads(draw: st.DrawFn, spec: MixerSpec, largest: int = 6) -> Workload:
     """Small sizes at which `spec` exists, with every size apart from the others so that no two can be mixed up."""

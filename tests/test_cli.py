@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Run
+from conftest import ROOT, Run, require_golden
 
+from skaprof.cli.app import COMMANDS
 from skaprof.results import ROW_KEYS
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.mark.parametrize(
@@ -33,10 +32,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def test_output_is_the_golden_file(skaprof: Run, name: str, arguments: tuple[str, ...]) -> None:
     done = skaprof(*arguments)
     assert done.returncode == 0, done.stderr
-    path = GOLDEN / f"{name}.txt"
-    if os.environ.get("SKAPROF_WRITE_GOLDEN"):
-        path.write_text(done.stdout)
-    assert done.stdout == path.read_text()
+    require_golden(name, done.stdout)
 
 
 def test_json_carries_the_contract(skaprof: Run) -> None:
@@ -82,6 +78,7 @@ BAD = [
     (("--implementation", "flash"), "--implementation: 'flash'"),
     (("--mixer", "sepconv", "--implementation", "sdpa"), "sepconv has no 'sdpa' form"),
     (("--format", "jsn"), "did you mean 'json'"),
+    (("--format", "bmf", "--formula"), "--format: 'bmf'"),
     (("--output", "costs.xyz"), ".json, .csv"),
     (("--output", "/nowhere/costs.json"), "'/nowhere' does not"),
     (("--output", "", "--format", "json"), "--output: ''"),
@@ -115,7 +112,7 @@ def test_version_help_and_module_run(skaprof: Run) -> None:
     import skaprof as package
 
     assert skaprof("--version").stdout == f"skaprof {package.__version__}\n"
-    for arguments in (("--help",), ("flops", "-h"), ("latency", "-h"), ("figure", "-h"), ("env", "-h")):
+    for arguments in (("--help",), *((name, "-h") for name in COMMANDS)):
         done = skaprof(*arguments)
         assert done.returncode == 0
         assert "Usage: skaprof" in done.stdout

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "skaprof"
 # Each layer may import itself and those to its right.
 LAYERS = (
     *("cli", "api", "report", "bench", "count", "symbolic", "columns", "nn"),
-    *("model", "grids", "results", "workload", "machine", "errors"),
+    *("model", "grids", "saved", "results", "workload", "machine", "errors"),
 )
 SIDEWAYS = {
     *(("report", other) for other in ("bench", "count", "symbolic", "columns", "nn")),
@@ -45,11 +45,16 @@ def command(*arguments: str) -> str:
         ("flops", "--tokens", "16:256:16", "--baseline", "mhsa", "--format", "json"),
         ("flops", "--per-op", "--mode", "train", "--format", "csv"),
         ("flops", "-m", "sepconv", "-m", "linear", "--format", "markdown"),
+        ("compare", "{costs}", "{costs}", "--fail-on", "macs>0%"),
+        ("check", str(ROOT / "claims" / "paper.toml")),
         ("--version",),
     ],
 )
-def test_the_analytic_path_loads_no_heavy_package(arguments: tuple[str, ...]) -> None:
-    assert loaded_by(command(*arguments)) == []
+def test_the_analytic_path_loads_no_heavy_package(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    costs = tmp_path / "costs.json"
+    if "{costs}" in arguments:
+        assert loaded_by(command("flops", "--output", str(costs))) == []
+    assert loaded_by(command(*(word.format(costs=costs) for word in arguments))) == []
 
 
 def test_the_python_api_answers_without_heavy_packages() -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run
 
+from skaprof.cli.app import COMMANDS
+
 README = ROOT / "README.md"
 BLOCK = re.compile(r"```console\n(?P<body>.*?)```", re.DOTALL)
 COMMAND = re.compile(r"^\$ (?P<command>.*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
@@ -49,10 +51,7 @@ def test_the_python_examples_run_and_print_what_they_show() -> None:
 
 def test_every_option_is_in_its_commands_help(skaprof: Run) -> None:
     named = set(re.findall(r"`(--[a-z-]+)", README.read_text()))
-    helps = (
-        "".join(skaprof(name, "--help").stdout for name in ("flops", "latency", "figure", "env"))
-        + skaprof("--help").stdout
-    )
+    helps = "".join(skaprof(name, "--help").stdout for name in COMMANDS) + skaprof("--help").stdout
     assert named
     assert [option for option in sorted(named) if option not in helps] == []
 

@@ -49,6 +49,20 @@ skaprof report --latency runs.jsonl --output report
 skaprof report --from report/results.json --output redrawn
 
 skaprof report --analytic-only --check --output reports/analytic""",
+    "compare": """Examples:
+
+skaprof compare main.json branch.json
+
+skaprof compare main.json branch.json --fail-on 'macs>0%' --fail-on 'params>0%' --fail-on missing
+
+skaprof compare before.jsonl after.jsonl --fail-on 'median_ms>5%' --format markdown""",
+    "check": """Examples:
+
+skaprof check claims.toml
+
+skaprof check claims.toml --results runs.jsonl --strict
+
+skaprof check claims.toml --format markdown --output claims.md""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }

@@ -17,6 +17,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.plan import Plan, SizeGrid
 from skaprof.model.rows import cost_row, op_rows, ratios
 from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.report.formats import COST_FORMATS
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
@@ -54,7 +55,7 @@ def flops(
     formula: Annotated[
         bool, typer.Option("--formula", help="Print the closed forms instead, from the same ops.")
     ] = False,
-    format: opt.Format = None,
+    format: opt.CostFormat = None,
     output: opt.Output = None,
     plot: Annotated[
         list[str] | None,
@@ -66,8 +67,10 @@ def flops(
     Every size takes a grid: 256, or 64,128, or 64:1024:64 (both ends in), or 64:4096:*2; several grids make their
     product. 1 MAC is one multiply-add; FLOPs = 2 x MACs; elementwise FLOPs are counted apart.
     """
-    chosen = format_of(format, output)
+    chosen = format_of(format, output, COST_FORMATS)
     _require_compatible(per_op=per_op, verify=verify, formula=formula, baseline=baseline, plot=plot)
+    if formula and chosen == "bmf":
+        raise SkaprofError("--format: 'bmf' is not valid with --formula: expected another, formulas are no figures")
     if formula:
         _require_symbols(tokens=tokens, size=size, resolution=resolution, patch=patch, dim=dim, batch=batch)
     plan = opt.plan_of(

@@ -94,6 +94,16 @@ Format = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+CostFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help="table, json, csv, markdown, or bmf: Bencher Metric Format, for dashboards. Default: table.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 Output = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from skaprof import __version__
 from skaprof.cli.output import suffix_of
 from skaprof.errors import missing_package
-from skaprof.report.formats import ENDINGS, FORMATS, to_csv, to_json, to_markdown
+from skaprof.report.formats import ENDINGS, FORMATS, to_bmf, to_csv, to_json, to_markdown
 from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-def format_of(format: str | None, output: str | None) -> str:
-    """The format asked for, or that of the output file's ending, or a table.
+def format_of(format: str | None, output: str | None, formats: tuple[str, ...] = FORMATS) -> str:
+    """The format asked for, one of `formats`, or that of the output file's ending, or a table.
 
     Raises:
         SkaprofError: an unknown format, or an ending that names none.
     """
     if format is not None:
-        return check_choice("--format", format, FORMATS)
+        return check_choice("--format", format, formats)
     return ENDINGS[suffix_of("--output", output, ENDINGS)] if output is not None else "table"
 
 
@@ -52,6 +52,15 @@ def environment(*, counters: bool = False) -> dict[str, str]:
     return found
 
 
+def data_text(rows: Iterable[Row], chosen: str, command: str, where: Mapping[str, str]) -> Iterator[str]:
+    """The rows as text in a data format: any but a table."""
+    if chosen == "json":
+        return to_json(command, where, rows)
+    if chosen == "bmf":
+        return to_bmf(rows)
+    return to_csv(rows) if chosen == "csv" else to_markdown(rows)
+
+
 def rendered(
     rows: Iterable[Row],
     chosen: str,
@@ -62,12 +71,8 @@ def rendered(
     to_terminal: bool,
 ) -> Iterator[str]:
     """The rows in the chosen format, as text to write."""
-    if chosen == "json":
-        return to_json(command, where, rows)
-    if chosen == "csv":
-        return to_csv(rows)
-    if chosen == "markdown":
-        return to_markdown(rows)
+    if chosen != "table":
+        return data_text(rows, chosen, command, where)
     return _cost_table_text(list(rows), words, to_terminal=to_terminal)
 
 

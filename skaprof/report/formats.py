@@ -6,9 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from skaprof.results import SCHEMA_VERSION
+from skaprof.errors import printable
+from skaprof.results import METRICS, SCHEMA_VERSION
 
 FORMATS = ("table", "json", "csv", "markdown")
+SPOKEN_FORMATS = ("table", "markdown")
+"""The formats with room for sentences."""
+COST_FORMATS = (*FORMATS, "bmf")
+"""The formats of commands whose rows are costs or times."""
 ENDINGS = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".txt": "table"}
 
 Row = Mapping[str, Any]
@@ -64,6 +69,41 @@ def _csv_value(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
+def to_bmf(rows: Iterable[Row]) -> Iterator[str]:
+    """Bencher Metric Format: an object of benchmarks, each with its measures under the keys of every other format.
+
+    A benchmark is named by all that tells rows apart, so that its name is the same in every run and no other row's.
+    """
+    import json
+
+    separator = "\n  "
+    yield "{"
+    for row in rows:
+        yield f"{separator}{json.dumps(_bmf_name(row))}: {json.dumps(_bmf_measures(row))}"
+        separator = ",\n  "
+    yield "\n}\n"
+
+
+_BMF_MEASURES = (*METRICS, "median_ms", "images_per_s", "tflops", "peak_memory_bytes")
+
+
+def _bmf_name(row: Row) -> str:
+    """`ska/eager/forward/batch=1/size=14x14/dim=256/heads=8x32/float32`, and what else the row is about."""
+    parts = [row["mixer"], row["implementation"], row["mode"], f"batch={row['batch']}"]
+    parts += [f"size={row['height']}x{row['width']}", f"dim={row['dim']}"]
+    parts += [f"heads={row['heads']}x{row['head_dim']}"] if row["heads"] is not None else []
+    parts += [f"kernel={row['kernel_size']}"] if row["kernel_size"] is not None else []
+    parts += [row["dtype"], *(str(row[key]) for key in ("scope", "op", "device", "timing") if row.get(key) is not None)]
+    return "/".join(parts)
+
+
+def _bmf_measures(row: Row) -> dict[str, dict[str, Any]]:
+    measures = {key: {"value": row[key]} for key in _BMF_MEASURES if row.get(key) is not None}
+    if "median_ms" in measures:
+        measures["median_ms"] |= {"lower_value": row["ci_low_ms"], "upper_value": row["ci_high_ms"]}
+    return measures
+
+
 def to_markdown(rows: Iterable[Row]) -> Iterator[str]:
     """A GitHub table with exact figures; keys as headers, numbers to the right."""
     iterator = iter(rows)
@@ -75,6 +115,16 @@ def to_markdown(rows: Iterable[Row]) -> Iterator[str]:
     yield f"|{'|'.join('---' if isinstance(first[key], str) else '---:' for key in keys)}|\n"
     for row in chain((first,), iterator):
         yield f"| {' | '.join(_markdown_value(row[key]) for key in keys)} |\n"
+
+
+def to_markdown_page(words: Iterable[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Sentences as a list, then the rows as a table without the keys that none of them has."""
+    for sentence in words:
+        yield f"- {escape_markdown(sentence)}\n"
+    if rows:
+        yield "\n"
+        kept = [key for key in rows[0] if any(row[key] is not None for row in rows)]
+        yield from to_markdown({key: row[key] for key in kept} for row in rows)
 
 
 def _markdown_value(value: Any) -> str:
@@ -90,8 +140,8 @@ def _markdown_value(value: Any) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text that cannot break out of a table cell: pipes, HTML, emphasis and line ends escaped."""
-    text = text.replace("\\", "\\\\").replace("\n", " ").replace("\r", " ")
+    """Text that cannot break out of a table cell: pipes, HTML, emphasis, line ends and control characters escaped."""
+    text = printable(text.replace("\n", " ").replace("\r", " ").replace("\\", "\\\\"))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for mark in "|`*_[]":
         text = text.replace(mark, f"\\{mark}")

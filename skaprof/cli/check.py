@@ -1,0 +1,77 @@
+"""`skaprof check`: whether the claims of a file hold, by the closed forms and by saved measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from skaprof.cli import options as opt
+from skaprof.cli.output import deliver, require_writable, say
+from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.errors import EXIT_CHECK_FAILED
+from skaprof.report.claims.figures import Sources
+from skaprof.report.claims.file import StatedClaim, read_claims
+from skaprof.report.claims.judge import judge
+from skaprof.report.claims.nodes import ClaimError
+from skaprof.report.claims.outcome import Outcome, claim_sentence, claims_table, sentences
+from skaprof.report.formats import SPOKEN_FORMATS, to_markdown_page
+from skaprof.saved import read_results
+
+
+def check(
+    claims: Annotated[str, typer.Argument(metavar="CLAIMS", help="A TOML file of claims.")],
+    results: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--results",
+            "-r",
+            metavar="FILE",
+            help="Results of skaprof latency, .json or .jsonl, for claims about times and measured memory; repeatable.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 also for claims that are inconclusive or not testable here.")
+    ] = False,
+    format: opt.Format = None,
+    output: opt.Output = None,
+) -> None:
+    """Whether claims about costs hold, such as cska.macs <= 0.85 * mhsa.macs @ tokens=49,dim=512.
+
+    Each comes out as holds, fails, inconclusive, or not testable here. Counts come from the closed forms, exactly;
+    times only from --results. Exit 1 where one comes out as the file does not expect.
+    """
+    chosen = format_of(format, output)
+    if output is not None:
+        require_writable("--output", output)
+    stated = read_claims(claims)
+    saved = [read_results(path, "--results") for path in results or ()]
+    sources = Sources(saved)
+    for warning in sources.warnings:
+        say(f"skaprof: {warning}")
+    outcomes = [_outcome(claim, sources) for claim in stated]
+    deliver(_text(outcomes, chosen, strict=strict, to_terminal=output is None), output)
+    failures = [outcome for outcome in outcomes if outcome.is_failure(strict=strict)]
+    if output is not None or chosen not in SPOKEN_FORMATS:
+        for outcome in failures:
+            say(f"skaprof: {claim_sentence(outcome)}")
+    if failures:
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _outcome(claim: StatedClaim, sources: Sources) -> Outcome:
+    try:
+        return Outcome(claim, judge(claim.claim, sources))
+    except ClaimError as error:
+        raise claim.error(error) from None
+
+
+def _text(outcomes: list[Outcome], chosen: str, *, strict: bool, to_terminal: bool) -> Iterator[str]:
+    words = sentences(outcomes, strict=strict)
+    if chosen == "table":
+        return table_text(claims_table(outcomes), "", words, to_terminal=to_terminal)
+    rows = [outcome.as_dict(strict=strict) for outcome in outcomes]
+    if chosen == "markdown":
+        return to_markdown_page(words, rows)
+    return data_text(rows, chosen, command_line(), environment())

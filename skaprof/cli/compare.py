@@ -1,0 +1,77 @@
+"""`skaprof compare`: what changed between two saved runs, and whether that is a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from skaprof.cli import options as opt
+from skaprof.cli.output import deliver, require_writable, say
+from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.errors import EXIT_CHECK_FAILED
+from skaprof.report.changes import changes_table, sentences, threshold_sentence
+from skaprof.report.compare import Comparison
+from skaprof.report.compare import compare as compare_results
+from skaprof.report.formats import SPOKEN_FORMATS, to_markdown_page
+from skaprof.report.thresholds import parse_threshold
+from skaprof.saved import read_results
+
+
+def compare(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="Results of flops or latency: .json or .jsonl.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Results to compare with them.")],
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="CHANGE",
+            help="Exit 1 on this change, repeatable: 'macs>0%', 'params>=1k', 'median_ms>5%', 'images_per_s<-5%'; "
+            "missing or added: rows that only one file has. A time whose intervals overlap never fails.",
+        ),
+    ] = None,
+    allow_different_devices: Annotated[
+        bool, typer.Option("--allow-different-devices", help="Compare times of different devices all the same.")
+    ] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Show also what did not change.")] = False,
+    format: opt.Format = None,
+    output: opt.Output = None,
+) -> None:
+    """What changed between two saved runs: counts exactly, times by their intervals.
+
+    Rows are matched by mixer, implementation, mode and sizes. Two times differ only where their intervals, each widened
+    by what its own run's A/A control calls noise, do not overlap.
+    """
+    chosen = format_of(format, output)
+    if output is not None:
+        require_writable("--output", output)
+    thresholds = [parse_threshold("--fail-on", text) for text in dict.fromkeys(fail_on or ())]
+    compared = compare_results(
+        read_results(old, "OLD"),
+        read_results(new, "NEW"),
+        thresholds,
+        allow_different_devices=allow_different_devices,
+    )
+    for warning in compared.warnings:
+        say(f"skaprof: {warning}")
+    shown = [comparison for comparison in compared.comparisons if show_all or comparison.changed or comparison.broken]
+    words = sentences(compared, thresholds)
+    deliver(_text(shown, words, chosen, to_terminal=output is None), output)
+    broken = {threshold for comparison in compared.comparisons for threshold in comparison.broken}
+    if broken and (output is not None or chosen not in SPOKEN_FORMATS):
+        for threshold in filter(broken.__contains__, thresholds):
+            say(f"skaprof: {threshold_sentence(compared, threshold)}")
+    if broken:
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _text(shown: list[Comparison], words: list[str], chosen: str, *, to_terminal: bool) -> Iterator[str]:
+    rows = [comparison.as_dict() for comparison in shown]
+    if chosen not in SPOKEN_FORMATS:
+        return data_text(rows, chosen, command_line(), environment())
+    if chosen == "markdown":
+        return to_markdown_page(words, rows)
+    if not shown:
+        return iter([f"{sentence}\n" for sentence in words])
+    return table_text(changes_table(shown), "", words, to_terminal=to_terminal)

@@ -1,0 +1,124 @@
+"""A file of claims: TOML with one `[[claim]]` table each, read with the place of every claim in it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from skaprof.errors import SkaprofError, bad_value, printable, shown, shown_path
+from skaprof.report.claims.grammar import parse_claim
+from skaprof.report.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE
+from skaprof.report.claims.nodes import Claim, ClaimError
+
+EXPECTATIONS = {
+    "holds": HOLDS,
+    "fails": FAILS,
+    "inconclusive": INCONCLUSIVE,
+    "not testable": NOT_TESTABLE,
+}
+"""What `expect` may say, and the outcome it means."""
+_KEYS = ("claim", "source", "name", "note", "expect", "why")
+_HEADER = re.compile(r"\s*\[\[\s*claim\s*\]\]")
+_SHOWN_BEFORE, _SHOWN_AFTER = 60, 50
+
+
+class StatedClaim(NamedTuple):
+    """One `[[claim]]` table; `line` and `column`, from 1, are where its text begins in the file at `path`."""
+
+    claim: Claim
+    source: str
+    name: str | None
+    note: str | None
+    expected: str
+    why: str | None
+    path: str
+    line: int
+    column: int
+
+    def error(self, error: ClaimError) -> SkaprofError:
+        """The user's error for what is wrong with this claim."""
+        return _pointing(self.path, self.claim.text, self.line, self.column, error)
+
+
+def read_claims(path: str) -> list[StatedClaim]:
+    """The claims of a file, in order.
+
+    Raises:
+        SkaprofError: it cannot be read, is no TOML, holds no claim or one that is not valid, with its place.
+    """
+    text = _text(path)
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SkaprofError(f"{shown_path(path)} is no TOML: {printable(error)}") from None
+    for key in document:
+        if key != "claim":
+            raise SkaprofError(
+                f"{shown_path(path)}: {bad_value('table', key, '[[claim]] tables only', ['claim']).message}"
+            )
+    tables = document.get("claim")
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or not tables:
+        raise SkaprofError(f"{shown_path(path)} holds no claims: expected [[claim]] tables")
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines) if _HEADER.match(line)]
+    starts += [0] * (len(tables) - len(starts))  # tables written another way have no header line
+    return [_stated(path, table, lines, start) for table, start in zip(tables, starts, strict=False)]
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_bytes().decode("utf-8")
+    except OSError as error:
+        raise SkaprofError(f"{shown_path(path)} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise SkaprofError(f"{shown_path(path)} cannot be read: expected UTF-8 text") from None
+
+
+def _stated(path: str, table: Mapping[str, Any], lines: list[str], start: int) -> StatedClaim:
+    where = f"{shown_path(path)}, line {start + 1}"
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise SkaprofError(f"{where}: {bad_value('key', key, _listed(_KEYS), _KEYS).message}")
+        if not isinstance(value, str):
+            raise SkaprofError(f"{where}: {key}: {shown(value)} is not valid: expected text")
+    for key in ("claim", "source"):
+        if not table.get(key, "").strip():
+            raise SkaprofError(f'{where}: the claim has no {key}: expected {key} = "..."')
+    expect = table.get("expect", "holds")
+    if expect not in EXPECTATIONS:
+        raise SkaprofError(f"{where}: {bad_value('expect', expect, _listed(EXPECTATIONS), EXPECTATIONS).message}")
+    if expect != "holds" and not table.get("why", "").strip():
+        raise SkaprofError(f'{where}: expect = {expect!r} has no why: expected why = "..."')
+    line, column = _place(table["claim"], lines, start)
+    try:
+        claim = parse_claim(table["claim"])
+    except ClaimError as error:
+        raise _pointing(path, table["claim"], line, column, error) from None
+    optional = (table.get("name"), table.get("note"), EXPECTATIONS[expect], table.get("why"))
+    return StatedClaim(claim, table["source"], *optional, path, line, column)
+
+
+def _place(text: str, lines: list[str], start: int) -> tuple[int, int]:
+    """(line, column), from 1, of a claim's text from line `start` on; of its table where it is written another way."""
+    for number, line in enumerate(lines[start:], start=start + 1):
+        column = line.find(text)
+        if column >= 0 and line.lstrip().startswith("claim"):
+            return number, column + 1
+    return start + 1, 1
+
+
+def _pointing(path: str, text: str, line: int, column: int, error: ClaimError) -> SkaprofError:
+    """An error with the claim and a caret below the place in it."""
+    left = max(0, error.column - _SHOWN_BEFORE)
+    window = text[left : error.column + _SHOWN_AFTER]
+    seen = "".join(mark if mark.isprintable() else "?" for mark in window)
+    caret = " " * (error.column - left) + "^"
+    where = f"{printable(path)}:{line}:{column + error.column}"
+    return SkaprofError(f"{where}: {error.message}\n  {seen}\n  {caret}")
+
+
+def _listed(words: Iterable[str]) -> str:
+    return f"one of {', '.join(words)}"

@@ -1,0 +1,161 @@
+"""How claims came out, as rows for every format, as a terminal table, and in words."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from skaprof.errors import printable
+from skaprof.report.claims.file import StatedClaim
+from skaprof.report.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES, Verdict
+from skaprof.report.measured import Bounds, plain_number
+from skaprof.report.numbers import si, significant
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DECIDED = (HOLDS, FAILS)
+_STYLES = {HOLDS: "green", FAILS: "bold red", INCONCLUSIVE: "yellow", NOT_TESTABLE: "yellow"}
+
+
+class Outcome(NamedTuple):
+    """A claim of a file and its verdict."""
+
+    stated: StatedClaim
+    verdict: Verdict
+
+    def is_failure(self, *, strict: bool) -> bool:
+        """Whether it came out as the file does not expect; undecided ones count only if `strict`."""
+        if self.verdict.outcome == self.stated.expected:
+            return False
+        return strict or self.verdict.outcome in DECIDED
+
+    def as_dict(self, *, strict: bool) -> dict[str, Any]:
+        """The row that every format shows; figures of the first size that came out as the whole."""
+        worst, stated = self.verdict.worst, self.stated
+        ratio = worst.ratio
+        return {
+            "name": stated.name,
+            "claim": stated.claim.text,
+            "outcome": self.verdict.outcome,
+            "expected": stated.expected,
+            "failed": self.is_failure(strict=strict),
+            "left": plain_number(worst.left),
+            "right": plain_number(worst.right),
+            "ratio": None if ratio is None else float(ratio.value),
+            "ratio_low": None if ratio is None else float(ratio.low),
+            "ratio_high": None if ratio is None else float(ratio.high),
+            "sizes": self.verdict.sizes,
+            "sizes_alike": self.verdict.sizes_alike,
+            "at": worst.point.text(stated.claim.sizes) or None,
+            "device": worst.point.device,
+            "timing": worst.point.timing,
+            "reason": worst.reason,
+            "measure": measuring_command(self) if self.verdict.outcome == NOT_TESTABLE else None,
+            "source": stated.source,
+            "note": stated.note,
+            "why": stated.why,
+        }
+
+
+def measuring_command(outcome: Outcome) -> str:
+    """The command whose results would decide the claim."""
+    claim, point = outcome.verdict.claim, outcome.verdict.worst.point
+    measured = [found for found in claim.figures if found.measured]
+    words = [word for spec in dict.fromkeys(found.spec for found in measured) for word in ("--mixer", spec)]
+    for key, given in claim.sizes.items():
+        if key not in ("implementation", "device"):
+            words += [f"--{key.replace('_', '-')}", given.value]
+    implementations = list(dict.fromkeys(found.implementation or point.implementation for found in measured))
+    words += ["--implementation", ",".join(implementations)]
+    if point.device is not None:
+        words += ["--device", "cpu" if point.device == "cpu" else "cuda"]
+    return shlex.join(["skaprof", "latency", *words, "--output", "results.jsonl"])
+
+
+def claims_table(outcomes: Sequence[Outcome]) -> Table:
+    """One line a claim: the outcome, the claim, both sides and their ratio, and the size they are of."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for words, justify in _COLUMNS.items():
+        table.add_column(words, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # left and right
+    for outcome in outcomes:
+        worst, stated = outcome.verdict.worst, outcome.stated
+        expected = " (expected)" if stated.expected == outcome.verdict.outcome != HOLDS else ""
+        table.add_row(
+            Text(outcome.verdict.outcome + expected, style=_STYLES[outcome.verdict.outcome]),
+            Text(printable(stated.claim.text)),
+            *_figures(worst.left, worst.right),
+            "-" if worst.ratio is None else _ratio(worst.ratio),
+        )
+    return table
+
+
+_COLUMNS = {"outcome": "left", "claim": "left", "left": "right", "right": "right", "ratio": "right"}
+
+
+def sentences(outcomes: Sequence[Outcome], *, strict: bool) -> list[str]:
+    """How many came out how, then each that did not hold, with its figures, its source and why."""
+    counts = Counter(outcome.verdict.outcome for outcome in outcomes)
+    told = [f"{counts[word]:,} {word if counts[word] == 1 else _PLURALS[word]}" for word in OUTCOMES if counts[word]]
+    failures = sum(outcome.is_failure(strict=strict) for outcome in outcomes)
+    ending = f"{failures:,} not as expected" if failures else "none against what the file expects"
+    claims = f"{len(outcomes):,} claim{'' if len(outcomes) == 1 else 's'}"
+    found = [f"{claims}: {', '.join(told)}; {ending}."]
+    notable = (outcome for outcome in outcomes if (outcome.verdict.outcome, outcome.stated.expected) != (HOLDS, HOLDS))
+    return found + [claim_sentence(outcome) for outcome in notable]
+
+
+_PLURALS = {HOLDS: "hold", FAILS: "fail", INCONCLUSIVE: "inconclusive", NOT_TESTABLE: "not testable here"}
+
+
+def claim_sentence(outcome: Outcome) -> str:
+    """How a claim came out, with its figures, its source and why."""
+    row = outcome.as_dict(strict=False)
+    verdict, worst, stated = outcome.verdict, outcome.verdict.worst, outcome.stated
+    verb = "" if verdict.outcome in DECIDED else "is "
+    parts = [f"{row['name'] or row['claim']} {verb}{verdict.outcome}"]
+    if verdict.sizes > 1:
+        parts[0] += f" at {verdict.sizes_alike:,} of {verdict.sizes:,} sizes, first {row['at']}"
+    if worst.left is not None and worst.right is not None:
+        parts.append(" against ".join(_figures(worst.left, worst.right)))
+    if worst.ratio is not None:
+        parts.append(f"ratio {_ratio(worst.ratio)}")
+    parts += [row["reason"]] if row["reason"] else []
+    if stated.expected != HOLDS:
+        agrees = "as expected" if stated.expected == verdict.outcome else f"expected: {stated.expected}"
+        parts.append(f"{agrees}: {stated.why}")
+    parts.append(f"source: {stated.source}")
+    told = f"{parts[0]}: {'; '.join(parts[1:])}."
+    if row["measure"]:
+        told += f" To measure it: {row['measure']}"
+    return printable(told)
+
+
+def _figures(left: Bounds | None, right: Bounds | None) -> tuple[str, str]:
+    """Both sides, rounded; in full where they differ by less than that shows."""
+    texts = _figure(left), _figure(right)
+    if left is None or right is None or texts[0] != texts[1] or left.value == right.value:
+        return texts
+    return f"{float(left.value):,.12g}", f"{float(right.value):,.12g}"
+
+
+def _figure(bounds: Bounds | None) -> str:
+    if bounds is None:
+        return "-"
+    value: Fraction = bounds.value
+    if abs(value) < 1000:
+        return f"{int(value)}" if value.denominator == 1 else significant(float(value))
+    return si(int(value)) if value > 0 else f"-{si(int(-value))}"
+
+
+def _ratio(ratio: Bounds) -> str:
+    if ratio.low == ratio.high:
+        return f"{float(ratio.value):.4g}x"
+    return f"{float(ratio.value):.3f}x ({float(ratio.low):.3f} to {float(ratio.high):.3f})"

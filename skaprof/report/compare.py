@@ -1,0 +1,212 @@
+"""Two saved runs compared: rows matched by what they are of, counts exactly, times by their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.report.measured import (
+    COUNT_KEYS,
+    IDENTITY_KEYS,
+    TIMED_KEYS,
+    Bounds,
+    baselines_of,
+    figure,
+    identity,
+    plain_number,
+    why_unsound,
+)
+from skaprof.report.thresholds import ONE_SIDED, Threshold
+from skaprof.saved import SavedResults
+
+Row = Mapping[str, Any]
+
+_ALWAYS = (*COUNT_KEYS, "median_ms", "peak_memory_bytes")  # what else there is follows from the median
+_WITNESSES = ("gpu_uuid", "torch", "cuda", "threads", "tf32", "driver")
+_SIZES = ("batch", "height", "width", "tokens", "dim")
+
+
+class Comparison(NamedTuple):
+    """One figure of one row in both files; of a whole row (`metric` None) where only one file has it.
+
+    `change` is "same", "more", "less" of exact figures; "faster", "slower", "overlapping" (the intervals do) or
+    "undecided" (`reason` says why) of times; "lost" or "gained" where one of the two is null; "missing" or "added".
+    """
+
+    row: Row
+    metric: str | None
+    change: str
+    old: Bounds | None = None
+    new: Bounds | None = None
+    reason: str | None = None
+    broken: tuple[Threshold, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to tell."""
+        return self.change not in ("same", "overlapping")
+
+    @property
+    def change_percent(self) -> float | None:
+        """100 * (new - old) / old."""
+        if self.old is None or self.new is None or not self.old.value:
+            return None
+        return float(100 * (self.new.value / self.old.value - 1))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row that every format shows; intervals of times only."""
+        return {
+            **{key: self.row.get(key) for key in IDENTITY_KEYS},
+            "metric": self.metric,
+            "change": self.change,
+            "old": plain_number(self.old),
+            "new": plain_number(self.new),
+            "change_percent": self.change_percent,
+            **self._interval("old", self.old),
+            **self._interval("new", self.new),
+            "failed": bool(self.broken),
+            "reason": self.reason,
+        }
+
+    def _interval(self, side: str, bounds: Bounds | None) -> dict[str, float | None]:
+        if bounds is None or self.metric not in TIMED_KEYS:
+            return {f"{side}_low": None, f"{side}_high": None}
+        return {f"{side}_low": float(bounds.low), f"{side}_high": float(bounds.high)}
+
+
+class Compared(NamedTuple):
+    """All comparisons in the first file's order, what both files have in rows, and what to tell the user beside it."""
+
+    comparisons: tuple[Comparison, ...]
+    matched_rows: int
+    warnings: tuple[str, ...]
+
+
+def compare(
+    old: SavedResults, new: SavedResults, thresholds: Sequence[Threshold] = (), *, allow_different_devices: bool = False
+) -> Compared:
+    """Every figure of every row in both files.
+
+    Raises:
+        SkaprofError: files of no costs or times, of different devices (unless allowed), or with nothing to compare
+            that a threshold is about: such a check would pass whatever happened.
+    """
+    warnings = _differing_witnesses(old, new)
+    if (differing := _different_device(old, new)) and not allow_different_devices:
+        raise SkaprofError(f"{differing}: expected one device; to compare all the same: --allow-different-devices")
+    without = ("device",) if allow_different_devices else ()
+    before, after = (_indexed(saved, without, warnings) for saved in (old, new))
+    metrics = list(dict.fromkeys((*_ALWAYS, *(t.metric for t in thresholds if t.metric not in ONE_SIDED))))
+    found: list[Comparison] = []
+    baselines = baselines_of(old.rows), baselines_of(new.rows)
+    for key, row in before.items():
+        if key not in after:
+            found.append(Comparison(row, None, "missing", reason=f"only in {shown_path(old.path)}"))
+            continue
+        found += _compare_rows(row, after[key], metrics, baselines)
+    found += [
+        Comparison(row, None, "added", reason=f"only in {shown_path(new.path)}")
+        for key, row in after.items()
+        if key not in before
+    ]
+    matched = len(before.keys() & after.keys())
+    _require_subjects(thresholds, found, matched)
+    judged = tuple(comparison._replace(broken=_broken(comparison, thresholds)) for comparison in found)
+    return Compared(judged, matched, tuple(warnings))
+
+
+def _compare_rows(
+    old: Row, new: Row, metrics: Iterable[str], baselines: tuple[Sequence[Row], Sequence[Row]]
+) -> list[Comparison]:
+    found = []
+    for metric in metrics:
+        before, after = figure(old, metric, baselines[0]), figure(new, metric, baselines[1])
+        if before is None and after is None:
+            continue
+        if before is None or after is None:
+            reason = (new if after is None else old).get("error")
+            found.append(Comparison(new, metric, "lost" if after is None else "gained", before, after, reason))
+        elif metric not in TIMED_KEYS:
+            change = "same" if before == after else "more" if after.value > before.value else "less"
+            found.append(Comparison(new, metric, change, before, after))
+        else:
+            found.append(_compare_times(old, new, metric, before, after))
+    return found
+
+
+def _compare_times(old: Row, new: Row, metric: str, before: Bounds, after: Bounds) -> Comparison:
+    """The rule for two runs apart in time: different only where the widened intervals do not overlap."""
+    if not before.apart_from(after):
+        return Comparison(new, metric, "same" if before == after else "overlapping", before, after)
+    if reason := why_unsound(old) or why_unsound(new):
+        return Comparison(new, metric, "undecided", before, after, reason)
+    slower = (after.value > before.value) == (metric == "median_ms")
+    return Comparison(new, metric, "slower" if slower else "faster", before, after)
+
+
+def _broken(comparison: Comparison, thresholds: Iterable[Threshold]) -> tuple[Threshold, ...]:
+    return tuple(threshold for threshold in thresholds if _breaks(comparison, threshold))
+
+
+def _breaks(comparison: Comparison, threshold: Threshold) -> bool:
+    if comparison.metric is None:
+        return threshold.metric == comparison.change
+    if comparison.metric != threshold.metric or comparison.change in ("overlapping", "undecided", "gained"):
+        return False
+    if comparison.old is None or comparison.new is None:
+        return True  # a figure was lost
+    if comparison.metric in TIMED_KEYS and comparison.change == "same":
+        return False
+    return threshold.is_broken_by(comparison.old.value, comparison.new.value)
+
+
+def _require_subjects(thresholds: Iterable[Threshold], found: Sequence[Comparison], matched: int) -> None:
+    figures = {comparison.metric for comparison in found}
+    for threshold in thresholds:
+        if threshold.metric in ONE_SIDED or threshold.metric in figures:
+            continue
+        why = "no row has that figure" if matched else "no row is in both"
+        raise SkaprofError(f"--fail-on: {shown(threshold.text)} compares nothing in these files: {why}")
+
+
+def _indexed(saved: SavedResults, without: Sequence[str], warnings: list[str]) -> dict[tuple[Any, ...], Row]:
+    """The rows by what they are of. A row that stands twice counts as it stands last."""
+    rows: dict[tuple[Any, ...], Row] = {}
+    for row in saved.rows:
+        if "params" not in row or row.get("mixer") is None or None in [row.get(key) for key in _SIZES]:
+            raise SkaprofError(
+                f"{shown_path(saved.path)} holds no costs or times: expected results of flops or latency"
+            )
+        rows[identity(row, without)] = row
+    if repeated := len(saved.rows) - len(rows):
+        warnings.append(f"{shown_path(saved.path)}: {repeated:,} of its rows are repeated; the last of each counts")
+    if saved.warning:
+        warnings.append(saved.warning)
+    return rows
+
+
+def _different_device(old: SavedResults, new: SavedResults) -> str:
+    """How the devices differ that the files were measured on; empty where they do not, or nothing was measured."""
+    ours, theirs = old.environment, new.environment
+    keys = ("device", "cpu") if ours.get("device") == "cpu" else ("device",)
+    if "device" not in ours or "device" not in theirs:
+        return ""
+    differing = [key for key in keys if ours.get(key) != theirs.get(key)]
+    return ", ".join(_difference(key, old, new) for key in differing)
+
+
+def _differing_witnesses(old: SavedResults, new: SavedResults) -> list[str]:
+    """What else differs and may move a time: told, never refused, since a new version is often what is compared."""
+    if "device" not in old.environment or "device" not in new.environment:
+        return []
+    return [
+        f"times may differ for another reason: {_difference(key, old, new)}"
+        for key in _WITNESSES
+        if old.environment.get(key) != new.environment.get(key)
+    ]
+
+
+def _difference(key: str, old: SavedResults, new: SavedResults) -> str:
+    ours, theirs = shown(old.environment.get(key)), shown(new.environment.get(key))
+    return f"{shown_path(old.path)} was measured with {key} {ours}, {shown_path(new.path)} with {theirs}"

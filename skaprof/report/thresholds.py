@@ -1,0 +1,64 @@
+"""`--fail-on`: which change is a failure, such as `macs>0%`, `median_ms>5%`, `images_per_s<-5%` or `missing`."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from typing import NamedTuple
+
+from skaprof.errors import SkaprofError, bad_value
+from skaprof.report.claims.units import NUMBER, SUFFIXES, dimension_of, quantity
+from skaprof.report.measured import COUNT_KEYS, MEASURED_KEYS
+
+METRICS = (*COUNT_KEYS, *MEASURED_KEYS)
+ONE_SIDED = ("missing", "added")
+"""Rows that only the first file has, and only the second."""
+
+_OPERATORS: dict[str, Callable[[Fraction, Fraction], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_FORM = re.compile(rf"\s*(\w+)\s*(>=|<=|>|<)\s*([+-]?)\s*({NUMBER.pattern})\s*([A-Za-z%]*)\s*", re.ASCII)
+_EXPECTED = f"{' or '.join(ONE_SIDED)}, or a change such as 'macs>0%', 'median_ms>5%' or 'params>=1k'"
+
+
+class Threshold(NamedTuple):
+    """A change that is a failure: of `metric` by more, or less, than `limit`, a part of the old figure if `relative`.
+
+    For `missing` and `added`, which are about whole rows, `metric` is that word and the rest says nothing.
+    """
+
+    text: str
+    metric: str
+    sign: str = ">"
+    limit: Fraction = Fraction(0)
+    relative: bool = False
+
+    def is_broken_by(self, old: Fraction, new: Fraction) -> bool:
+        """Whether the change from `old` to `new` is a failure."""
+        limit = self.limit * abs(old) if self.relative else self.limit
+        return _OPERATORS[self.sign](new - old, limit)
+
+
+def parse_threshold(option: str, text: str) -> Threshold:
+    """The threshold that `text` names.
+
+    Raises:
+        SkaprofError: it names none: an unknown metric, operator or unit.
+    """
+    if text.strip() in ONE_SIDED:
+        return Threshold(text.strip(), text.strip())
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise bad_value(option, text, _EXPECTED, ONE_SIDED)
+    metric, sign, minus, digits, suffix = found.groups()
+    if metric not in METRICS:
+        raise bad_value(option, metric, f"one of {', '.join(METRICS)}", METRICS)
+    if suffix not in SUFFIXES or (suffix != "%" and SUFFIXES[suffix][1] not in (dimension_of(metric), (0, 0))):
+        raise SkaprofError(f"{option}: {suffix!r} is no unit of {metric}: expected %, k, M, G, T or its own unit")
+    value = quantity(digits, suffix).value
+    return Threshold(text.strip(), metric, sign, -value if minus == "-" else value, suffix == "%")

@@ -1,0 +1,183 @@
+"""Results files read back: the JSON envelope of any command, and the JSON lines that `skaprof latency` saves.
+
+The types of a row's values are those of `skaprof/schema.json`, so that whatever reads a file need not ask again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.results import SCHEMA_VERSION, schema
+
+Row = Mapping[str, Any]
+
+_EXPECTED = "expected what a skaprof command writes as JSON or JSON lines"
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SavedResults:
+    """A results file. `settings` is None where the command has none.
+
+    `good_bytes` is how much of the file could be read; where its last line was cut off, `warning` says so, else None.
+    """
+
+    path: str
+    schema_version: int
+    command: str
+    environment: Mapping[str, Any]
+    settings: Mapping[str, Any] | None
+    rows: tuple[Row, ...]
+    good_bytes: int
+    warning: str | None = None
+
+
+def read_results(path: str | Path, option: str) -> SavedResults:
+    """The results in a file, JSON or JSON lines as its content says; a cut last line of the latter is tolerated.
+
+    Raises:
+        SkaprofError: it cannot be read, is no results file, is damaged, or is of another schema version. The message
+            starts with `option` and names the file, and the line where there is one.
+    """
+    return _Reader(str(path), option).read()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    path: str
+    option: str
+
+    def read(self) -> SavedResults:
+        data = self._bytes()
+        if not data.strip():
+            raise self._error(f"is empty: {_EXPECTED}")
+        first, *_ = lines = data.splitlines(keepends=True)
+        head = _parsed(first)
+        if isinstance(head, dict) and "rows" not in head:
+            return self._from_lines(head, lines)
+        document = self._document(data)
+        if not isinstance(document, dict) or not isinstance(document.get("rows"), list):
+            raise self._error(f"has no rows: {_EXPECTED}")
+        rows = ((f"row {number}", row) for number, row in enumerate(document["rows"], start=1))
+        return self._results(document, rows, len(data))
+
+    def _bytes(self) -> bytes:
+        try:
+            return Path(self.path).read_bytes()
+        except OSError as error:
+            raise self._error(f"cannot be read: {error.strerror}") from None
+        except ValueError:  # a name with a null byte in it
+            raise self._error("cannot be read: expected a file name") from None
+
+    def _document(self, data: bytes) -> Any:
+        try:
+            return json.loads(data.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise self._error(f"is damaged in line {line}: expected UTF-8 text") from None
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            raise self._error(f"is damaged in {where}: expected JSON ({error.msg})") from None
+        except (ValueError, RecursionError):  # a number of thousands of digits, thousands of brackets
+            raise self._error(f"cannot be read as JSON: {_EXPECTED}") from None
+
+    def _from_lines(self, head: dict[str, Any], lines: Sequence[bytes]) -> SavedResults:
+        rows: list[tuple[str, Any]] = []
+        good, warning = len(lines[0]), None
+        for number, line in enumerate(lines[1:], start=2):
+            row = _parsed(line) if line.endswith(b"\n") else None
+            if row is None and number == len(lines):
+                warning = f"{shown_path(self.path)}: its last line, {number}, was cut off and is left out"
+                break
+            if row is None:
+                raise self._error(f"is damaged in line {number}: expected a JSON object")
+            rows.append((f"line {number}", row))
+            good += len(line)
+        return self._results(head, iter(rows), good, warning)
+
+    def _results(
+        self, head: Mapping[str, Any], rows: Iterator[tuple[str, Any]], good: int, warning: str | None = None
+    ) -> SavedResults:
+        version = head.get("schema_version")
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise self._error(f"has no schema_version: {_EXPECTED}")
+        if version != SCHEMA_VERSION:
+            raise self._error(f"has schema version {version}: expected {SCHEMA_VERSION}")
+        environment, settings = head.get("environment"), head.get("settings")
+        if not isinstance(head.get("command"), str) or not isinstance(environment, dict):
+            raise self._error(f"has no command or environment: {_EXPECTED}")
+        if not isinstance(settings, dict | None):
+            raise self._error("has settings that are no object")
+        checked = tuple(self._row(where, row) for where, row in rows)
+        return SavedResults(self.path, version, head["command"], environment, settings, checked, good, warning)
+
+    def _row(self, where: str, row: Any) -> Row:
+        if not isinstance(row, dict):
+            raise self._error(f"{where}: expected a JSON object")
+        for key, value in row.items():
+            if not all(map(_is_finite, value if isinstance(value, list) else (value,))):
+                raise self._error(f"{where}: {shown(key)} is not finite: expected a number or null")
+            expected = _expected(key)
+            if expected is not None and not _fits(value, expected):
+                raise self._error(f"{where}: {key} is {shown(value)}: expected {expected}")
+        return row
+
+    def _error(self, what: str) -> SkaprofError:
+        return SkaprofError(f"{self.option}: {shown_path(self.path)} {what}")
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The line's JSON object; None for anything else."""
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+class _Expected(NamedTuple):
+    """What the value of a key may be, after the schema."""
+
+    types: tuple[str, ...]
+    minimum: int | None
+
+    def __str__(self) -> str:
+        limit = "" if self.minimum is None else f" of {self.minimum} or more"
+        return f"{' or '.join(self.types)}{limit}"
+
+
+@cache
+def _expected(key: str) -> _Expected | None:
+    """What the schema says of a row's key, None for one it does not know; a choice of words is text or null."""
+    known = schema()["$defs"]["row"]["properties"].get(key)
+    if known is None:
+        return None
+    types = known.get("type", ["string", "null"])
+    return _Expected((types,) if isinstance(types, str) else tuple(types), known.get("minimum"))
+
+
+def _fits(value: Any, expected: _Expected) -> bool:
+    if isinstance(value, bool):
+        return "boolean" in expected.types
+    if isinstance(value, int | float) and expected.minimum is not None and value < expected.minimum:
+        return False
+    return any(isinstance(value, _TYPES[name]) for name in expected.types)
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or isfinite(value)

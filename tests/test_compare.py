@@ -1,0 +1,311 @@
+"""Two saved runs compared: counts exactly, times by intervals, and every way a check may not pass by accident."""
+
+from __future__ import annotations
+
+import copy
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Run, require_golden
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skaprof.errors import SkaprofError
+from skaprof.model.plan import SizeGrid, make_plan
+from skaprof.model.rows import cost_row
+from skaprof.model.spec import parse_mixer
+from skaprof.report.compare import compare
+from skaprof.report.measured import Bounds, figure, noise, why_unsound
+from skaprof.report.thresholds import METRICS, parse_threshold
+from skaprof.saved import SavedResults
+
+Row = dict[str, Any]
+
+MEASURED = [json.loads(line) for line in (ROOT / "reports/cpu/stage-7x7-d512-train.jsonl").read_text().splitlines()[1:]]
+
+
+def costs(*mixers: str, tokens: tuple[tuple[int, int], ...] = ((14, 14),)) -> list[Row]:
+    plan = make_plan([parse_mixer(mixer) for mixer in mixers], SizeGrid(sides=tokens))
+    return [cost_row(variant, workload).as_dict() for variant, workload, *_ in plan.rows()]
+
+
+def saved(rows: list[Row], path: str = "x.json", **environment: Any) -> SavedResults:
+    return SavedResults(path, 1, "skaprof", environment, None, tuple(rows), 0)
+
+
+def timed(factor: float = 1.0, **changes: Any) -> Row:
+    """A measured row of ska whose time is `factor` times that of the committed run."""
+    row = copy.deepcopy(next(row for row in MEASURED if row["mixer"] == "ska" and row["implementation"] == "eager"))
+    for key in ("median_ms", "ci_low_ms", "ci_high_ms"):
+        row[key] *= factor
+    for key in ("images_per_s", "tflops"):
+        row[key] /= factor
+    return {**row, "aa_low": 1.0, "aa_high": 1.0, **changes}
+
+
+def found(old: list[Row], new: list[Row], *fail_on: str, **options: Any) -> dict[tuple[str, str | None], str]:
+    """The change of each figure, by mixer and key, FAILED added where it breaks a threshold."""
+    thresholds = [parse_threshold("--fail-on", text) for text in fail_on]
+    compared = compare(saved(old, "old.json"), saved(new, "new.json"), thresholds, **options)
+    return {
+        (comparison.row["mixer"], comparison.metric): comparison.change + (" FAILED" if comparison.broken else "")
+        for comparison in compared.comparisons
+        if comparison.changed or comparison.broken
+    }
+
+
+mixers = st.lists(st.sampled_from(("mhsa", "ska", "cska", "linear", "pooling")), min_size=1, max_size=4, unique=True)
+sides = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=3, unique=True)
+
+
+@given(mixers, sides)
+def test_a_run_is_like_itself_and_fails_nothing(names: list[str], tokens: list[tuple[int, int]]) -> None:
+    rows = costs(*names, tokens=tuple(tokens))
+    assert found(rows, rows, "macs>0%", "macs<0%", "params>0", "missing", "added") == {}
+
+
+def test_a_measured_run_is_like_itself() -> None:
+    assert found(MEASURED, MEASURED, "median_ms>0%", "images_per_s<0%", "missing") == {}
+
+
+@given(mixers, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(names: list[str], random: Any) -> None:
+    rows = costs(*names)
+    shuffled = random.sample(rows, len(rows))
+    assert found(rows, shuffled, "macs>0%", "missing", "added") == {}
+
+
+@given(st.sampled_from(("params", "macs", "traffic_bytes")), st.integers(-50, 50))
+def test_a_count_changes_by_one_or_not_at_all(metric: str, by: int) -> None:
+    old = costs("ska")
+    new = [{**old[0], metric: old[0][metric] + by}]
+    change = {} if by == 0 else {("ska", metric): "more FAILED" if by > 0 else "less"}
+    assert found(old, new, f"{metric}>0%") == change
+
+
+def test_rows_on_one_side_are_listed_and_fail_only_where_asked() -> None:
+    old, new = costs("mhsa", "ska"), costs("mhsa", "cska")
+    assert found(old, new) == {("ska", None): "missing", ("cska", None): "added"}
+    assert found(old, new, "missing") == {("ska", None): "missing FAILED", ("cska", None): "added"}
+    assert found(old, new, "added") == {("ska", None): "missing", ("cska", None): "added FAILED"}
+
+
+def test_a_row_that_stands_twice_counts_as_it_stands_last() -> None:
+    first, last = costs("ska")[0], {**costs("ska")[0], "macs": 7}
+    compared = compare(saved([first, last]), saved([last]))
+    assert not any(comparison.changed for comparison in compared.comparisons)
+    assert compared.warnings == ("'x.json': 1 of its rows are repeated; the last of each counts",)
+
+
+@pytest.mark.parametrize(
+    ("factor", "change"),
+    [(1.0, None), (1.02, None), (0.98, None), (1.2, "slower FAILED"), (0.8, "faster")],
+)
+def test_a_time_differs_only_where_the_intervals_lie_apart(factor: float, change: str | None) -> None:
+    changes = found([timed()], [timed(factor)], "median_ms>5%", "images_per_s<-5%")
+    expected = {} if change is None else {("ska", "median_ms"): change, ("ska", "images_per_s"): change}
+    assert changes == expected
+
+
+def test_each_interval_is_widened_by_its_own_control() -> None:
+    apart = {"median_ms": "slower"}
+    assert {key[1]: change for key, change in found([timed()], [timed(1.06)]).items()} == apart
+    assert found([timed(aa_low=0.97, aa_high=1.01)], [timed(1.06)]) == {}
+    assert found([timed()], [timed(1.06, aa_low=0.99, aa_high=1.03)]) == {}
+
+
+def test_the_control_is_the_rows_own_then_its_baselines_then_the_tolerance() -> None:
+    baseline = {**next(row for row in MEASURED if row["verdict"] == "baseline"), "ratio_low": 0.95}
+    row = {key: value for key, value in timed().items() if not key.startswith("aa_")}
+    assert noise({**row, "aa_low": 0.9, "aa_high": 1.02}, [baseline]) == pytest.approx(1 / 0.9)
+    assert noise(row, [baseline]) == pytest.approx(1 / baseline["ratio_low"])
+    assert noise(row, [{**baseline, "dim": 64}]) == 1 + row["tolerance"]
+    assert noise({}, []) == 1.0
+
+
+@given(st.floats(0.01, 100), st.floats(0, 0.2), st.floats(0, 0.2), st.floats(0.8, 1.0), st.floats(1.0, 1.2))
+def test_a_figure_lies_within_its_bounds(median: float, below: float, above: float, low: float, high: float) -> None:
+    row = {"batch": 3, "median_ms": median, "images_per_s": 3000 / median, "aa_low": low, "aa_high": high}
+    row |= {"ci_low_ms": median * (1 - below), "ci_high_ms": median * (1 + above)}
+    for metric in ("median_ms", "images_per_s"):
+        bounds = figure(row, metric, [])
+        assert bounds is not None
+        assert bounds.low <= bounds.value <= bounds.high
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"flags": ["throttled"]}, "flagged throttled"), ({"rounds": 2}, "2 rounds are too few: at least 8 are needed")],
+)
+def test_an_unsound_run_decides_nothing(changes: Row, reason: str) -> None:
+    assert why_unsound(timed(**changes)) == reason
+    assert found([timed()], [timed(1.5, **changes)], "median_ms>5%") == {("ska", "median_ms"): "undecided"}
+    assert found([timed(**changes)], [timed(1.5)], "median_ms>5%") == {("ska", "median_ms"): "undecided"}
+
+
+def test_a_figure_that_is_lost_fails_and_one_that_is_won_does_not() -> None:
+    gone = timed(median_ms=None, ci_low_ms=None, ci_high_ms=None, images_per_s=None, verdict="out-of-memory")
+    assert found([timed()], [gone], "median_ms>5%") == {("ska", "median_ms"): "lost FAILED"}
+    assert found([gone], [timed()], "median_ms>5%") == {("ska", "median_ms"): "gained"}
+    assert found([timed()], [gone], "macs>0%") == {("ska", "median_ms"): "lost"}
+
+
+def test_different_devices_are_refused_unless_allowed() -> None:
+    gpu = timed(1.5, device="NVIDIA H100")
+    old, new = saved([timed()], device="cpu", cpu="a"), saved([gpu], device="NVIDIA H100")
+    with pytest.raises(SkaprofError, match="--allow-different-devices"):
+        compare(old, new)
+    compared = compare(old, new, allow_different_devices=True)
+    assert compared.matched_rows == 1
+    with pytest.raises(SkaprofError, match=r"with cpu 'a'.* with 'b'"):
+        compare(old, saved([timed()], device="cpu", cpu="b"))
+
+
+def test_another_version_is_told_and_not_refused() -> None:
+    compared = compare(saved([timed()], device="cpu", torch="2.1"), saved([timed()], device="cpu", torch="2.2"))
+    assert compared.warnings == (
+        "times may differ for another reason: 'x.json' was measured with torch '2.1', 'x.json' with '2.2'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "breaks"),
+    [
+        ("macs>0%", 100, 101, True),
+        ("macs>0%", 0, 1, True),
+        ("macs>1%", 100, 101, False),
+        ("macs>=1%", 100, 101, True),
+        ("macs > 0.5 %", 100, 101, True),
+        ("macs<-5%", 100, 94, True),
+        ("macs<-5%", 100, 95, False),
+        ("macs<=-5%", 100, 95, True),
+        ("params>1k", 0, 1000, False),
+        ("params>=1k", 0, 1000, True),
+        ("weight_bytes>1KiB", 0, 1025, True),
+        ("median_ms>500us", 1, Fraction(8, 5), True),
+        ("median_ms>0.5ms", 1, Fraction(7, 5), False),
+    ],
+)
+def test_a_threshold_means_what_it_says(text: str, old: int, new: int, breaks: bool) -> None:
+    assert parse_threshold("--fail-on", text).is_broken_by(Fraction(old), Fraction(new)) is breaks
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_figure_can_be_watched(metric: str) -> None:
+    assert parse_threshold("--fail-on", f"{metric}>5%").metric == metric
+
+
+BAD_THRESHOLDS = [
+    ("mac>0%", "did you mean 'macs'"),
+    ("macs", "is not valid"),
+    ("macs>", "is not valid"),
+    ("macs=5%", "is not valid"),
+    ("macs>five", "is not valid"),
+    ("macs>5ms", "'ms' is no unit of macs"),
+    ("macs>5q", "'q' is no unit of macs"),
+    ("missin", "did you mean 'missing'"),
+    ("", "is not valid"),
+    ("macs>0%\x1b[31m", r"\x1b"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), BAD_THRESHOLDS)
+def test_a_threshold_that_means_nothing_is_refused(text: str, words: str) -> None:
+    with pytest.raises(SkaprofError) as caught:
+        parse_threshold("--fail-on", text)
+    assert words in caught.value.message
+    assert "\x1b" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(costs("ska"), costs("ska")), (costs("ska"), costs("mhsa")), ([timed()], costs("mhsa"))]
+)
+def test_a_threshold_about_nothing_in_the_files_is_refused(old: list[Row], new: list[Row]) -> None:
+    with pytest.raises(SkaprofError, match="compares nothing in these files"):
+        found(old, new, "median_ms>5%")
+
+
+@pytest.mark.parametrize("row", [{"name": "python", "value": "3"}, {"mixer": "ska", "params": 3}, {"params": 3}])
+def test_a_file_of_neither_costs_nor_times_is_refused(row: Row) -> None:
+    with pytest.raises(SkaprofError, match="holds no costs or times"):
+        compare(saved([row]), saved(costs("ska")))
+
+
+def test_bounds_apart() -> None:
+    one, other = Bounds(Fraction(1), Fraction(2), Fraction(3)), Bounds(Fraction(3), Fraction(4), Fraction(5))
+    assert not one.apart_from(other)
+    assert one.apart_from(other._replace(low=Fraction(31, 10)))
+
+
+def write(path: Path, rows: list[Row], **environment: Any) -> str:
+    document = {"schema_version": 1, "command": "skaprof", "environment": environment, "rows": rows}
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+def test_the_command_tells_what_changed_and_exits_1(skaprof: Run, tmp_path: Path) -> None:
+    old = write(tmp_path / "old.json", costs("mhsa", "ska"))
+    new = write(tmp_path / "new.json", [*costs("mhsa", "cska"), {**costs("ska")[0], "macs": 58_304_160}])
+    done = skaprof("compare", "old.json", "new.json", "--fail-on", "macs>0%", "--fail-on", "added", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    require_golden("compare", done.stdout)
+    assert skaprof("compare", old, new, "--fail-on", "macs>1%").returncode == 0
+    assert skaprof("compare", old, new).returncode == 0
+
+
+@pytest.mark.parametrize("format", ["json", "csv", "markdown"])
+def test_every_format_carries_the_changes_and_the_exit_code(skaprof: Run, tmp_path: Path, format: str) -> None:
+    old = write(tmp_path / "old.json", costs("ska"))
+    new = write(tmp_path / "new.json", [{**costs("ska")[0], "macs": 7}])
+    done = skaprof("compare", old, new, "--fail-on", "macs<0", "--format", format)
+    assert done.returncode == 1
+    told = "skaprof: --fail-on macs<0: failed 1 time, first ska (eager), 196 tokens, dim 256: macs 58,204,160 to 7 "
+    assert done.stderr == ("" if format == "markdown" else f"{told}(-100.00 %).\n")
+    assert "58204160" in done.stdout.replace(",", "") if format != "csv" else "macs,less,58204160,7," in done.stdout
+
+
+def test_unchanged_files_are_one_sentence(skaprof: Run, tmp_path: Path) -> None:
+    old = write(tmp_path / "old.json", costs("ska", "mhsa"))
+    assert skaprof("compare", old, old).stdout == "2 rows compared: nothing changed.\n"
+    assert skaprof("compare", old, old, "-f", "markdown").stdout == "- 2 rows compared: nothing changed.\n"
+    assert "58,204,160" in skaprof("compare", old, old, "--all").stdout
+
+
+HOSTILE = "ska|<b>`\n\r\x1b[31m"
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "csv", "json"])
+def test_hostile_names_stay_text(skaprof: Run, tmp_path: Path, format: str) -> None:
+    hostile = {**costs("ska")[0], "mixer": HOSTILE, "device": HOSTILE, "timing": "hot"}
+    old = write(tmp_path / "old.json", [hostile])
+    new = write(tmp_path / "new.json", [{**hostile, "macs": 7}])
+    done = skaprof("compare", old, new, "--fail-on", "macs<0", "--format", format)
+    assert done.returncode == 1
+    if format in ("table", "markdown"):
+        assert "\x1b" not in done.stdout + done.stderr
+        assert done.stdout.count("\n") <= 8
+    if format == "markdown":
+        assert "<b>" not in done.stdout
+        assert "ska|" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nowhere.json", "{new}"), "OLD: 'nowhere.json' cannot be read"),
+        (("{new}", "nowhere.json"), "NEW: 'nowhere.json' cannot be read"),
+        (("{new}", "{new}", "--fail-on", "mac>0"), "did you mean 'macs'"),
+        (("{new}", "{new}", "--format", "bmf"), "--format: 'bmf'"),
+        (("{new}", "{new}", "--output", "/nowhere/x.json"), "'/nowhere' does not"),
+        (("{new}",), "Missing argument 'NEW'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(skaprof: Run, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    new = write(tmp_path / "new.json", costs("ska"))
+    done = skaprof("compare", *(word.format(new=new) for word in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1

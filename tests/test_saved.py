@@ -1,0 +1,116 @@
+"""Results files read back: what is ours is read whole, anything else is refused in one line that names the place."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skaprof.errors import SkaprofError
+from skaprof.report.formats import to_json
+from skaprof.saved import read_results
+
+HEAD: dict[str, Any] = {"schema_version": 1, "command": "skaprof latency", "environment": {"device": "cpu"}}
+ROW = {"mixer": "ska", "macs": 5, "median_ms": 0.5}
+
+
+def lines(*rows: dict[str, Any], **head: Any) -> str:
+    return "".join(json.dumps(document) + "\n" for document in ({**HEAD, "settings": {"tf32": False}, **head}, *rows))
+
+
+def envelope(*rows: Any, **head: Any) -> str:
+    return json.dumps({**HEAD, "rows": list(rows), **head})
+
+
+def read(path: Path, text: str | bytes) -> Any:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_results(path, "--results")
+
+
+@given(st.lists(st.fixed_dictionaries({"mixer": st.text(), "macs": st.integers(0), "note": st.text()})))
+def test_what_a_command_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[Any]) -> None:
+    text = "".join(to_json("skaprof flops", {"python": "3"}, rows))
+    saved = read(tmp_path_factory.getbasetemp() / "costs.json", text)
+    assert (saved.command, dict(saved.environment), list(saved.rows)) == ("skaprof flops", {"python": "3"}, rows)
+    assert (saved.settings, saved.warning) == (None, None)
+
+
+def test_json_lines_are_read_with_their_settings(tmp_path: Path) -> None:
+    saved = read(tmp_path / "runs.jsonl", lines(ROW, ROW))
+    assert (len(saved.rows), saved.settings, saved.warning) == (2, {"tf32": False}, None)
+    assert saved.good_bytes == len(lines(ROW, ROW))
+
+
+def test_the_content_decides_not_the_ending(tmp_path: Path) -> None:
+    assert len(read(tmp_path / "runs.json", lines(ROW)).rows) == 1
+    assert len(read(tmp_path / "costs.jsonl", envelope(ROW)).rows) == 1
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_a_cut_last_line_is_told_and_left_out(tmp_path: Path, cut: int) -> None:
+    saved = read(tmp_path / "runs.jsonl", lines(ROW, ROW)[:-cut])
+    assert len(saved.rows) == 1
+    assert saved.good_bytes == len(lines(ROW))
+    assert "its last line, 3, was cut off and is left out" in saved.warning
+
+
+BAD = [
+    ("", "is empty"),
+    (" \n ", "is empty"),
+    ("[1, 2]", "has no rows"),
+    ("{}", "has no schema_version"),
+    ('{"ska": {"latency": {"value": 1}}}', "has no schema_version"),
+    ('{\n"rows": [,]}', "is damaged in line 2, column 10: expected JSON"),
+    (b'{\n"\xff": 1}', "is damaged in line 2: expected UTF-8"),
+    ("[" * 100_000, "cannot be read as JSON"),
+    (envelope(ROW, schema_version=2), "has schema version 2: expected 1"),
+    (envelope(ROW, schema_version=0), "has schema version 0: expected 1"),
+    (envelope(ROW, schema_version=True), "has no schema_version"),
+    (envelope(ROW, environment=[]), "has no command or environment"),
+    (envelope(ROW, command=None), "has no command or environment"),
+    (envelope(ROW, settings=5), "has settings that are no object"),
+    (envelope(ROW, rows={}), "has no rows"),
+    (envelope(ROW, 7), "row 2: expected a JSON object"),
+    (envelope({"median_ms": float("nan")}), "row 1: 'median_ms' is not finite"),
+    (envelope({"samples_ms": [1.0, float("inf")]}), "row 1: 'samples_ms' is not finite"),
+    (envelope(ROW).replace("0.5", "1e999"), "row 1: 'median_ms' is not finite"),
+    (envelope({"macs": "many"}), "row 1: macs is 'many': expected integer or null of 0 or more"),
+    (envelope({"macs": 1.5}), "row 1: macs is '1.5'"),
+    (envelope({"macs": True}), "row 1: macs is 'True'"),
+    (envelope({"median_ms": -1}), "row 1: median_ms is '-1'"),
+    (envelope({"mixer": ["ska"]}), "row 1: mixer is"),
+    (envelope({"mode": 5}), "row 1: mode is '5': expected string or null"),
+    (lines(ROW, {"macs": "many"}), "line 3: macs is 'many'"),
+    (lines(ROW) + "no\n" + lines(ROW), "is damaged in line 3: expected a JSON object"),
+    (lines(ROW, schema_version=9), "has schema version 9"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), BAD, ids=[words[:40] for _, words in BAD])
+def test_any_other_file_is_refused(tmp_path: Path, text: str | bytes, words: str) -> None:
+    with pytest.raises(SkaprofError) as caught:
+        read(tmp_path / "x\x1b[31m.json", text)
+    message = caught.value.message
+    assert message.startswith("--results: '")
+    assert words in message
+    assert "\n" not in message
+    assert "\x1b" not in message
+
+
+@pytest.mark.parametrize("path", ["", "nowhere.json", ".", "a\0b"])
+def test_a_file_that_cannot_be_read_is_named(path: str) -> None:
+    with pytest.raises(SkaprofError, match="cannot be read"):
+        read_results(path, "OLD")
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_end_in_anything_but_results_or_the_users_error(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    with contextlib.suppress(SkaprofError):
+        read(tmp_path_factory.getbasetemp() / "noise", data)

@@ -1,0 +1,123 @@
+"""The JSON Schema in the package describes what every command writes, and nothing is written that it does not name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Run
+from jsonschema import Draft202012Validator, ValidationError
+
+from skaprof.report.claims.judge import OUTCOMES
+from skaprof.report.latency import FLAG_WORDS
+from skaprof.results import METRICS, SCHEMA_VERSION, schema
+from skaprof.workload import DTYPE_BYTES, MODES, TIMINGS
+
+PROPERTIES = schema()["$defs"]["row"]["properties"]
+
+
+def require_valid(document: dict[str, Any]) -> None:
+    Draft202012Validator(schema()).validate(document)
+    unnamed = {key for row in document["rows"] for key in row} - set(PROPERTIES)
+    assert unnamed == set(), "the schema allows keys it does not know; a command must not write any"
+
+
+def from_lines(text: str) -> dict[str, Any]:
+    head, *rows = map(json.loads, text.splitlines())
+    return {**head, "rows": rows}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("flops", "-m", "mhsa", "-m", "sepconv", "-m", "identity"),
+        ("flops", "--mode", "train", "--dtype", "bfloat16", "--implementation", "sdpa"),
+        ("flops", "--per-op"),
+        ("flops", "--verify"),
+        ("flops", "--verify", "--per-op", "-m", "cska"),
+        ("flops", "--baseline", "mhsa"),
+        ("flops", "--formula"),
+        ("flops", "--tokens", "1:2000"),
+        ("env",),
+        ("check", str(ROOT / "claims" / "paper.toml")),
+    ],
+    ids=" ".join,
+)
+def test_the_output_of_every_command_is_valid(skaprof: Run, arguments: tuple[str, ...]) -> None:
+    document = json.loads(skaprof(*arguments, "--format", "json").stdout)
+    assert document["rows"]
+    require_valid(document)
+
+
+def test_latency_is_valid_as_json_and_as_json_lines(skaprof: Run, tmp_path: Path) -> None:
+    fast = ("latency", "--device", "cpu", "--tokens", "9", "--dim", "16", "--max-seconds", "1", "--baseline", "mhsa")
+    mixers = ("-m", "mhsa", "-m", "pooling")  # pooling has no sdpa form: a row with an error and no figures
+    require_valid(json.loads(skaprof(*fast, *mixers, "--format", "json").stdout))
+    path = tmp_path / "runs.jsonl"
+    assert skaprof(*fast, *mixers, "--output", str(path)).returncode == 0
+    document = from_lines(path.read_text())
+    require_valid(document)
+    assert any(row["error"] for row in document["rows"])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reports").rglob("*.jsonl")), ids=lambda path: path.name)
+def test_committed_measurements_are_valid(path: Path) -> None:
+    require_valid(from_lines(path.read_text()))
+
+
+def test_compare_is_valid(skaprof: Run, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    skaprof("flops", "--output", str(old))
+    skaprof("flops", "-m", "mhsa", "-m", "linear", "--output", str(new))
+    require_valid(json.loads(skaprof("compare", str(old), str(new), "--all", "--format", "json").stdout))
+
+
+def test_rows_of_the_next_timing_engine_are_valid() -> None:
+    run = next((ROOT / "reports" / "cpu").glob("*.jsonl"))
+    document = from_lines(run.read_text())
+    for row in document["rows"]:
+        row.update(aa_low=0.99, aa_high=1.01, ratio_low=None, ratio_high=None, verdict="inconclusive")
+    require_valid(document)
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    document = from_lines(next((ROOT / "reports" / "cpu").glob("*.jsonl")).read_text())
+    document["rows"][0].update(changes)
+    return document
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"macs": 1.5},
+        {"macs": None, "verdict": "quick"},
+        {"mode": "backward"},
+        {"flags": ["sunny"]},
+        {"median_ms": "fast"},
+        {"heads": 0},
+        {"aa_low": 0.9},
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_invalid(changes: dict[str, Any]) -> None:
+    require_valid(broken())
+    with pytest.raises(ValidationError):
+        require_valid(broken(**changes))
+
+
+def test_a_row_of_no_command_is_invalid() -> None:
+    with pytest.raises(ValidationError):
+        require_valid({**broken(), "rows": [{"mixer": "ska"}]})
+
+
+def test_the_schema_is_one_and_speaks_the_words_of_the_program() -> None:
+    Draft202012Validator.check_schema(schema())
+    assert schema()["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+    assert set(PROPERTIES["flags"]["items"]["enum"]) == {"stable", *FLAG_WORDS}
+    assert PROPERTIES["outcome"]["enum"] == list(OUTCOMES)
+    assert set(PROPERTIES["mode"]["enum"]) == {*MODES, None}
+    assert set(PROPERTIES["dtype"]["enum"]) == {*DTYPE_BYTES, None}
+    assert set(PROPERTIES["timing"]["enum"]) == {*TIMINGS, None}
+    assert set(METRICS) <= set(schema()["$defs"]["cost_row"]["required"])
