@@ -45,11 +45,22 @@ def _formulas(rows: Sequence[Row]) -> Rendered:
 
 
 def _sizes(rows: Sequence[Row]) -> Rendered:
-    groups = words.size_groups(rows)
+    places = dict.fromkeys(map(_place, rows))
+    tables = "".join(_size_table([row for row in rows if _place(row) == place]) for place in places)
     eager = [row for row in rows if row["implementation"] == rows[0]["implementation"]]
-    findings = words.cheapest_sentences(eager, words.size_groups(eager))
+    findings = [*words.cheapest_sentences(eager, words.size_groups(eager)), *words.ratio_sentences(eager)]
     note = f"{words.CONVENTION} Ratios are over {rows[0]['baseline']}'s; bold is lowest at its size.\n"
-    return Rendered(f"{from_terminal(cost_table(rows, groups))}\n{note}", findings)
+    return Rendered(f"{tables}{note}", findings)
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    return row["height"], row["width"], row["dim"]
+
+
+def _size_table(rows: Sequence[Row]) -> str:
+    height, width, dim = _place(rows[0])
+    heading = f"### {height} x {width} tokens, dim {dim:,}"
+    return f"{heading}\n\n{from_terminal(cost_table(rows, words.size_groups(rows)))}\n"
 
 
 def _break_evens(rows: Sequence[Row]) -> Rendered:

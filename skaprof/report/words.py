@@ -67,6 +67,26 @@ def _cheapest_over(metric: str, rows: Sequence[Row], sizes: Sequence[Sequence[Ro
     return f"{'Least' if metric.endswith('bytes') else 'Fewest'} {_NOUNS[metric]}: {counts}."
 
 
+def ratio_sentences(rows: Sequence[Row]) -> list[str]:
+    """For each mixer but the baseline, at how many sizes it needs more MACs or parameters, and how many times as many.
+
+    `rows` have one form, mode and dtype, and the ratios of `skaprof.model.rows.ratios`.
+    """
+    sentences = []
+    for mixer in dict.fromkeys(row["mixer"] for row in rows if row["mixer"] != row["baseline"]):
+        own = [row for row in rows if row["mixer"] == mixer]
+        parts = []
+        for metric in ("macs", "params"):
+            ratios = [row[f"{metric}_ratio"] for row in own if row[f"{metric}_ratio"] is not None]
+            if ratios:
+                more = sum(ratio > 1 for ratio in ratios)
+                spread = f"{min(ratios):.2f} to {max(ratios):.2f} times as many"
+                parts.append(f"more {_NOUNS[metric]} at {more:,} of {len(own):,} sizes ({spread})")
+        if parts:
+            sentences.append(f"Against {own[0]['baseline']}, {mixer} needs {' and '.join(parts)}.")
+    return sentences
+
+
 def _name(row: Row, rows: Sequence[Row]) -> str:
     """The mixer, with what tells its rows apart at one size: implementation, heads, kernel."""
     details = [str(row["implementation"])] if len({other["implementation"] for other in rows}) > 1 else []
