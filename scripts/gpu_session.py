@@ -1,8 +1,9 @@
-"""All GPU checks and reports in one go: python scripts/gpu_session.py [FOLDER]
+"""All GPU checks and reports in one go: python scripts/gpu_session.py [--runs FOLDER] [--report FOLDER]
 
-Compares the timer with others, times the paper's stage sizes, figure 3, all implementations and the ways of timing, and
-writes reports/<gpu name>/. It keeps to --budget seconds (520 unless told), the most important first; run it again and
-it goes on where it stopped. It changes no setting of the GPU. The last thing it prints is a short table. Needs PyTorch
+Compares the timer with others, times the paper's stage sizes, the heads of figure 3, all implementations and the ways
+of timing, and writes reports/<gpu name>/. It keeps to --budget seconds (520 unless told), the most important first; run
+it again with the same --runs and it goes on where it stopped (on another GPU of the same name, with the files that are
+not whole from the start). It changes no setting of the GPU. The last thing it prints is a short table. Needs PyTorch
 with CUDA; cuda-bench and triton are compared with where they are installed. `--device cpu` tries the script itself out.
 """
 
@@ -14,19 +15,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = (("56x56", 64), ("28x28", 128), ("14x14", 320), ("7x7", 512), ("14x14", 384), ("14x14", 768))
-"""Token grid and dim of CAFormer-S18's four stages, and of ViT-S and ViT-B."""
-FIGURE_SECONDS, TIMER_SECONDS, START_SECONDS = 40, 70, 8
+STAGES = (("28x28", 128), ("14x14", 320), ("7x7", 512), ("14x14", 384), ("14x14", 768), ("56x56", 64))
+"""Token grid and dim of CAFormer-S18's four stages, of ViT-S and of ViT-B; the largest last, since it takes longest."""
+TIMER_SECONDS, START_SECONDS, GRACE_SECONDS = 70, 8, 40
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command, the file it fills, and about how long it may take."""
+    """One `skaprof latency` run: the file it fills, about how long it may take, and how many rows are all of them."""
 
     name: str
     seconds: int
@@ -40,113 +41,139 @@ def latency(name: str, seconds: int, size: str, dim: int, *more: str) -> Step:
 
 def latency_steps(gpu: bool) -> list[Step]:
     """Everything to time, the most important first."""
-    dtypes = ("--dtype", "bfloat16,float32", *(["--tf32"] if gpu else []))
+    tf32 = ["--tf32"] if gpu else []
     batches = ("--batch", "1,32,128" if gpu else "1")
+    both = ("--dtype", "bfloat16,float32", "--mode", "forward,train", *tf32)
     half = ("--batch", "32" if gpu else "1", "--dtype", "bfloat16")
+    pinned = ("--implementation", "sdpa,sdpa-flash,sdpa-efficient,sdpa-cudnn,sdpa-math", "--baseline", "mhsa/sdpa")
+    other = ("--implementation", "eager,channels-last,compile")
     ways = ("cold", "hot", "graph", "graph-resident", "wall") if gpu else ("cold", "hot", "wall")
-    steps = [
-        latency(f"stage-{size}-d{dim}", 62, size, dim, *batches, *dtypes, "--mode", "forward,train")
-        for size, dim in STAGES
+    return [
+        *(latency(f"stage-{size}-d{dim}", 58, size, dim, *batches, *both) for size, dim in STAGES),
+        latency("heads", 35, "14x14", 384, "--heads", "1,2,4,8,16,32", "--batch", "8", "--implementation", "sdpa"),
+        *(latency(f"backends-{size}-d{dim}", 25, size, dim, *half, *pinned) for size, dim in STAGES),
+        *(latency(f"timing-{way}", 20, "14x14", 384, *half, "--timing", way) for way in ways),
+        *(latency(f"compiled-{size}-d{dim}", 60, size, dim, *half, *other) for size, dim in STAGES),
     ]
-    steps += [
-        latency(f"implementations-{size}-d{dim}", 70, size, dim, *half, "--implementation", "all", "--mode", modes)
-        for (size, dim), modes in zip(reversed(STAGES), ("forward,train", *["forward"] * 5), strict=True)
-    ]
-    steps += [latency(f"timing-{way}", 20, "14x14", 384, *half, "--timing", way) for way in ways]
-    return steps
 
 
 class Session:
-    """A folder that fills, and the time that is left."""
+    """A folder of runs that fills, and the time that is left."""
 
-    def __init__(self, folder: Path, device: str, budget: float) -> None:
-        self.folder, self.device = folder, device
+    def __init__(self, runs: Path, device: str, budget: float) -> None:
+        self.runs, self.device = runs, device
         self.end = time.monotonic() + budget
         self.said: list[tuple[str, str]] = []
+        self.gpu = identity(device)
 
     @property
     def left(self) -> float:
         """Seconds of the budget that are left."""
         return self.end - time.monotonic()
 
-    def step(self, name: str, seconds: float, run: Callable[[float], str]) -> None:
-        """Run it if there is time for it, and note what it said."""
-        if self.left < START_SECONDS + seconds / 4:
-            self.said.append((name, "no time left: run the script again"))
+    def has_time(self, name: str, seconds: float) -> bool:
+        """Whether to start this; if not, that is noted."""
+        if self.left >= START_SECONDS + seconds / 4:
+            print(f"{name}, {self.left:.0f} s left", flush=True)
+            return True
+        self.said.append((name, "no time left: run the script again"))
+        return False
+
+    def check_timers(self) -> None:
+        """The comparison with other timers, once."""
+        path = self.runs / "timers.json"
+        if path.exists() or not self.has_time("timers", TIMER_SECONDS):
             return
-        print(f"{name}, {self.left:.0f} s left", flush=True)
-        self.said.append((name, run(min(seconds, self.left - START_SECONDS))))
+        arguments = ("scripts/check_timers.py", "--device", self.device, "--output", str(path))
+        failed = run(TIMER_SECONDS + GRACE_SECONDS, *arguments)
+        self.said.append(("timers", failed or "all hold"))
 
     def latency(self, step: Step) -> None:
-        """Fill the step's file, or go on with it."""
-        path = self.folder / f"{step.name}.jsonl"
-        where = ("--resume" if path.exists() else "--output", str(path))
+        """Fill the step's file, go on with it, or leave it where it is whole."""
+        path = self.runs / f"{step.name}.jsonl"
+        head, rows = saved(path)
+        if head.get("whole") or not self.has_time(step.name, step.seconds):
+            return
+        here = head and head["environment"].get("gpu_uuid") == self.gpu.get("uuid")
+        seconds = min(step.seconds, self.left - START_SECONDS)
+        limit = ("--max-seconds", f"{seconds:.0f}", "--device", self.device, "--format", "csv")
+        where = ("--resume" if here else "--output", str(path))
+        failed = run(seconds + GRACE_SECONDS, "-m", "skaprof", "latency", *step.arguments, *limit, *where)
+        _, rows = saved(path)
+        self.said.append((step.name, f"{failed} {summary(rows)}".strip()))
 
-        def run(seconds: float) -> str:
-            limit = ("--max-seconds", f"{seconds:.0f}", "--device", self.device)
-            failed = skaprof("latency", *step.arguments, *limit, *where, "--format", "csv")
-            return failed or summary(path)
-
-        self.step(step.name, step.seconds, run)
-
-
-def skaprof(*arguments: str) -> str:
-    """Run the program; the last line it said if it failed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "skaprof", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return f"exit {done.returncode}: {done.stderr.strip().splitlines()[-1:]}" if done.returncode else ""
+    def report(self, folder: Path) -> str:
+        """The report of all runs so far."""
+        files = sorted(path for path in self.runs.glob("*.jsonl") if saved(path)[1])
+        if not files:
+            return "nothing was measured"
+        named = [option for path in files for option in ("--latency", str(path))]
+        failed = run(120, "-m", "skaprof", "report", "--force", "--output", str(folder), *named)
+        return failed or f"written to {folder}"
 
 
-def summary(path: Path) -> str:
-    """How many rows of a file came out how."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()[1:]]
+def run(seconds: float, *arguments: str) -> str:
+    """Run a Python program; what went wrong if something did."""
+    try:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        return f"stopped after {seconds:.0f} s;"
+    if arguments[0].endswith(".py"):
+        print(done.stdout, flush=True)
+    words = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no message"]
+    return f"exit {done.returncode}: {words[-1]};" if done.returncode else ""
+
+
+def saved(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A file's header and rows; `whole` in the header says that no row of it waits to be measured again."""
+    try:
+        head, *rows = map(json.loads, path.read_text().splitlines())
+    except (OSError, ValueError):
+        return {}, []
+    ended = [row for row in rows if "few-rounds" not in row["flags"]]
+    return {**head, "whole": bool(rows) and len(ended) == len(rows) and head.get("rows") == len(rows)}, rows
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
+    """How many rows came out how."""
     verdicts = Counter(row["verdict"] for row in rows)
     flags = Counter(flag for row in rows for flag in row["flags"])
     return "; ".join(", ".join(f"{count} {name}" for name, count in found.most_common()) for found in (verdicts, flags))
 
 
-def gpu_name(device: str) -> str:
-    """The folder's name: that of the device."""
+def identity(device: str) -> dict[str, str]:
+    """Name and UUID of the GPU, asked in a process of its own: this one must not hold the GPU."""
     if device == "cpu":
-        return "cpu"
-    import torch
-
-    if not torch.cuda.is_available():
+        return {"name": "cpu"}
+    program = (
+        "import json, torch; p = torch.cuda.get_device_properties(0); "
+        "print(json.dumps({'name': p.name, 'uuid': str(p.uuid)}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    if done.returncode:
         sys.exit("gpu_session: needs a CUDA GPU; --device cpu tries the script out")
-    return torch.cuda.get_device_name(0).lower().replace(" ", "-")
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="default: reports/<gpu name>")
+    parser.add_argument("--runs", type=Path, help="raw results; default: runs/<gpu name>")
+    parser.add_argument("--report", type=Path, help="the report's folder; default: reports/<gpu name>")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--budget", type=float, default=520, metavar="SECONDS")
     arguments = parser.parse_args()
-    folder: Path = (arguments.folder or ROOT / "reports" / gpu_name(arguments.device)).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    session = Session(folder, arguments.device, arguments.budget)
-    steps = latency_steps(gpu=arguments.device == "cuda")
-
-    def timers(seconds: float) -> str:
-        program = [sys.executable, str(ROOT / "scripts" / "check_timers.py"), "--device", arguments.device]
-        done = subprocess.run([*program, "--output", str(folder / "timers.json")], cwd=ROOT, check=False)
-        return "all hold" if done.returncode == 0 else "NOT all hold"
-
-    def figure(seconds: float) -> str:
-        files = [option for suffix in ("png", "svg") for option in ("--output", str(folder / f"figure3.{suffix}"))]
-        return skaprof("figure", "3", "--device", arguments.device, *files) or "drawn"
-
-    if not (folder / "timers.json").exists():
-        session.step("timers", TIMER_SECONDS, timers)
-    for step in steps[: len(STAGES)]:
+    name = identity(arguments.device)["name"].lower().replace(" ", "-")
+    runs: Path = (arguments.runs or ROOT / "runs" / name).resolve()
+    report: Path = (arguments.report or ROOT / "reports" / name).resolve()
+    runs.mkdir(parents=True, exist_ok=True)
+    session = Session(runs, arguments.device, arguments.budget)
+    session.check_timers()
+    for step in latency_steps(gpu=arguments.device == "cuda"):
         session.latency(step)
-    if not (folder / "figure3.svg").exists():
-        session.step("figure 3", FIGURE_SECONDS, figure)
-    for step in steps[len(STAGES) :]:
-        session.latency(step)
-    skaprof("env", "--format", "json", "--output", str(folder / "environment.json"))
-    subprocess.run([sys.executable, str(ROOT / "scripts" / "latency_report.py"), str(folder)], cwd=ROOT, check=False)
+    session.said.append(("report", session.report(report)))
     width = max(len(name) for name, _ in session.said)
     print("\n".join(f"{name:{width}}  {said}" for name, said in session.said))
 

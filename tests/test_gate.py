@@ -14,10 +14,12 @@ from skaprof.bench import contenders, gate, graphs
 from skaprof.bench.contenders import UnsupportedError, build
 from skaprof.bench.gate import WrongOutputError, check_output
 from skaprof.bench.graphs import capture, replayed_follows_input
+from skaprof.bench.kernels import attention_backend, split_at_waits
 from skaprof.errors import SkaprofError
 from skaprof.model.plan import Variant
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
+from skaprof.nn.layers import UnfoldedQueries
 from skaprof.workload import Workload
 
 
@@ -135,6 +137,7 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
     monkeypatch.setattr(graphs.torch.cuda, "CUDAGraph", lambda: ReplayedCalls(calls))
     monkeypatch.setattr(graphs.torch.cuda, "Stream", Stream)
     monkeypatch.setattr(graphs.torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(graphs.torch.cuda, "set_stream", lambda stream: None)
     for name in ("stream", "graph"):
         monkeypatch.setattr(graphs.torch.cuda, name, entered)
     return calls
@@ -190,6 +193,32 @@ def test_a_graph_is_checked_under_its_pinned_backend(captured: list[Callable[[],
     capture(module, module, torch.randn(8), 100, pinned, rotate_weights=False)
 
 
+def test_inputs_so_small_that_a_graph_would_need_too_many_are_refused(captured: list[Callable[[], None]]) -> None:
+    module = Recording(captured)
+    with pytest.raises(RuntimeError, match="calls would be needed"):
+        capture(module, module, torch.randn(8), 2**30, nullcontext, rotate_weights=False)
+
+
+def test_kernels_are_told_apart_by_the_waits_between_calls() -> None:
+    wait = "spin_kernel(long)"
+    names = [wait, wait, wait, "gemm", "softmax", "gemm", wait, wait, "gemm"]
+    assert split_at_waits(names, 3) == [("gemm", "softmax"), (), ("gemm",)]
+    assert split_at_waits(names[3:], 3) == [(), (), ()]
+    assert attention_backend(()) == ""
+    assert attention_backend(("flash_fwd_kernel",)) == "flash"
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5])
+def test_windows_for_cuda_are_the_columns_of_unfold(kernel_size: int) -> None:
+    unfold = UnfoldedQueries(2, kernel_size, 8)
+    query_map = torch.randn(3, 10, 4, 6, requires_grad=True)
+    columns, windows = unfold._columns(query_map), unfold._windows(query_map)
+    assert torch.equal(columns, windows)
+    gradient = torch.randn_like(columns)
+    found = [torch.autograd.grad(patches, query_map, gradient)[0] for patches in (columns, windows)]
+    torch.testing.assert_close(*found)
+
+
 @pytest.mark.parametrize(
     ("error", "becomes"),
     [
@@ -202,11 +231,11 @@ def test_a_graph_is_checked_under_its_pinned_backend(captured: list[Callable[[],
     ],
 )
 def test_errors_become_what_they_mean(error: Exception, becomes: type[Exception]) -> None:
-    with pytest.raises(becomes), contenders._explained("cpu"):
+    with pytest.raises(becomes), contenders.explained("cpu"):
         raise error
 
 
 def test_a_lost_gpu_ends_the_run_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contenders, "_context_is_lost", lambda: True)
-    with pytest.raises(SkaprofError, match="--isolate"), contenders._explained("cuda"):
+    with pytest.raises(SkaprofError, match="--isolate"), contenders.explained("cuda"):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")

@@ -45,6 +45,7 @@ def test_without_time_every_step_says_to_run_again(tmp_path: Path) -> None:
     [
         ({"check": "cuda-bench", "ours_ms": 1.0, "other_ms": 1.05, "off": 0.048, "holds": False}, "DOES NOT HOLD"),
         ({"check": "cuda-bench", "ours_ms": 1.0, "other_ms": None, "off": None, "holds": None}, "not measured"),
+        ({"check": "two runs", "ours_ms": None, "other_ms": 1.0, "off": None, "holds": None}, "no median of ours"),
         ({"check": "A/A", "found": "same", "flags": ["stable"], "holds": True}, "A/A is same (stable): holds"),
     ],
 )

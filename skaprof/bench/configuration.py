@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import exp, inf
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 from skaprof.bench import statistics
-from skaprof.bench.contenders import Built, UnsupportedError, build, first_line
+from skaprof.bench.contenders import Built, UnsupportedError, build, explained, first_line
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.cuda import CudaDevice
 from skaprof.bench.device import Device
 from skaprof.bench.engine import Comparison, Measurement, Record, Settings, measure
 from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.implementations import IMPLEMENTATIONS
-from skaprof.bench.memory import free_bytes, least_bytes
+from skaprof.bench.kernels import attention_backend
+from skaprof.bench.memory import free_bytes, least_bytes, release
 from skaprof.model.plan import Plan, Variant
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer
@@ -25,6 +27,7 @@ from skaprof.results import SIZE_KEYS
 from skaprof.workload import DTYPE_BYTES, Workload
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,13 @@ def open_device(name: str, siblings: int = 0) -> Device:
     return CudaDevice(int(index or 0), siblings) if kind == "cuda" else CpuDevice()
 
 
+class Failure(NamedTuple):
+    """What could not be measured: its verdict, and why."""
+
+    verdict: str
+    reason: str
+
+
 def measure_configuration(
     entries: list[Entry],
     options: Options,
@@ -100,36 +110,60 @@ def measure_configuration(
     tick: Callable[[int], None] = lambda rounds: None,
 ) -> list[Row]:
     """One row for each entry, in order; what cannot run here is a row that says why."""
-    rows: list[Row | None] = [None] * len(entries)
+    rows: dict[int, Row] = {}
     built: dict[int, Built] = {}
     for index, entry in enumerate(entries):
-        try:
-            built[index] = _build(entry, options, device)
-        except UnsupportedError as error:
-            rows[index] = failed_row(entry, device.name, options, "unsupported", str(error))
-        except WrongOutputError as error:
-            rows[index] = failed_row(entry, device.name, options, "wrong-output", str(error))
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            rows[index] = failed_row(entry, device.name, options, "out-of-memory", first_line(error))
+        found = _attempted(partial(_build, entry, options, device))
+        if isinstance(found, Failure):
+            rows[index] = failed_row(entry, device.name, options, *found)
+        else:
+            built[index] = found
     order = sorted(built, key=lambda index: not _is_baseline(entries[index], options))
     if order:
-        settings = Settings(
-            options.timing, options.tolerance, deadline=deadline, samples_per_block=options.samples_per_block
-        )
-        try:
-            found = measure(device, [built[index].contender for index in order], settings, tick)
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            for index in order:
-                rows[index] = failed_row(entries[index], device.name, options, "out-of-memory", first_line(error))
-        else:
-            baseline = built[order[0]].contender.label
-            for index, record, comparison, latency in zip(
-                order, found.records, found.comparisons, found.latencies, strict=True
-            ):
-                rows[index] = _measured(
-                    entries[index], built[index], record, comparison, latency, found, baseline, device, options
-                )
-    return [row for row in rows if row is not None]
+        rows |= _timed_rows(entries, {index: built[index] for index in order}, options, device, deadline, tick)
+    built.clear()
+    release(options.device)
+    return [rows[index] for index in range(len(entries))]
+
+
+def _timed_rows(
+    entries: list[Entry],
+    built: dict[int, Built],
+    options: Options,
+    device: Device,
+    deadline: float,
+    tick: Callable[[int], None],
+) -> dict[int, Row]:
+    """The rows of what was built, by index, the baseline first."""
+    settings = Settings(
+        options.timing, options.tolerance, deadline=deadline, samples_per_block=options.samples_per_block
+    )
+
+    def timed() -> Measurement:
+        with explained(options.device.partition(":")[0]):
+            return measure(device, [of_one.contender for of_one in built.values()], settings, tick)
+
+    found = _attempted(timed)
+    if isinstance(found, Failure):
+        return {index: failed_row(entries[index], device.name, options, *found) for index in built}
+    baseline = found.records[0].label
+    results = zip(built.items(), found.records, found.comparisons, found.latencies, strict=True)
+    return {
+        index: _measured(entries[index], of_one, record, comparison, latency, found, baseline, device, options)
+        for (index, of_one), record, comparison, latency in results
+    }
+
+
+def _attempted(make: Callable[[], T]) -> T | Failure:
+    """What `make` makes, or why it cannot be made here."""
+    try:
+        return make()
+    except UnsupportedError as error:
+        return Failure("unsupported", str(error))
+    except WrongOutputError as error:
+        return Failure("wrong-output", str(error))
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        return Failure("out-of-memory", first_line(error))
 
 
 def _is_baseline(entry: Entry, options: Options) -> bool:
@@ -238,11 +272,11 @@ def _measured(
         "tolerance": exp(widened) - 1,
         "images_per_s": entry.workload.batch / record.seconds,
         "tflops": head["flops"] / record.seconds / 1e12,
-        "cycles": round(record.seconds * found.clock) if found.clock else None,
+        "cycles": round(record.seconds * record.clock) if record.clock else None,
         "peak_memory_bytes": built.peak_memory_bytes,
         "checked_tokens": built.checked_tokens,
-        "backend": built.backend,
-        "kernels": list(built.kernels),
+        "backend": attention_backend(record.kernels) if IMPLEMENTATIONS[entry.implementation].form == "sdpa" else "",
+        "kernels": list(record.kernels),
         "outliers": statistics.outliers(record.samples),
         "off_clock_samples_ms": [sample * 1e3 for sample in record.off_clock_samples],
         "samples_ms": [sample * 1e3 for sample in record.samples],

@@ -14,7 +14,7 @@ from skaprof.bench import gate
 from skaprof.bench.device import Contender
 from skaprof.bench.graphs import CapturedCalls, capture
 from skaprof.bench.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
-from skaprof.bench.kernels import attention_backend, kernels_of
+from skaprof.bench.kernels import aten_ops
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.model.plan import Variant
 from skaprof.nn import TokenMixer, build_mixer
@@ -37,8 +37,6 @@ class Built:
     """A contender with what the report tells of it beside its times."""
 
     contender: Contender
-    kernels: tuple[str, ...]
-    backend: str
     peak_memory_bytes: int | None
     checked_tokens: int
 
@@ -87,7 +85,7 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
         raise bad_value("implementation", implementation, f"one of {', '.join(IMPLEMENTATIONS)}", IMPLEMENTATIONS)
     _require_possible(how, variant, w, timing)
     context = _context(how)
-    with _explained(device), context():
+    with explained(device), context():
         module, run_module = _module(how, variant, w, device)
         checked = gate.checkable(variant, w, device)
         if checked == w:
@@ -98,23 +96,17 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
         call = _call(run_module, module, variant, w, device)
         call()
         peak = _peak_memory(call, device)
-
-        def names() -> tuple[str, ...]:
-            with context():
-                return kernels_of(call, compiled=how.compiled)
-
-        kernels = names()
         graph = _graph(call, timing, cache_bytes, context)
     contender = Contender(
         f"{variant.spec.text} ({implementation})",
         graph or call,
         graph.calls if graph else 1,
-        lambda: str(names()),
+        lambda: aten_ops(call, compiled=how.compiled),
         graph.rotated_bytes if graph else 0,
-        context if not graph else nullcontext,
+        context,
+        call,
     )
-    backend = attention_backend(kernels) if how.form == "sdpa" else ""
-    return Built(contender, kernels, backend, peak, checked.tokens)
+    return Built(contender, peak, checked.tokens)
 
 
 def _require_possible(how: Implementation, variant: Variant, w: Workload, timing: str) -> None:
@@ -134,7 +126,7 @@ def _context(how: Implementation) -> Callable[[], AbstractContextManager[object]
 
 
 @contextmanager
-def _explained(device: str) -> Iterator[None]:
+def explained(device: str) -> Iterator[None]:
     """PyTorch's errors as ours: what does not fit, what cannot run here, and a GPU whose context is lost."""
     try:
         yield

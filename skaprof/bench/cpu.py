@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 
-from skaprof.bench.device import Conditions, garbage_collection_off
+from skaprof.bench.device import Conditions, Contender, garbage_collection_off
 
 _LARGEST_FLUSH = 256 * 2**20  # a shared server's last-level cache may be larger than what one core ever gets of it
 _PROBE_BYTES = 256 * 2**10
@@ -51,6 +52,13 @@ class CpuDevice:
 
     def conditions(self) -> Conditions:
         return Conditions()
+
+    def names(self, contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
+        found = []
+        for contender in contenders:
+            with contender.context():
+                found.append(contender.names())
+        return found
 
     def undisturbed(self) -> AbstractContextManager[None]:
         return garbage_collection_off()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import torch
 
-from skaprof.bench.device import Conditions, garbage_collection_off
+from skaprof.bench.device import Conditions, Contender, garbage_collection_off
+from skaprof.bench.kernels import gpu_kernels
 
 _THROTTLE_REASONS = {
     0x8: "hardware slowdown",
@@ -69,12 +71,16 @@ class CudaDevice:
         if self._management is None:
             return Conditions()
         nvml, handle = self._management
+        foreign = reasons = 0
         with suppress(nvml.NVMLError):
             # counted, not compared with our process id: inside a container NVML names the host's ids
             foreign = max(0, len(nvml.nvmlDeviceGetComputeRunningProcesses(handle)) - 1 - self.siblings)
+        with suppress(nvml.NVMLError):
             reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
-            return Conditions(foreign, tuple(words for bit, words in _THROTTLE_REASONS.items() if reasons & bit))
-        return Conditions()
+        return Conditions(foreign, tuple(words for bit, words in _THROTTLE_REASONS.items() if reasons & bit))
+
+    def names(self, contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
+        return gpu_kernels([(contender.call or contender.run, contender.context) for contender in contenders])
 
     def undisturbed(self) -> AbstractContextManager[None]:
         return garbage_collection_off()

@@ -7,7 +7,7 @@ known. Times are seconds, clocks hertz.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -66,6 +66,9 @@ class Device(Protocol):
     def conditions(self) -> Conditions:
         """What others do to the device now."""
 
+    def names(self, contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
+        """For each contender, the names of the kernels that one call runs, in order."""
+
     def undisturbed(self) -> AbstractContextManager[None]:
         """For the time of a block: no garbage collection on the host."""
 
@@ -86,14 +89,15 @@ def garbage_collection_off() -> Iterator[None]:
 class Contender:
     """One thing to time. `run` launches it once; one launch is `calls` calls (a graph of several, say).
 
-    `signature` names the kernels that one call runs. `rotated_bytes` is how much memory successive calls go through
-    before they come back to the same buffers. `context` is entered once around each block, not once a call: what it
-    costs to enter (choosing an attention backend, say) is not part of the call.
+    `call` is one call, where `run` is several; `names` what it runs, where no device can tell. `rotated_bytes` is how
+    much memory successive calls go through before they come back to the same buffers. `context` is entered once around
+    each block, not once a call: what it costs to enter (choosing an attention backend, say) is not part of the call.
     """
 
     label: str
     run: Callable[[], object]
     calls: int = 1
-    signature: Callable[[], str] = field(default=lambda: "")
+    names: Callable[[], tuple[str, ...]] = field(default=lambda: ())
     rotated_bytes: int = 0
     context: Callable[[], AbstractContextManager[object]] = nullcontext
+    call: Callable[[], object] | None = None

@@ -34,7 +34,7 @@ SHORTEST_REPEATED_SAMPLE = 50e-6
 SHORTEST_COLD_SAMPLE = 5e-6
 LEAST_SLEEP_CYCLES = 20_000
 MOST_SLEEP_CYCLES = 20_000_000
-WARM_WINDOW = 0.1
+WARM_WINDOW = 0.05
 WARM_AGREEMENT = 0.01
 LONGEST_WARM_UP = 5.0
 CLOCK_TOLERANCE = 0.02
@@ -44,8 +44,10 @@ CLOCK_READINGS = 5
 CACHE_PROOF = 1.1  # a probe read after a flush takes at least this much longer than one from the cache
 LEFT_OVER = 0.05  # share of a sample that may still run after its end was recorded
 BLOCK_SECONDS = 0.02
-FEWEST_SAMPLES, MOST_SAMPLES = 5, 20
-LONG_SAMPLE = 0.1  # one such sample a block is enough: the replicate is the round
+FEWEST_SAMPLES, MOST_SAMPLES = 3, 8
+LONG_SAMPLE = 0.02  # one such sample a block is enough: the replicate is the round
+MOST_REPEATS = 1000
+CLOCK_STEP = 1e-7  # no sample is shorter: events tick more coarsely, and a logarithm of zero helps nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Record:
     rounds: list[list[list[float]]] = field(default_factory=list)
     flags: set[str] = field(default_factory=set)
     off_clock_samples: list[float] = field(default_factory=list)
+    clock: float | None = None  # in Hz, at the end of the warm-up: what its blocks are held to
+    kernels: tuple[str, ...] = ()
     sleep_cycles: int = LEAST_SLEEP_CYCLES
     repeats: int = 1
     samples_per_block: int = FEWEST_SAMPLES
@@ -110,7 +114,7 @@ class Comparison:
 class Measurement:
     """All contenders of one run; `control` is the A/A interval of the baseline against itself.
 
-    `latencies` are intervals in seconds, None with too few rounds for one; `clock` is the device's at the start, in Hz.
+    `latencies` are intervals in seconds, None with too few rounds for one.
     """
 
     records: list[Record]
@@ -118,7 +122,6 @@ class Measurement:
     latencies: list[tuple[float, float] | None]
     control: Interval | None
     rounds: int
-    clock: float | None
 
 
 def measure(
@@ -137,14 +140,17 @@ def measure(
     """
     entries = [*contenders, contenders[0]] if len(contenders) > 1 else list(contenders)
     records = [Record(contender.label) for contender in entries]
-    signatures = [contender.signature() for contender in entries]
-    for contender, record in zip(entries, records, strict=True):
+    own = records[: len(contenders)]
+    for record, kernels in zip(own, device.names(contenders), strict=True):
+        record.kernels = kernels
+    for contender, record in zip(contenders, own, strict=True):
         _warm_up(device, contender, record, settings)
+    for control in records[len(contenders) :]:
+        _as_warm_as(records[0], control)
     common = _common_flags(device, entries, records, settings)
     common |= _condition_flags(device)
-    clock = _clock(device)
     for rounds in range(1, max(settings.looks) + 1):
-        _round(device, entries, records, settings, clock, rounds - 1)
+        _round(device, entries, records, settings, rounds - 1)
         common |= _condition_flags(device)
         tick(rounds)
         late = device.now() > settings.deadline and rounds >= 2
@@ -152,10 +158,21 @@ def measure(
             break
     if rounds < min(settings.looks):
         common.add("few-rounds")
-    for record, contender, before in zip(records, entries, signatures, strict=True):
+    _flag_changed_kernels(device, contenders, own)
+    for record in records:
         record.flags |= common | _own_flags(record, settings)
-        record.flags |= {"kernel-changed"} if contender.signature() != before else set()
-    return _conclude(records, settings, clock)
+    return _conclude(records, settings)
+
+
+def _flag_changed_kernels(device: Device, contenders: Sequence[Contender], records: Sequence[Record]) -> None:
+    """Profile all once more, and once again what then seems to run other kernels: a profiler may lose records."""
+    for _ in range(2):
+        after = device.names(contenders)
+        changed = [record for record, kernels in zip(records, after, strict=True) if record.kernels != kernels]
+        if not changed:
+            return
+    for record in changed:
+        record.flags.add("kernel-changed")
 
 
 def _condition_flags(device: Device) -> set[str]:
@@ -169,7 +186,6 @@ def _round(
     entries: Sequence[Contender],
     records: Sequence[Record],
     settings: Settings,
-    clock: float | None,
     number: int,
 ) -> None:
     """One block of each contender forward, then one of each backward (A B B A): a steady drift cancels.
@@ -183,20 +199,21 @@ def _round(
     order = order[turn:] + order[:turn]
     blocks: list[list[list[float]]] = [[] for _ in entries]
     for index in (*order, *(reversed(order) if settings.interleave else order)):
-        blocks[index].append(_steady_block(device, entries[index], records[index], settings, clock))
+        blocks[index].append(_steady_block(device, entries[index], records[index], settings))
     for record, own in zip(records, blocks, strict=True):
         record.rounds.append(own)
 
 
-def _steady_block(
-    device: Device, contender: Contender, record: Record, settings: Settings, clock: float | None
-) -> list[float]:
-    """A block at the clock the run started with; one at another clock is kept aside and repeated once."""
+def _steady_block(device: Device, contender: Contender, record: Record, settings: Settings) -> list[float]:
+    """A block at the clock its contender was warmed up to; one at another is kept aside and repeated once.
+
+    Each contender has its own clock: heavy kernels may run at a lower one than light ones, for as long as they run.
+    """
     block = _block(device, contender, record, settings)
-    if _off_clock(device, clock):
+    if _off_clock(device, record.clock):
         record.off_clock_samples.extend(block)
         block = _block(device, contender, record, settings)
-        if _off_clock(device, clock):
+        if _off_clock(device, record.clock):
             record.flags.add("throttled")
     return block
 
@@ -246,13 +263,18 @@ def _sample(device: Device, contender: Contender, record: Record, timing: str) -
         for _ in range(record.repeats):
             contender.run()
         device.synchronize()
-        return (device.now() - start) / (record.repeats * contender.calls)
+        return max(device.now() - start, CLOCK_STEP) / (record.repeats * contender.calls)
     seconds = _hidden_launch(device, contender, record, timing)
     return seconds / (record.repeats * contender.calls)
 
 
 def _hidden_launch(device: Device, contender: Contender, record: Record, timing: str) -> float:
-    """Device seconds of `repeats` launches that were all queued before the device came to the first of them."""
+    """Device seconds of `repeats` launches that were all queued before the device came to the first of them.
+
+    A sample that was not hidden is taken once more behind the same wait, since a host is late now and then; then
+    behind one twice as long.
+    """
+    before_longer = True
     while True:
         if timing == "cold":
             device.flush()
@@ -262,13 +284,17 @@ def _hidden_launch(device: Device, contender: Contender, record: Record, timing:
             contender.run()
         end = device.record()
         exposed = device.has_queue and device.query(start)
-        seconds = device.elapsed(start, end)
+        seconds = max(device.elapsed(start, end), CLOCK_STEP)
         if not exposed:
             break
+        if before_longer:
+            before_longer = False
+            continue
         if record.sleep_cycles >= MOST_SLEEP_CYCLES:
             record.flags.add("launch-exposed")
             break
         record.sleep_cycles = min(2 * record.sleep_cycles, MOST_SLEEP_CYCLES)
+        before_longer = True
     before = device.now()
     device.synchronize()
     record.taken += 1
@@ -284,17 +310,25 @@ def _warm_up(device: Device, contender: Contender, record: Record, settings: Set
     while True:
         current = _warm_window(device, contender, record, settings.timing)
         if settings.timing != "cold":
-            record.repeats = max(1, math.ceil(SHORTEST_REPEATED_SAMPLE / max(current * contender.calls, 1e-9)))
+            needed = math.ceil(SHORTEST_REPEATED_SAMPLE / (current * contender.calls))
+            record.repeats = max(1, min(MOST_REPEATS, needed))
         if abs(current / previous - 1) < WARM_AGREEMENT or device.now() - start > LONGEST_WARM_UP:
             break
         if device.now() > settings.deadline:
             break
         previous = current
+    record.clock = _clock(device)
     launch = current * record.repeats * contender.calls
-    fitting = round(BLOCK_SECONDS / max(launch, 1e-9))
+    fitting = round(BLOCK_SECONDS / launch)
     fewest = FEWEST_SAMPLES if launch < LONG_SAMPLE else 1
     record.samples_per_block = settings.samples_per_block or max(fewest, min(MOST_SAMPLES, fitting))
     record.taken = record.left_over = 0  # a first call may compile or load on another stream
+
+
+def _as_warm_as(other: Record, record: Record) -> None:
+    """What the warm-up of the same contender found."""
+    record.clock, record.sleep_cycles = other.clock, other.sleep_cycles
+    record.repeats, record.samples_per_block = other.repeats, other.samples_per_block
 
 
 def _warm_window(device: Device, contender: Contender, record: Record, timing: str) -> float:
@@ -354,7 +388,7 @@ def _ratio(values: Sequence[float], baseline: Sequence[float], settings: Setting
     return statistics.ratio_interval(values, baseline, len(settings.looks), settings.alpha)
 
 
-def _conclude(records: list[Record], settings: Settings, clock: float | None = None) -> Measurement:
+def _conclude(records: list[Record], settings: Settings) -> Measurement:
     baseline = records[0].values
     control = _ratio(records[-1].values, baseline, settings) if len(records) > 1 else None
     if control is not None and statistics.verdict(control, settings.log_tolerance) in ("faster", "slower"):
@@ -370,7 +404,7 @@ def _conclude(records: list[Record], settings: Settings, clock: float | None = N
     for record in contenders:
         if not record.flags:
             record.flags.add("stable")
-    return Measurement(contenders, comparisons, latencies, control, len(baseline), clock)
+    return Measurement(contenders, comparisons, latencies, control, len(baseline))
 
 
 def _compare(record: Record, baseline: Record, control: Interval | None, settings: Settings) -> Comparison:

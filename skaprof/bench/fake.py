@@ -7,7 +7,7 @@ advances, so a run of hours takes milliseconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -77,6 +77,9 @@ class FakeDevice:
     def conditions(self) -> Conditions:
         return Conditions(self.foreign_processes, self.throttle_reasons)
 
+    def names(self, contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
+        return [contender.names() for contender in contenders]
+
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         yield
@@ -98,7 +101,7 @@ class FakeDevice:
                 self._run(duration)
             self.cached.add(label)
 
-        return Contender(label, run, signature=lambda: label)
+        return Contender(label, run, names=lambda: (label,))
 
 
 def independent(random: Random, spread: float) -> Noise:

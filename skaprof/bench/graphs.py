@@ -19,6 +19,7 @@ CACHES = 5
 _WARM_UP_CALLS = 3
 _REPLAY_LIMIT = 1e-2
 _MOST_CALLS = 4096
+"""Calls of one graph: beyond, capturing takes minutes."""
 
 Module = Callable[[Tensor], Tensor]
 
@@ -63,18 +64,25 @@ def capture(
 
     Raises:
         WrongOutputError: a replay did not follow its input.
-        RuntimeError: PyTorch cannot capture the call.
+        RuntimeError: PyTorch cannot capture the call, or the buffers are so small that too many would be needed.
     """
     own = x.numel() * x.element_size()
     if rotate_weights:
         own += sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
-    inputs = [x.clone() for _ in range(min(_MOST_CALLS, ceil(CACHES * cache_bytes / own) + 1))]
+    count = ceil(CACHES * cache_bytes / own) + 1
+    if count > _MOST_CALLS:
+        raise RuntimeError(f"{count:,} calls would be needed to go through the cache: expected at most {_MOST_CALLS:,}")
+    inputs = [x.clone() for _ in range(count)]
     modules: list[Module] = [deepcopy(module) if rotate_weights else run_module for _ in inputs]
     graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
     with torch.no_grad(), context():
         _warm_up(modules[0], inputs[0], stream)
-        with torch.cuda.graph(graph, stream=stream):
-            outputs = [function(buffer) for function, buffer in zip(modules, inputs, strict=True)]
+        outside = torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph, stream=stream):
+                outputs = [function(buffer) for function, buffer in zip(modules, inputs, strict=True)]
+        finally:  # a capture that fails would leave its stream the current one
+            torch.cuda.set_stream(outside)
         replayed_follows_input(graph.replay, inputs[0], outputs[0], modules[0])
     return CapturedCalls(graph, modules, inputs, outputs, own)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+Call = tuple[Callable[[], object], Callable[[], AbstractContextManager[object]]]
+"""A call, and what it runs within."""
+
+_LOST_RECORDS = 300
+_WAIT = "spin_kernel"  # what torch.cuda._sleep runs
 _BACKEND_MARKS = {
     "cudnn": ("cudnn_generated", "cudnn_attention"),
     "flash": ("flash",),
@@ -15,13 +21,11 @@ _BACKEND_MARKS = {
 }
 
 
-def kernels_of(call: Callable[[], object], *, compiled: bool = False) -> tuple[str, ...]:
-    """Names of the GPU kernels that one call runs, in order; on a machine without CUDA, of its ATen ops.
+def aten_ops(call: Callable[[], object], *, compiled: bool = False) -> tuple[str, ...]:
+    """Names of the ATen ops that one call runs on a processor, each once, in order.
 
     What torch.compile made for the CPU has no names: a dispatch mode would make it compile anew.
     """
-    if torch.cuda.is_available():
-        return _gpu_kernels(call)
     if compiled:
         return ("torch.compile",)
     with _AtenOps() as ops:
@@ -29,21 +33,47 @@ def kernels_of(call: Callable[[], object], *, compiled: bool = False) -> tuple[s
     return tuple(dict.fromkeys(ops.names))
 
 
-def attention_backend(kernels: tuple[str, ...]) -> str:
-    """Which of PyTorch's attention backends ran, as the kernels' names tell."""
-    names = " ".join(kernels).lower()
-    marked = (backend for backend, marks in _BACKEND_MARKS.items() if any(mark in names for mark in marks))
-    return next(marked, "math")
+def gpu_kernels(calls: Sequence[Call]) -> list[tuple[str, ...]]:
+    """For each of the calls, the names of the GPU kernels it runs, each once, in order: one profiler session for all.
 
-
-def _gpu_kernels(call: Callable[[], object]) -> tuple[str, ...]:
+    A busy wait stands between the calls and tells them apart. Some go ahead: the first records of a session may be
+    lost, and more of them with every session of a process (github.com/pytorch/pytorch/issues/192021).
+    """
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
-        call()
+        for _ in range(_LOST_RECORDS):
+            torch.cuda._sleep(1)
+        for call, context in calls:
+            torch.cuda._sleep(1)
+            with context():
+                call()
         torch.cuda.synchronize()
-    events = profiled.events() or []
-    return tuple(dict.fromkeys(e.name for e in events if e.device_type == torch._C._autograd.DeviceType.CUDA))
+    on_gpu = torch._C._autograd.DeviceType.CUDA
+    events = sorted((event for event in profiled.events() or [] if event.device_type == on_gpu), key=_start)
+    return split_at_waits([event.name for event in events], len(calls))
+
+
+def split_at_waits(names: Sequence[str], count: int) -> list[tuple[str, ...]]:
+    """The names after each of the last `count` busy waits, each once; () for all where waits are missing."""
+    waits = [place for place, name in enumerate(names) if _WAIT in name]
+    if len(waits) < count:
+        return [()] * count
+    starts = waits[len(waits) - count :]
+    return [tuple(dict.fromkeys(names[a + 1 : b])) for a, b in zip(starts, [*starts[1:], len(names)], strict=True)]
+
+
+def _start(event: Any) -> float:
+    return float(event.time_range.start)
+
+
+def attention_backend(kernels: tuple[str, ...]) -> str:
+    """Which of PyTorch's attention backends ran, as the kernels' names tell; "" where there are none."""
+    if not kernels:
+        return ""
+    names = " ".join(kernels).lower()
+    marked = (backend for backend, marks in _BACKEND_MARKS.items() if any(mark in names for mark in marks))
+    return next(marked, "math")
 
 
 class _AtenOps(TorchDispatchMode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 import torch
@@ -13,6 +14,13 @@ from skaprof.model.ops import Op
 def free_bytes(device: str) -> int | None:
     """Bytes that could still be allocated on "cpu" or "cuda"; None where the system does not say."""
     return torch.cuda.mem_get_info()[0] if device == "cuda" else available_bytes()
+
+
+def release(device: str) -> None:
+    """Give back what the last configuration held, so that the next finds its memory free."""
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
 
 
 def least_bytes(ops: Sequence[Op], bytes_per_element: int, *, fused: bool = False) -> int:

@@ -73,7 +73,8 @@ class Session:
         """
         from skaprof.bench.configuration import identity, unmeasured
 
-        left = list(unmeasured(groups, {identity(row) for row in self.rows}))
+        whole = [row for row in self.rows if "few-rounds" not in row["flags"]]
+        left = list(unmeasured(groups, {identity(row) for row in whole}))
         self.finished = len(groups) - len(left)
         if self.finished and left:
             say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
