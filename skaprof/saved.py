@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from skaprof.results import SCHEMA_VERSION, schema
 Row = Mapping[str, Any]
 
 _EXPECTED = "expected what a skaprof command writes as JSON or JSON lines"
+_SMALLEST, _LARGEST = 1e-100, 1e100
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -130,8 +130,8 @@ class _Reader:
         if not isinstance(row, dict):
             raise self._error(f"{where}: expected a JSON object")
         for key, value in row.items():
-            if not all(map(_is_finite, value if isinstance(value, list) else (value,))):
-                raise self._error(f"{where}: {shown(key)} is not finite: expected a number or null")
+            if not all(map(_could_be_a_figure, value if isinstance(value, list) else (value,))):
+                raise self._error(f"{where}: {shown(key)} is not finite, or beyond 1e100: expected a number or null")
             expected = _expected(key)
             if expected is not None and not _fits(value, expected):
                 raise self._error(f"{where}: {key} is {shown(value)}: expected {expected}")
@@ -179,5 +179,6 @@ def _fits(value: Any, expected: _Expected) -> bool:
     return any(isinstance(value, _TYPES[name]) for name in expected.types)
 
 
-def _is_finite(value: Any) -> bool:
-    return not isinstance(value, float) or isfinite(value)
+def _could_be_a_figure(value: Any) -> bool:
+    """Whether arithmetic with a number cannot overflow. No figure comes near the limits."""
+    return not isinstance(value, int | float) or value == 0 or _SMALLEST < abs(value) < _LARGEST

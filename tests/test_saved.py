@@ -32,7 +32,7 @@ def read(path: Path, text: str | bytes) -> Any:
     return read_results(path, "--results")
 
 
-@given(st.lists(st.fixed_dictionaries({"mixer": st.text(), "macs": st.integers(0), "note": st.text()})))
+@given(st.lists(st.fixed_dictionaries({"mixer": st.text(), "macs": st.integers(0, 10**30), "note": st.text()})))
 def test_what_a_command_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[Any]) -> None:
     text = "".join(to_json("skaprof flops", {"python": "3"}, rows))
     saved = read(tmp_path_factory.getbasetemp() / "costs.json", text)
@@ -79,6 +79,9 @@ BAD = [
     (envelope({"median_ms": float("nan")}), "row 1: 'median_ms' is not finite"),
     (envelope({"samples_ms": [1.0, float("inf")]}), "row 1: 'samples_ms' is not finite"),
     (envelope(ROW).replace("0.5", "1e999"), "row 1: 'median_ms' is not finite"),
+    (envelope({"ratio": 1e101}), "row 1: 'ratio' is not finite, or beyond 1e100"),
+    (envelope({"ratio": 1e-320}), "row 1: 'ratio' is not finite, or beyond 1e100"),
+    (envelope({"macs": 10**400}), "row 1: 'macs' is not finite, or beyond 1e100"),
     (envelope({"macs": "many"}), "row 1: macs is 'many': expected integer or null of 0 or more"),
     (envelope({"macs": 1.5}), "row 1: macs is '1.5'"),
     (envelope({"macs": True}), "row 1: macs is 'True'"),

@@ -76,7 +76,7 @@ class Comparison(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """All comparisons in the first file's order, what both files have in rows, and what to tell the user beside it."""
+    """Figures in the first file's order, then one-sided rows; how many rows both have; what to tell the user."""
 
     comparisons: tuple[Comparison, ...]
     matched_rows: int
@@ -92,28 +92,26 @@ def compare(
         SkaprofError: files of no costs or times, of different devices (unless allowed), or with nothing to compare
             that a threshold is about: such a check would pass whatever happened.
     """
-    warnings = _differing_witnesses(old, new)
     if (differing := _different_device(old, new)) and not allow_different_devices:
         raise SkaprofError(f"{differing}: expected one device; to compare all the same: --allow-different-devices")
+    warnings = _differing_witnesses(old, new)
     without = ("device",) if allow_different_devices else ()
     before, after = (_indexed(saved, without, warnings) for saved in (old, new))
+    matched = [(row, after[key]) for key, row in before.items() if key in after]
     metrics = list(dict.fromkeys((*_ALWAYS, *(t.metric for t in thresholds if t.metric not in ONE_SIDED))))
-    found: list[Comparison] = []
     baselines = baselines_of(old.rows), baselines_of(new.rows)
-    for key, row in before.items():
-        if key not in after:
-            found.append(Comparison(row, None, "missing", reason=f"only in {shown_path(old.path)}"))
-            continue
-        found += _compare_rows(row, after[key], metrics, baselines)
-    found += [
-        Comparison(row, None, "added", reason=f"only in {shown_path(new.path)}")
-        for key, row in after.items()
-        if key not in before
-    ]
-    matched = len(before.keys() & after.keys())
-    _require_subjects(thresholds, found, matched)
+    found = [comparison for pair in matched for comparison in _compare_rows(*pair, metrics, baselines)]
+    _require_subjects(thresholds, found, len(matched))
+    found += _one_sided(before, after, "missing", old.path) + _one_sided(after, before, "added", new.path)
     judged = tuple(comparison._replace(broken=_broken(comparison, thresholds)) for comparison in found)
-    return Compared(judged, matched, tuple(warnings))
+    return Compared(judged, len(matched), tuple(warnings))
+
+
+def _one_sided(
+    ours: Mapping[tuple[Any, ...], Row], theirs: Mapping[tuple[Any, ...], Row], change: str, path: str
+) -> list[Comparison]:
+    reason = f"only in {shown_path(path)}"
+    return [Comparison(row, None, change, reason=reason) for key, row in ours.items() if key not in theirs]
 
 
 def _compare_rows(
