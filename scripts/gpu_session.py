@@ -16,22 +16,32 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = (("28x28", 128), ("14x14", 320), ("7x7", 512), ("14x14", 384), ("14x14", 768), ("56x56", 64))
 """Token grid and dim of CAFormer-S18's four stages, of ViT-S and of ViT-B; the largest last, since it takes longest."""
+CHOICES = {"--implementation": "eager,sdpa", "--batch": "1", "--dtype": "one", "--mode": "one", "--heads": "one"}
+"""Options whose values make a row each, and their defaults."""
 TIMER_SECONDS, START_SECONDS, GRACE_SECONDS = 70, 8, 40
 
 
 @dataclass(frozen=True)
 class Step:
-    """One `skaprof latency` run: the file it fills, about how long it may take, and how many rows are all of them."""
+    """One `skaprof latency` run: the file it fills, and about how long it may take."""
 
     name: str
     seconds: int
     arguments: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows it makes: of three mixers, one for each choice."""
+        options = dict(zip(self.arguments, self.arguments[1:], strict=False))
+        lists = [options.get(name, default) for name, default in CHOICES.items()]
+        return 3 * prod(len(values.split(",")) for values in lists)
 
 
 def latency(name: str, seconds: int, size: str, dim: int, *more: str) -> Step:
@@ -92,7 +102,8 @@ class Session:
         """Fill the step's file, go on with it, or leave it where it is whole."""
         path = self.runs / f"{step.name}.jsonl"
         head, rows = saved(path)
-        if head.get("whole") or not self.has_time(step.name, step.seconds):
+        ended = [row for row in rows if "few-rounds" not in row["flags"]]
+        if len(ended) == step.rows or not self.has_time(step.name, step.seconds):
             return
         here = head and head["environment"].get("gpu_uuid") == self.gpu.get("uuid")
         seconds = min(step.seconds, self.left - START_SECONDS)
@@ -127,13 +138,12 @@ def run(seconds: float, *arguments: str) -> str:
 
 
 def saved(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A file's header and rows; `whole` in the header says that no row of it waits to be measured again."""
+    """A file's header and rows; nothing where there is no such file, or it is damaged."""
     try:
         head, *rows = map(json.loads, path.read_text().splitlines())
     except (OSError, ValueError):
         return {}, []
-    ended = [row for row in rows if "few-rounds" not in row["flags"]]
-    return {**head, "whole": bool(rows) and len(ended) == len(rows) and head.get("rows") == len(rows)}, rows
+    return head, rows
 
 
 def summary(rows: list[dict[str, Any]]) -> str:

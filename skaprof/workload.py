@@ -12,10 +12,6 @@ Size: TypeAlias = Any
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 MODES = ("forward", "train")
 IMPLEMENTATIONS = ("eager", "sdpa")
-SDPA_BACKENDS = ("sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math")
-MEASURED_IMPLEMENTATIONS = (*IMPLEMENTATIONS, *SDPA_BACKENDS, "compile")
-TIMINGS = ("cold", "hot", "graph", "wall")
-"""How samples are taken; see docs/timing.md."""
 
 _MOST_TRIAL_DIVISIONS = 200_000_000
 

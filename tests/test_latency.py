@@ -20,9 +20,9 @@ from skaprof.bench.configuration import MEASURED_KEYS, Entry, Options, configura
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.engine import BAD_FLAGS
 from skaprof.bench.environment import resolve_device
-from skaprof.bench.implementations import IMPLEMENTATIONS
 from skaprof.bench.worker import measure_isolated
 from skaprof.errors import SkaprofError
+from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.plan import SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
 from skaprof.report.latency import FLAG_WORDS, UNSOUND, pair_sentences, sparkline

@@ -10,10 +10,11 @@ import pytest
 from conftest import ROOT, Run
 from jsonschema import Draft202012Validator, ValidationError
 
+from skaprof.implementations import TIMINGS
 from skaprof.report.claims.judge import OUTCOMES
 from skaprof.report.latency import FLAG_WORDS
 from skaprof.results import METRICS, SCHEMA_VERSION, schema
-from skaprof.workload import DTYPE_BYTES, MODES, TIMINGS
+from skaprof.workload import DTYPE_BYTES, MODES
 
 PROPERTIES = schema()["$defs"]["row"]["properties"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ import gpu_session
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="would measure")
-@pytest.mark.parametrize("name", ["stage-56x56-d64", "implementations-14x14-d768", "timing-graph-resident"])
+@pytest.mark.parametrize("name", ["stage-56x56-d64", "backends-7x7-d512", "timing-graph-resident", "heads"])
 def test_the_steps_of_the_session_are_commands_that_only_lack_a_gpu(skaprof: Run, name: str) -> None:
     (step,) = (step for step in gpu_session.latency_steps(gpu=True) if step.name == name)
     done = skaprof("latency", *step.arguments, "--device", "cuda")
@@ -29,15 +30,40 @@ def test_the_session_covers_the_papers_sizes_and_fits_its_budget_but_for_a_secon
     steps = gpu_session.latency_steps(gpu=True)
     names = [step.name for step in steps]
     assert len(set(names)) == len(names)
-    first = gpu_session.TIMER_SECONDS + gpu_session.FIGURE_SECONDS + sum(step.seconds for step in steps[:6])
-    assert first <= 520
+    assert gpu_session.TIMER_SECONDS + sum(step.seconds for step in steps[:7]) <= 520
+    assert steps[0].rows == 3 * 2 * 3 * 2 * 2
+    assert {step.name: step.rows for step in steps}["heads"] == 3 * 6
 
 
 def test_without_time_every_step_says_to_run_again(tmp_path: Path) -> None:
     program = [sys.executable, str(ROOT / "scripts" / "gpu_session.py"), "--device", "cpu", "--budget", "0"]
-    done = subprocess.run([*program, str(tmp_path)], capture_output=True, text=True, check=False)
+    folders = ("--runs", str(tmp_path / "runs"), "--report", str(tmp_path / "report"))
+    done = subprocess.run([*program, *folders], capture_output=True, text=True, check=False)
     said = [line for line in done.stdout.splitlines() if "run the script again" in line]
-    assert len(said) == 2 + len(gpu_session.latency_steps(gpu=False))
+    assert len(said) == 1 + len(gpu_session.latency_steps(gpu=False)), done.stderr
+
+
+def test_a_run_that_is_whole_is_left_alone_and_another_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = gpu_session.Step("heads", 10, ("--implementation", "sdpa"))
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(gpu_session, "run", lambda seconds, *arguments: ran.append(arguments) or "")
+    session = gpu_session.Session(tmp_path, "cpu", 100)
+    row = {"verdict": "faster", "flags": ["stable"]}
+    for rows, expected in (
+        ([row] * 3, None),
+        ([row, row], "--resume"),
+        ([row, row, {**row, "flags": ["few-rounds"]}], "--resume"),
+        ([], "--output"),
+    ):
+        text = "".join(json.dumps(line) + "\n" for line in ({"environment": {}}, *rows)) if rows else ""
+        (tmp_path / "heads.jsonl").write_text(text)
+        ran.clear()
+        session.latency(step)
+        assert [word for arguments in ran for word in arguments if word in ("--resume", "--output")] == (
+            [expected] if expected else []
+        )
 
 
 @pytest.mark.parametrize(

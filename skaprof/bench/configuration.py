@@ -17,9 +17,9 @@ from skaprof.bench.cuda import CudaDevice
 from skaprof.bench.device import Device
 from skaprof.bench.engine import Comparison, Measurement, Record, Settings, measure
 from skaprof.bench.gate import WrongOutputError
-from skaprof.bench.implementations import IMPLEMENTATIONS
 from skaprof.bench.kernels import attention_backend
 from skaprof.bench.memory import free_bytes, least_bytes, release
+from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.plan import Plan, Variant
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer

@@ -13,9 +13,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from skaprof.bench import gate
 from skaprof.bench.device import Contender
 from skaprof.bench.graphs import CapturedCalls, capture
-from skaprof.bench.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
 from skaprof.bench.kernels import aten_ops
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
+from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
 from skaprof.model.plan import Variant
 from skaprof.nn import TokenMixer, build_mixer
 from skaprof.workload import Workload
@@ -69,9 +69,9 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
     """The contender of `variant` through `implementation`, gated, profiled, and ready to time.
 
     Args:
-        implementation: a name of `skaprof.bench.implementations.IMPLEMENTATIONS`.
+        implementation: a name of `skaprof.implementations.IMPLEMENTATIONS`.
         device: "cpu" or "cuda".
-        timing: one of `skaprof.bench.implementations.TIMINGS`; a graph timing captures a CUDA graph.
+        timing: one of `skaprof.implementations.TIMINGS`; a graph timing captures a CUDA graph.
         cache_bytes: of the device, for the rotation of a graph's buffers.
 
     Raises:

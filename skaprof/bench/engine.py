@@ -12,8 +12,8 @@ from statistics import median
 
 from skaprof.bench import statistics
 from skaprof.bench.device import Contender, Device
-from skaprof.bench.implementations import GRAPHS
 from skaprof.bench.statistics import LOOKS, Interval
+from skaprof.implementations import GRAPHS
 
 BAD_FLAGS = frozenset(
     (

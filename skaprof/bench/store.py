@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skaprof.errors import SkaprofError, shown
+from skaprof.errors import SkaprofError, shown_path
 from skaprof.results import SCHEMA_VERSION
+from skaprof.saved import read_results
 
 Row = dict[str, Any]
 
@@ -87,7 +88,7 @@ def _write_through(path: Path, text: str, mode: str) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> SkaprofError:
-    return SkaprofError(f"--output: {shown(path)} cannot be written: {error.strerror}")
+    return SkaprofError(f"--output: {shown_path(path)} cannot be written: {error.strerror}")
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
@@ -96,38 +97,11 @@ def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
     Raises:
         SkaprofError: no such file, or it is not one of ours, or it is damaged before its last line.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SkaprofError(f"--resume: {shown(path)} cannot be read: {error.strerror}") from None
-    documents: list[dict[str, Any]] = []
-    good = 0
-    lines = data.splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
-        document = _parsed(line)
-        if document is None:
-            if number < len(lines) or number == 1:
-                raise SkaprofError(f"--resume: {shown(path)} is damaged in line {number}: expected a JSON object")
-            return documents[0], documents[1:], good, True
-        documents.append(document)
-        good += len(line)
-    if not documents or "settings" not in documents[0] or "schema_version" not in documents[0]:
-        raise SkaprofError(f"--resume: {shown(path)} is no file of `skaprof latency --output FILE.jsonl`")
-    version = documents[0]["schema_version"]
-    if version != SCHEMA_VERSION:
-        raise SkaprofError(f"--resume: {shown(path)} has schema version {version}: expected {SCHEMA_VERSION}")
-    return documents[0], documents[1:], good, False
-
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    """The line's JSON object; None for anything else, a line without its end included."""
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        document = json.loads(line)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
+    saved = read_results(path, "--resume")
+    if saved.settings is None or "timing" not in saved.settings:
+        raise SkaprofError(f"--resume: {shown_path(path)} is no file of `skaprof latency --output FILE.jsonl`")
+    head = header(saved.command, saved.environment, saved.settings)
+    return head, list(map(dict, saved.rows)), saved.good_bytes, saved.warning is not None
 
 
 def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], keys: tuple[str, ...]) -> None:
@@ -140,4 +114,4 @@ def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
     pairs += [(key, found["settings"].get(key), value) for key, value in wanted["settings"].items()]
     for key, theirs, ours in pairs:
         if theirs != ours:
-            raise SkaprofError(f"--resume: {shown(path)} was measured with {key} {theirs!r}: expected {ours!r}")
+            raise SkaprofError(f"--resume: {shown_path(path)} was measured with {key} {theirs!r}: expected {ours!r}")

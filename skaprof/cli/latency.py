@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skaprof.bench.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_distinct, require_writable, say, suffix_of, write_whole
 from skaprof.cli.run import command_line, format_of, require_package, table_text
 from skaprof.cli.session import Interrupted, Session
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.grids import parse_choices
+from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
 from skaprof.model.plan import Plan
-from skaprof.report.formats import ENDINGS, flat, to_csv, to_json, to_markdown
+from skaprof.report.formats import COST_FORMATS, ENDINGS, flat, to_bmf, to_csv, to_json, to_markdown
 from skaprof.results import SAMPLE_KEYS
 from skaprof.workload import check_choice
 
@@ -105,7 +105,7 @@ def latency(
             metavar="FILE", help="Go on with a FILE.jsonl of the same device and settings.", rich_help_panel=_MEASURING
         ),
     ] = None,
-    format: opt.Format = None,
+    format: opt.CostFormat = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -197,7 +197,7 @@ def _format(format: str | None, output: str | None) -> str:
         return _LINES
     if format is None and output is not None:
         return ENDINGS[suffix_of("--output", output, (*ENDINGS, _LINES))]
-    return format_of(format, None)
+    return format_of(format, None, COST_FORMATS)
 
 
 def _require_destinations(output: str | None, plot: list[str] | None) -> None:
@@ -270,6 +270,7 @@ def _draw(rows: list[Row], plan: Plan, paths: list[str]) -> None:
 def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict[str, Any]) -> None:
     renderers: dict[str, Callable[[], Iterator[str]]] = {
         "json": lambda: to_json(command_line(), environment, rows),
+        "bmf": lambda: to_bmf(rows),
         "csv": lambda: to_csv(map(flat, rows)),
         "markdown": lambda: to_markdown(flat(row, (*SAMPLE_KEYS, "kernels")) for row in rows),
         "table": lambda: _table(rows, to_terminal=output is None),

@@ -20,10 +20,10 @@ Example:
 
 from __future__ import annotations
 
-from skaprof.bench.implementations import IMPLEMENTATIONS
 from skaprof.cli.collect import Contents
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import token_grid_sides
+from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.spec import parse_mixer
 from skaprof.report.sections import SECTIONS
 from skaprof.toml_file import TomlTable, read_toml

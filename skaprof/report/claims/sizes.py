@@ -9,14 +9,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from skaprof.errors import SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes, token_grid_sides
+from skaprof.implementations import IMPLEMENTATIONS, TIMINGS
 from skaprof.model.spec import MixerSpec
 from skaprof.report.claims.nodes import Claim, ClaimError, StatedSize
 from skaprof.workload import (
     DEFAULT_DIM,
     DTYPE_BYTES,
-    MEASURED_IMPLEMENTATIONS,
     MODES,
-    TIMINGS,
     Workload,
     require_odd_kernel,
     resolve_heads,
@@ -100,7 +99,7 @@ def points_of(claim: Claim, *, of_tokens: bool) -> list[Point]:
         _optional(stated, "kernel_size", _odd_kernels),
         _values(stated, "dtype", "float32", _choices_of(tuple(DTYPE_BYTES))),
         _values(stated, "mode", "forward", _choices_of(MODES)),
-        _values(stated, "implementation", "eager", _choices_of(MEASURED_IMPLEMENTATIONS)),
+        _values(stated, "implementation", "eager", _choices_of(tuple(IMPLEMENTATIONS))),
         _optional(stated, "device", _names),
         _optional(stated, "timing", _choices_of(TIMINGS)),
     )
