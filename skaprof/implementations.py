@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 GRAPHS = ("graph", "graph-resident")
 TIMINGS = ("cold", "hot", *GRAPHS, "wall")
-"""How samples are taken (docs/timing.md). graph: a CUDA graph that rotates inputs and weights; graph-resident: inputs alone, as successive batches do."""
+"""How samples are taken (docs/timing.md).
+
+graph: a CUDA graph that rotates inputs and weights; graph-resident: inputs alone, as successive batches do.
+"""
 
 
 class Implementation(NamedTuple):

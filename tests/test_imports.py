@@ -16,7 +16,7 @@ PACKAGE = ROOT / "skaprof"
 # Each layer may import itself and those to its right.
 LAYERS = (
     *("cli", "api", "report", "bench", "count", "symbolic", "columns", "nn"),
-    *("model", "grids", "saved", "results", "workload", "machine", "errors"),
+    *("model", "toml_file", "implementations", "grids", "saved", "results", "workload", "machine", "errors"),
 )
 SIDEWAYS = {
     *(("report", other) for other in ("bench", "count", "symbolic", "columns", "nn")),
