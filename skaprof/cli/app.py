@@ -38,6 +38,17 @@ skaprof latency --mixer mhsa --mixer ska --batch 1,8,32 --implementation all
 skaprof latency --tokens 49:784:49 --output runs.jsonl --plot runs.png
 
 skaprof latency --tokens 49:784:49 --resume runs.jsonl""",
+    "model": """Examples:
+
+skaprof model caformer_s18
+
+skaprof model caformer_s18 --mixers sepconv,sepconv,ska,mhsa --resolution 224,384
+
+skaprof model vit_small --stage 1=ska:bias=true --depth total --verify
+
+skaprof model caformer_s18 --stage 3=cska --task detection --plot stages.svg
+
+skaprof model my_backbone.toml --depth block --format csv""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }

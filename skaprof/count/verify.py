@@ -29,9 +29,12 @@ from skaprof.model.cost import OpCost
 from skaprof.model.network import Network, network_costs
 from skaprof.model.plan import Variant
 from skaprof.model.rows import variant_op_costs
+from skaprof.model.scopes import TOTAL
 from skaprof.nn import build_mixer, build_network
 from skaprof.workload import Workload
 
+BACKWARD = "backward"
+"""What a difference of the whole backward pass is of, since no op can be blamed for it."""
 _LARGEST_COUNT = 2**63  # fvcore multiplies shapes in 64-bit integers
 
 
@@ -77,6 +80,28 @@ class Verification:
             "macs_fvcore": self.macs_fvcore,
             "macs_torch": self.macs_torch,
             "verified": self.verified,
+        }
+
+    def of_scope(self, scope: str) -> dict[str, Any]:
+        """The same keys for the ops below a scope of a network, or for "total".
+
+        What no op can be blamed for leaves no scope verified.
+        """
+
+        def inside(op: str) -> bool:
+            return scope == TOTAL or f"{op}.".startswith(f"{scope}.")
+
+        def summed(figures: Mapping[str, int]) -> int:
+            return sum(figure for op, figure in figures.items() if inside(op))
+
+        fvcore = None if self.macs_fvcore_by_unit is None else summed(self.macs_fvcore_by_unit)
+        return {
+            "params_counted": summed(self.params_by_op),
+            "macs_fvcore": fvcore,
+            "macs_torch": summed(self.macs_torch_by_unit),
+            "verified": not any(
+                inside(difference.op) or difference.op in (ELSEWHERE, BACKWARD) for difference in self.differences
+            ),
         }
 
     def of_op(self, op: str) -> dict[str, Any]:
@@ -174,7 +199,7 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
         fvcore.total if training is None else None,
         counted.total,
         tuple(differences),
-        {cost.name: params[cost.name] for cost in claim.costs},
+        {cost.name: 0 for cost in claim.costs} | params,
         fvcore.macs if training is None else None,
         counted.macs,
     )
@@ -248,7 +273,7 @@ def _unclassified(training: Counted) -> list[Difference]:
     left_out = _without(training.left_out.get(ELSEWHERE, Counter()), known)
     if not left_out:
         return []
-    return [Difference("backward", "ops left out", "FlopCounterMode", "elementwise ops only", _listed(left_out))]
+    return [Difference(BACKWARD, "ops left out", "FlopCounterMode", "elementwise ops only", _listed(left_out))]
 
 
 def _without(ops: Counter[str], names: frozenset[str] | set[str]) -> Counter[str]:

@@ -5,7 +5,7 @@ Sources: "MetaFormer Baselines for Vision" (arXiv 2210.13452) for caformer, conv
 authors of "Static Key Attention in Vision" (arXiv 2412.07049) trained on CIFAR for vit_cifar.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, shown
@@ -175,6 +175,24 @@ def parse_backbone(text: str, option: str = "model") -> Choice:
         if not setting.startswith("stage"):
             raise bad_value(option, text, f"inside the brackets stage1=SPEC to stage{len(backbone.stages)}=SPEC")
     return choose(backbone, None, [setting.removeprefix("stage") for setting in settings], option)
+
+
+def open_backbone(name: str, mixers: str | None = None, overrides: Sequence[str] = (), option: str = "NAME") -> Choice:
+    """The backbone of a name, of `NAME[stage3=SPEC]` or of a TOML file, with the mixers of `choose`.
+
+    Raises:
+        SkaprofError: as `parse_backbone`, `choose` and `skaprof.model.custom.load_backbone`; mixers named twice over.
+    """
+    if name.lower().endswith(".toml"):
+        from skaprof.model.custom import load_backbone
+
+        return choose(load_backbone(name), mixers, overrides)
+    named = parse_backbone(name, option)
+    if mixers is None and not overrides:
+        return named
+    if "[" in name:
+        raise SkaprofError(f"{option}: {shown(name)} names mixers already: expected no --mixers and no --stage")
+    return choose(named.backbone, mixers, overrides)
 
 
 def choose(backbone: Backbone, mixers: str | None, overrides: Iterable[str], option: str = "--stage") -> Choice:

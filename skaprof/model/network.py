@@ -28,6 +28,9 @@ from skaprof.model.spec import MixerSpec
 from skaprof.workload import DTYPE_BYTES, Size, Workload
 
 HEAD_RATIO = 4
+HEADED_TASK = "classification"
+TASKS: dict[str, tuple[int, int] | None] = {HEADED_TASK: None, "detection": (800, 1280), "segmentation": (512, 2048)}
+"""Each task's usual image height and width; None: the backbone's own. Only classification has the head."""
 _NORMS: dict[str, Callable[..., Op]] = {"layer_norm": layer_norm, "group_norm": group_norm}
 _ACTIVATIONS: dict[str, Callable[..., Op]] = {"star_relu": star_relu, "gelu": gelu}
 
@@ -48,6 +51,7 @@ class Network(NamedTuple):
     batch: int
     height: int
     width: int
+    implementation: str
     has_head: bool
     stages: tuple[Placed, ...]
 
@@ -89,7 +93,12 @@ def make_network(
         workload = Workload(batch, rows, columns, *channels, spec.resolve_kernel_size(), class_tokens)
         forms = spec.mixer.class_token_forms if class_tokens else tuple(spec.mixer.op_lists)
         stages.append(Placed(stage, spec, implementation if implementation in forms else "eager", workload))
-    return Network(choice, batch, height, width, has_head, tuple(stages))
+    return Network(choice, batch, height, width, implementation, has_head, tuple(stages))
+
+
+def image_size(choice: Choice, task: str) -> tuple[int, int]:
+    """The image height and width that a task of `TASKS` has where none is named."""
+    return TASKS[task] or (choice.backbone.resolution, choice.backbone.resolution)
 
 
 def network_ops(network: Network) -> list[Op]:

@@ -36,6 +36,8 @@ _MARKERS = "osD^vP*X"
 _MOST_MARKED_POINTS = 24
 _MOST_LINES = 24
 _LABEL_WIDTH = 22
+_MOST_BARS = 100
+_TOLD_APART = ("image_height", "image_width", "batch", "implementation", "mode", "dtype")
 _TITLE_WIDTH = 90  # characters that fit across a figure
 _STYLE = {
     "figure.dpi": 200,
@@ -95,6 +97,32 @@ def latency_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: 
         else:
             _bars(axes, measured, key)
         _finish(figure, title, legend=bool(swept))
+        return _encoded(figure, suffix)
+
+
+def scope_plot(rows: Sequence[Row], title: str, suffix: str) -> bytes:
+    """MACs and parameters of each scope as bars, the part that its mixers hold apart from the rest.
+
+    Raises:
+        SkaprofError: too many rows for bars.
+    """
+    if len(rows) > _MOST_BARS:
+        raise SkaprofError(f"--plot: {len(rows)} bars: expected at most {_MOST_BARS}; use another --depth")
+    keys = [key for key in _TOLD_APART if len({row[key] for row in rows}) > 1]
+    labels = [", ".join([row["scope"], *(_detail(key, row[key]) for key in keys)]) for row in rows]
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, max(2.6, 1.2 + 0.24 * len(rows))), layout="constrained")
+        for axes, metric in zip(figure.subplots(1, 2, sharey=True), _METRICS, strict=True):
+            mixers = [row[f"mixer_{metric}"] for row in rows]
+            rest = [row[metric] - row[f"mixer_{metric}"] for row in rows]
+            axes.barh(labels, mixers, color=_PALETTE[0], height=0.62, label="mixers")
+            axes.barh(labels, rest, left=mixers, color=_PALETTE[-1], height=0.62, label="the rest")
+            axes.grid(axis="y", visible=False)
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+            axes.set_xlabel(_METRICS[metric])
+        figure.axes[0].invert_yaxis()
+        _finish(figure, title, legend=True)
         return _encoded(figure, suffix)
 
 
