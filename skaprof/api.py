@@ -14,7 +14,7 @@ from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
 from skaprof.model.plan import Plan, SizeGrid, Variant, make_plan
 from skaprof.model.rows import cost_row
-from skaprof.model.scopes import DEPTHS, scope_rows
+from skaprof.model.scopes import DEPTHS, costed
 from skaprof.model.spec import parse_mixer
 from skaprof.results import CostRow, ScopeRow
 from skaprof.workload import (
@@ -124,7 +124,7 @@ def model_cost(
     """
     check_choice("depth", depth, DEPTHS)
     network = _network(name, mixers, resolution, task, batch, implementation)
-    return scope_rows(network, depth, *_dtype_and_mode(dtype, mode))
+    return costed(network, *_dtype_and_mode(dtype, mode)).rows(depth)
 
 
 def verify_model(

@@ -16,7 +16,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.backbones import Choice, open_backbone
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
-from skaprof.model.scopes import DEPTHS, TOTAL, scope_rows
+from skaprof.model.scopes import DEPTHS, TOTAL, costed
 from skaprof.workload import DTYPE_BYTES, IMPLEMENTATIONS, MODES, check_choice
 
 if TYPE_CHECKING:
@@ -110,10 +110,10 @@ def _rows(variants: Sequence[tuple[Network, str, str]], depth: str, *, verify: b
     rows: list[Row] = []
     totals: list[Row] = []
     for variant in progress(variants, len(variants), "verifying") if verify else variants:
-        network, dtype, mode = variant
         proof = _proved(*variant) if verify else None
+        costs = costed(*variant)
         for at, collected in ((depth, rows), (TOTAL, totals)):
-            found = [row.as_dict() for row in scope_rows(network, at, dtype, mode)]
+            found = [row.as_dict() for row in costs.rows(at)]
             collected += [row | (proof.of_scope(row["scope"]) if proof else {}) for row in found]
     return rows, totals
 

@@ -226,18 +226,28 @@ def concat(name: str, x: Tensor, y: Tensor, *shape: Size) -> Op:
 def scoped(scope: str, ops: Sequence[Op], x: Tensor) -> list[Op]:
     """`ops`, written for an input named "x", as they are inside `scope` and on the tensor `x` there."""
 
-    def placed(tensor: Tensor) -> Tensor:
-        return tensor._replace(name=x.name if tensor.name == "x" else f"{scope}.{tensor.name}")
+    def placed(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(
+            [
+                Tensor(x.name if name == "x" else f"{scope}.{name}", shape, is_parameter)
+                for name, shape, is_parameter in tensors
+            ]
+        )
 
     return [
-        op._replace(
-            name=f"{scope}.{op.name}",
-            inputs=tuple(map(placed, op.inputs)),
-            output=placed(op.output),
-            parameters=tuple(map(placed, op.parameters)),
-            contracted=tuple(map(placed, op.contracted)),
-            saved=tuple(map(placed, op.saved)),
-            group=None if op.group is None else f"{scope}.{op.group}",
+        Op(
+            f"{scope}.{op.name}",
+            op.kind,
+            placed(op.inputs),
+            placed((op.output,))[0],
+            placed(op.parameters),
+            placed(op.contracted),
+            placed(op.saved),
+            op.macs,
+            op.elementwise_flops,
+            op.backward_elementwise_flops,
+            None if op.group is None else f"{scope}.{op.group}",
+            op.passes_gradient,
         )
         for op in ops
     ]

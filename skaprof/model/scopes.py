@@ -1,7 +1,7 @@
 """A network's rows: its ops summed by stage, by block or all together, with shares, differences and ceilings."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from skaprof.model.cost import Cost, OpCost, total
 from skaprof.model.mixers import KEY_OPS
@@ -23,32 +23,44 @@ def scope_of(op: str, depth: str) -> str:
     return ".".join(path[: 2 if is_block else 1])
 
 
-def scope_rows(network: Network, depth: str = "stage", dtype: str = "float32", mode: str = "forward") -> list[ScopeRow]:
-    """One row for each scope at this depth, in the order they run. They add up to the row of depth "total"."""
+class Costed(NamedTuple):
+    """A network, the cost of its ops, and that of the same backbone with its own mixers."""
+
+    network: Network
+    dtype: str
+    mode: str
+    costs: list[OpCost]
+    own: list[OpCost]
+
+    def rows(self, depth: str) -> list[ScopeRow]:
+        """One row for each scope at this depth, in the order they run. They add up to the row of depth "total"."""
+        network, whole, own = self.network, total(self.costs), _by_scope(self.own, depth)
+        return [
+            ScopeRow(
+                model=network.backbone.name,
+                scope=scope,
+                image_height=network.height,
+                image_width=network.width,
+                implementation=network.implementation,
+                mode=self.mode,
+                batch=network.batch,
+                dtype=self.dtype,
+                **_sizes(network, scope),
+                **_figures(ops, whole, total(own[scope])),
+            )
+            for scope, ops in _by_scope(self.costs, depth).items()
+        ]
+
+
+def costed(network: Network, dtype: str = "float32", mode: str = "forward") -> Costed:
+    """The network's costs, beside those of the unmodified one at the same size and form."""
     costs = network_costs(network, dtype, mode)
-    whole, parts = total(costs), _by_scope(costs, depth)
-    own = _by_scope(network_costs(_unmodified(network), dtype, mode), depth)
-    return [
-        ScopeRow(
-            model=network.backbone.name,
-            scope=scope,
-            image_height=network.height,
-            image_width=network.width,
-            implementation=network.implementation,
-            mode=mode,
-            batch=network.batch,
-            dtype=dtype,
-            **_sizes(network, scope),
-            **_figures(ops, whole, total(own[scope])),
-        )
-        for scope, ops in parts.items()
-    ]
+    own = network_costs(_unmodified(network), dtype, mode) if network.choice.is_modified else costs
+    return Costed(network, dtype, mode, costs, own)
 
 
 def _unmodified(network: Network) -> Network:
     """The same backbone with its own mixers, at the same size, in the same form where they have it."""
-    if not network.choice.is_modified:
-        return network
     return make_network(
         network.choice.unmodified,
         network.height,

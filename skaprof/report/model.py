@@ -15,7 +15,7 @@ _NETWORK_KEYS = ("image_height", "image_width", "batch", "dtype", "mode", "imple
 _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "traffic"}
 _UNITS = {"params": "", "macs": "", "elementwise_flops": "FLOP", "traffic_bytes": "B"}
 _WORDS = {"params": "params", "macs": "MACs", "elementwise_flops": "elementwise", "traffic_bytes": "traffic"}
-_PROOF = {"params_counted": "params\ncounted", "macs_fvcore": "MACs\nfvcore", "macs_torch": "MACs\ntorch"}
+_PROOF = (("params_counted", "params", "counted"), ("macs_fvcore", "macs", "fvcore"), ("macs_torch", "macs", "torch"))
 _TOTAL = "total"
 
 
@@ -85,7 +85,7 @@ def _figure_columns(rows: Sequence[Row], *, has_parts: bool) -> list[Column]:
     columns.append(_share("mixers'\nMACs", "mixer_macs_share"))
     columns.append(_share("mixers'\ntraffic", "mixer_traffic_bytes_share"))
     if "verified" in rows[0]:
-        columns += [_scaled(rows, key, words, "") for key, words in _PROOF.items()]
+        columns += [_scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
         columns.append(("verified", True, lambda row: "yes" if row["verified"] else "NO"))
     return columns
 
@@ -94,9 +94,9 @@ def _share(words: str, key: str) -> Column:
     return words, True, lambda row: percent(row[key])
 
 
-def _scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False) -> Column:
-    """A column of one SI prefix; a missing figure is a dash."""
-    number = NumberFormat.of([abs(row[key] or 0) for row in rows])
+def _scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
+    """A column of one SI prefix, that of the key it is `like`, if any; a missing figure is a dash."""
+    number = NumberFormat.of([abs(row[like or key]) for row in rows])
     prefixed = f"{number.prefix}{unit}"
 
     def text(row: Row) -> str:
@@ -142,7 +142,7 @@ def _ceiling_sentence(rows: Sequence[Row], total: Row) -> str:
     everywhere = " and ".join(f"{_saving(total[key])} of {noun}" for noun, key in shares.items())
     best = [(noun, max(rows, key=lambda row: row[key]), key) for noun, key in shares.items()]
     places = " and ".join(f"{_saving(row[key])} of {noun} in {row['scope']}" for noun, row, key in best)
-    are_stages = rows[0]["scope"] != _TOTAL and not any("." in row["scope"] for row in rows)
+    are_stages = sum(row["mixer"] is not None for row in rows) > 1 and not any("." in row["scope"] for row in rows)
     where = f"; {places} alone" if are_stages and total["mixer_traffic_bytes"] else ""
     return f"Ceiling at {_where(total)}: mixers that cost nothing would save {everywhere}{where}."
 

@@ -37,7 +37,6 @@ _MOST_MARKED_POINTS = 24
 _MOST_LINES = 24
 _LABEL_WIDTH = 22
 _MOST_BARS = 100
-_TOLD_APART = ("image_height", "image_width", "batch", "implementation", "mode", "dtype")
 _TITLE_WIDTH = 90  # characters that fit across a figure
 _STYLE = {
     "figure.dpi": 200,
@@ -108,8 +107,7 @@ def scope_plot(rows: Sequence[Row], title: str, suffix: str) -> bytes:
     """
     if len(rows) > _MOST_BARS:
         raise SkaprofError(f"--plot: {len(rows)} bars: expected at most {_MOST_BARS}; use another --depth")
-    keys = [key for key in _TOLD_APART if len({row[key] for row in rows}) > 1]
-    labels = [", ".join([row["scope"], *(_detail(key, row[key]) for key in keys)]) for row in rows]
+    labels = _scope_labels(rows)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, max(2.6, 1.2 + 0.24 * len(rows))), layout="constrained")
         for axes, metric in zip(figure.subplots(1, 2, sharey=True), _METRICS, strict=True):
@@ -124,6 +122,16 @@ def scope_plot(rows: Sequence[Row], title: str, suffix: str) -> bytes:
         figure.axes[0].invert_yaxis()
         _finish(figure, title, legend=True)
         return _encoded(figure, suffix)
+
+
+def _scope_labels(rows: Sequence[Row]) -> list[str]:
+    """Each row's scope, with the image size, batch, form, mode and dtype where they differ."""
+    images = [f"{row['image_height']} x {row['image_width']}" for row in rows]
+    details = [images] if len(set(images)) > 1 else []
+    for key in ("batch", "implementation", "mode", "dtype"):
+        if len({row[key] for row in rows}) > 1:
+            details.append([_detail(key, row[key]) for row in rows])
+    return [", ".join([row["scope"], *words]) for row, *words in zip(rows, *details, strict=True)]
 
 
 def panel_grid(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str, suffix: str) -> bytes:
