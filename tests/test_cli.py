@@ -115,7 +115,14 @@ def test_version_help_and_module_run(skaprof: Run) -> None:
     import skaprof as package
 
     assert skaprof("--version").stdout == f"skaprof {package.__version__}\n"
-    for arguments in (("--help",), ("flops", "-h"), ("latency", "-h"), ("figure", "-h"), ("env", "-h")):
+    for arguments in (
+        ("--help",),
+        ("flops", "-h"),
+        ("latency", "-h"),
+        ("model", "-h"),
+        ("figure", "-h"),
+        ("env", "-h"),
+    ):
         done = skaprof(*arguments)
         assert done.returncode == 0
         assert "Usage: skaprof" in done.stdout

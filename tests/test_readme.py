@@ -50,7 +50,7 @@ def test_the_python_examples_run_and_print_what_they_show() -> None:
 def test_every_option_is_in_its_commands_help(skaprof: Run) -> None:
     named = set(re.findall(r"`(--[a-z-]+)", README.read_text()))
     helps = (
-        "".join(skaprof(name, "--help").stdout for name in ("flops", "latency", "figure", "env"))
+        "".join(skaprof(name, "--help").stdout for name in ("flops", "latency", "model", "figure", "env"))
         + skaprof("--help").stdout
     )
     assert named
