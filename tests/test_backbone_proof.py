@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from fvcore.nn import FlopCountAnalysis
 from hypothesis import given, settings
 from test_backbones import PUBLISHED, networks
+from torch import nn
 
 from skaprof.count import leftovers, verify_network
+from skaprof.count.counters import count_fvcore
 from skaprof.errors import SkaprofError
 from skaprof.model import network as network_module
 from skaprof.model.backbones import BACKBONES, parse_backbone
@@ -76,6 +79,13 @@ def test_the_largest_backbone_is_proved_under_2_gib() -> None:
 def test_a_count_beyond_64_bits_is_refused() -> None:
     with pytest.raises(SkaprofError, match="64-bit"):
         verify_network(network_of("caformer_s18", 10**6))
+
+
+def test_fvcore_counts_norms_among_its_multiply_adds_unless_told_not_to() -> None:
+    """The reason for telling it. Where fvcore mends it, this says so and that can go."""
+    x = torch.zeros(2, 3, 8)
+    assert FlopCountAnalysis(nn.LayerNorm(8), x).total() == 5 * x.numel()
+    assert count_fvcore(nn.Sequential(nn.LayerNorm(8)), x, ["0"]).total == 0
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, change: Callable[[Op], Op | None], text: str = "caformer_s18") -> list[str]:

@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
 import skaprof
 from skaprof.errors import SkaprofError
-from skaprof.model.backbones import BACKBONES, Choice, Window, choose, find_backbone, open_backbone, parse_backbone
+from skaprof.model.backbones import (
+    BACKBONES,
+    Backbone,
+    Choice,
+    Stage,
+    Window,
+    choose,
+    find_backbone,
+    open_backbone,
+    parse_backbone,
+)
 from skaprof.model.cost import op_costs, total
 from skaprof.model.custom import load_backbone
 from skaprof.model.network import Network, backbone_totals, make_network, network_costs, network_ops
@@ -232,6 +243,37 @@ def test_the_api_takes_mixers_as_text_or_words() -> None:
     )
 
 
+def test_a_block_counted_by_hand() -> None:
+    """2 x 2 tokens of 8 channels, no mixer: norm, add, norm, MLP of 4 x, add."""
+    backbone = Backbone("tiny", (Stage(1, 8, "identity", residual_scale=True),), stem_window=Window(1, 1, 0))
+    network = make_network(choose(backbone, None, []), 2, 2, 3)
+    x, hidden, weights = 3 * 4 * 8, 3 * 4 * 32, 2 * 8 * 32
+    forward, train = (row for mode in MODES for row in costed(network, mode=mode).rows("block") if "block" in row.scope)
+    assert forward.params == 4 * 8 + weights + 2  # norms, residual scales, MLP, StarReLU
+    assert forward.macs == 3 * 4 * weights
+    assert forward.elementwise_flops == 2 * (6 + 1 + 1) * x + 4 * hidden
+    shortcuts = 2 * (2 * x + 2 * x + 3 * x)  # norm, scale, add
+    mlp = 2 * (x + hidden) + 2 * hidden
+    assert forward.traffic_bytes == 4 * (shortcuts + mlp)
+    norms_and_scales = 4 * 3 * x  # each reads its output's gradient and x, writes a gradient
+    linears, activation = 2 * (2 * hidden + 2 * x), 3 * hidden
+    sums = 2 * 3 * x  # x and the middle each feed a norm and a shortcut; an add passes its gradient on
+    assert train.traffic_bytes - forward.traffic_bytes == 4 * (norms_and_scales + linears + activation + sums)
+    assert train.elementwise_flops - forward.elementwise_flops == 2 * (12 + 3 + 0 + 1) * x + 6 * hidden
+
+
+def test_a_vits_other_ops_counted_by_hand() -> None:
+    """Patches, class token and positions; head of a class token: n = 4 + 1 tokens of 64 channels."""
+    backbone = find_backbone("vit_small")._replace(stages=(Stage(1, 64, "identity"),), stem_window=Window(2, 2, 0))
+    rows = {row.scope: row for row in costed(make_network(choose(backbone, None, []), 4, 4)).rows("stage")}
+    assert rows["stem"].params == 64 * 12 + 64 + 64 + 5 * 64
+    assert rows["stem"].elementwise_flops == 4 * 64 + 5 * 64  # bias, positions
+    assert rows["stem"].traffic_bytes == 4 * (48 + 4 * 64 + 4 * 64 + 5 * 64 + 2 * 5 * 64)
+    assert rows["stage1"].elementwise_flops == 5 * (2 * (7 + 1) * 64 + (1 + 5) * 256 + 64)
+    assert rows["head"].elementwise_flops == 7 * 64 + 1000
+    assert rows["head"].traffic_bytes == 4 * (64 + 64 + 64 + 1000)
+
+
 def test_scopes_of_an_op() -> None:
     assert [scope_of("stage3.block1.mixer.query", depth) for depth in DEPTHS] == ["stage3.block1", "stage3", "total"]
     assert [scope_of("head.norm", depth) for depth in DEPTHS] == ["head", "head", "total"]
@@ -312,6 +354,12 @@ def test_the_shipped_backbones_can_be_written_as_files(tmp_path: Path) -> None:
         )
     )
     assert load_backbone(str(path)) == caformer
+
+
+def test_the_readmes_file_shows_every_default(tmp_path: Path) -> None:
+    path = tmp_path / "shown.toml"
+    path.write_text((ROOT / "README.md").read_text().partition("```toml\n")[2].partition("```")[0])
+    assert load_backbone(str(path)) == Backbone("shown", (Stage(3, 64, "sepconv"),))
 
 
 BAD_FILES = [

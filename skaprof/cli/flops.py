@@ -12,7 +12,7 @@ import typer
 
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
-from skaprof.cli.run import command_line, environment, format_of
+from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.plan import Plan, SizeGrid
 from skaprof.model.rows import cost_row, op_rows, ratios
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from skaprof.count import Verification
 
 MOST_ROWS = 1_000_000
-MOST_TABLE_ROWS = 2_000
 _VECTORIZE_FROM = 5_000  # above this, one pass of numpy beats one row at a time even with numpy's import
 _PLOT_ENDINGS = (".png", ".svg")
 

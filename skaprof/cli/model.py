@@ -11,7 +11,7 @@ import typer
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
 from skaprof.cli.progress import progress
-from skaprof.cli.run import command_line, environment, format_of, rendered, table_text
+from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of, rendered, table_text
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.backbones import Choice, open_backbone
@@ -33,7 +33,7 @@ def model(
         typer.Argument(
             metavar="NAME",
             help="caformer_s18, _s36, _m36, _b36; convformer_s18, _s36; poolformerv2_s12; identityformer_s12; "
-            "vit_tiny, _small, _base; vit_cifar; NAME[stage3=SPEC]; or a TOML file of your own.",
+            "vit_tiny, _small, _base; vit_cifar; NAME\\[stage3=SPEC]; or a TOML file of your own.",
         ),
     ],
     mixers: Annotated[
@@ -142,6 +142,10 @@ def _table(
 ) -> Iterator[str]:
     from skaprof.report import model as report
 
+    if len(rows) > MOST_TABLE_ROWS:
+        raise SkaprofError(
+            f"{len(rows):,} rows: expected at most {MOST_TABLE_ROWS:,} in a table; use --format csv or json"
+        )
     sentences = report.sentences(rows, totals, networks)
     heading = f"{report.caption(totals)}, {task}"
     return table_text(report.scope_table(rows, totals), heading, sentences, to_terminal=to_terminal)

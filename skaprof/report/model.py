@@ -17,6 +17,7 @@ _UNITS = {"params": "", "macs": "", "elementwise_flops": "FLOP", "traffic_bytes"
 _WORDS = {"params": "params", "macs": "MACs", "elementwise_flops": "elementwise", "traffic_bytes": "traffic"}
 _PROOF = (("params_counted", "params", "counted"), ("macs_fvcore", "macs", "fvcore"), ("macs_torch", "macs", "torch"))
 _TOTAL = "total"
+_MOST_TOLD = 8  # networks: of more, the table's columns say it
 
 
 def caption(rows: Sequence[Row]) -> str:
@@ -116,10 +117,10 @@ def percent(share: float) -> str:
 
 def sentences(rows: Sequence[Row], totals: Sequence[Row], networks: Sequence[Network]) -> list[str]:
     """What the table shows: differences, ceilings, static keys, and what runs otherwise than asked for."""
-    found = [_difference_sentence(total) for total in totals if any(total[f"{key}_delta"] for key in _NOUNS)]
-    found += [
-        _ceiling_sentence([row for row in rows if _network_of(row) == _network_of(each)], each) for each in totals
-    ]
+    told = totals if len(totals) <= _MOST_TOLD else []
+    found = [_difference_sentence(total) for total in told if any(total[f"{key}_delta"] for key in _NOUNS)]
+    for total in told:
+        found.append(_ceiling_sentence([row for row in rows if _network_of(row) == _network_of(total)], total))
     found += [*_key_sentences(totals), *_form_sentences(networks)]
     if "verified" in rows[0]:
         found += proof_sentences(rows)
@@ -156,6 +157,7 @@ def _key_sentences(totals: Sequence[Row]) -> list[str]:
     seen = {image_text(total): total for total in totals if total["key_params"]}
     if not seen:
         return []
+    seen = dict(list(seen.items())[:_MOST_TOLD])
     parts = [
         f"{si(total['key_params'])} of {si(total['params'])} parameters at {image} "
         f"({percent(total['key_params'] / total['params'])})"
