@@ -276,7 +276,7 @@ def _network(
     choice = open_backbone(name, texts, option="name")
     size = image_size(choice, check_choice("task", task, tuple(TASKS)))
     if resolution is not None:
-        size = _pair(resolution if isinstance(resolution, Iterable) else (resolution, resolution))
+        size = _pair(resolution if isinstance(resolution, Iterable) else (resolution, resolution), "resolution")
     form = check_choice("implementation", implementation, IMPLEMENTATIONS)
     return make_network(choice, *size, parse_count("batch", batch), form, has_head=task == HEADED_TASK)
 
@@ -325,7 +325,7 @@ def _sides(tokens: Sizes | None, size: Grid | None) -> tuple[tuple[int, int], ..
     return tuple(dict.fromkeys(map(_pair, pairs)))
 
 
-def _pair(pair: object) -> tuple[int, int]:
+def _pair(pair: object, name: str = "size") -> tuple[int, int]:
     """(height, width) from any pair.
 
     Raises:
@@ -333,8 +333,8 @@ def _pair(pair: object) -> tuple[int, int]:
     """
     sides = list(pair) if isinstance(pair, Iterable) and not isinstance(pair, str | bytes) else []
     if len(sides) != 2:
-        raise bad_value("size", pair, "a pair (height, width)")
-    return parse_count("size", sides[0]), parse_count("size", sides[1])
+        raise bad_value(name, pair, "a pair (height, width)")
+    return parse_count(name, sides[0]), parse_count(name, sides[1])
 
 
 def _words(name: str, words: Words) -> list[object]:

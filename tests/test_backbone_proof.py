@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import PUBLISHED, networks
 from fvcore.nn import FlopCountAnalysis
 from hypothesis import given, settings
-from test_backbones import PUBLISHED, networks
 from torch import nn
 
 from skaprof.count import leftovers, verify_network

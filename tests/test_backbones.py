@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import PUBLISHED, ROOT, networks
 from hypothesis import given
 from hypothesis import strategies as st
 
 import skaprof
 from skaprof.errors import SkaprofError
 from skaprof.model.backbones import (
-    BACKBONES,
     Backbone,
     Choice,
     Stage,
@@ -31,22 +30,7 @@ from skaprof.model.scopes import COMPARED, DEPTHS, costed, scope_of
 from skaprof.results import METRICS
 from skaprof.workload import MODES
 
-PUBLISHED = [
-    ("caformer_s18", 224, 26_341_656, 4_106_941_440),
-    ("caformer_s18", 384, 26_341_656, 13_366_149_120),
-    ("caformer_s36", 224, 39_297_102, 7_971_597_312),
-    ("caformer_m36", 224, 56_204_878, 13_240_630_656),
-    ("caformer_b36", 224, 98_753_614, 23_160_476_160),
-    ("convformer_s18", 224, 26_774_448, 3_940_984_320),
-    ("poolformerv2_s12", 224, 11_891_712, 1_812_267_008),
-    ("caformer_s18[stage3=ska:query=false,stage4=ska:query=false]", 224, 23_565_336, 3_668_603_904),
-    ("caformer_s18[stage2=cska:head_dim=16]", 224, 28_983_186, 6_399_181_824),
-    ("vit_tiny", 224, 5_717_416, 1_253_683_200),
-    ("vit_small", 224, 22_050_664, 4_598_882_304),
-    ("vit_base", 224, 86_567_656, 17_563_828_224),
-]
 VIT_CIFAR = {"ska": (8.25, 1.09), "cska": (10.05, 1.29)}
-MIXERS = ("mhsa", "ska", "ska:query=false", "cska", "cska:head_dim=16", "linear", "sepconv", "pooling", "identity")
 
 
 @pytest.mark.parametrize(("text", "resolution", "params", "macs"), PUBLISHED)
@@ -71,18 +55,6 @@ def test_vit_cifar_counted_by_hand_from_its_authors_code() -> None:
     assert backbone_totals("vit_cifar[stage1=ska]").params == outside + 6 * (norms + mlp + linears + key)
     convolution = 9 * 64 * 65 * 8 + 65 * 8
     assert backbone_totals("vit_cifar[stage1=cska]").params == outside + 6 * (norms + mlp + linears + key + convolution)
-
-
-@st.composite
-def networks(draw: st.DrawFn) -> Network:
-    """Any backbone with any mixers at a small image, square or not, in either form, with or without its head."""
-    backbone = BACKBONES[draw(st.sampled_from(sorted(BACKBONES)))]
-    mixers = draw(st.one_of(st.none(), st.lists(st.sampled_from(MIXERS), min_size=4, max_size=4)))
-    step = backbone.stem_window.stride
-    height, width = (step * draw(st.integers(1, 5)) for _ in range(2))
-    choice = choose(backbone, None if mixers is None else ",".join(mixers[: len(backbone.stages)]), [])
-    form = draw(st.sampled_from(("eager", "sdpa")))
-    return make_network(choice, height, width, draw(st.integers(1, 3)), form, has_head=draw(st.booleans()))
 
 
 @given(networks(), st.sampled_from(MODES))
@@ -186,6 +158,16 @@ def test_heads_are_as_wide_as_the_backbone_has_them_unless_the_spec_says() -> No
     assert heads("vit_base[stage1=ska:head_dim=32]") == [(24, 32)]
 
 
+def test_a_file_that_names_no_head_dim_gets_the_usual_one(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text("[[stages]]\ndepth = 1\ndim = 48\nmixer = 'ska'\n")
+    assert (row := skaprof.model_cost(str(path))[1]).heads == 2
+    assert row.head_dim == 24
+    path.write_text("head_dim = 32\n" + path.read_text())
+    with pytest.raises(SkaprofError, match="stage 1 of odd: ska: head_dim: '32'"):
+        skaprof.model_cost(str(path))
+
+
 @pytest.mark.parametrize(("mixer", "tokens"), [("mhsa", 197), ("ska", 197), ("cska", 197), ("sepconv", 196)])
 def test_a_class_token_runs_where_the_mixer_has_a_place_for_it(mixer: str, tokens: int) -> None:
     network = make_network(parse_backbone(f"vit_small[stage1={mixer}]"), 224, 224)
@@ -248,6 +230,22 @@ def test_the_api_takes_mixers_as_text_or_words() -> None:
     )
 
 
+def test_the_api_refuses_what_is_not_valid() -> None:
+    for words, arguments in (
+        ("resolution: '0'", {"resolution": 0}),
+        ("resolution: '224'", {"resolution": "224"}),
+        ("resolution", {"resolution": (1, 2, 3)}),
+        ("did you mean 'detection'", {"task": "detect"}),
+        ("depth: 'op'", {"depth": "op"}),
+        ("batch: '0'", {"batch": 0}),
+        ("mode: 'training'", {"mode": "training"}),
+        ("names 2 mixers", {"mixers": ["ska", "ska"]}),
+    ):
+        with pytest.raises(SkaprofError) as caught:
+            skaprof.model_cost("caformer_s18", **arguments)  # type: ignore[arg-type]
+        assert words in caught.value.message
+
+
 def test_a_block_counted_by_hand() -> None:
     """2 x 2 tokens of 8 channels, no mixer: norm, add, norm, MLP of 4 x, add."""
     backbone = Backbone("tiny", (Stage(1, 8, "identity", residual_scale=True),), stem_window=Window(1, 1, 0))
@@ -307,7 +305,10 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         backbone_totals("caformer_s18", 2)
     with pytest.raises(SkaprofError, match="patch size 16 of vit_small divides"):
         backbone_totals("vit_small", 224, 230)
-    with pytest.raises(SkaprofError, match="a divisor of dim 64"):
+    with pytest.raises(
+        SkaprofError,
+        match="stage 1 of caformer_s18: ska:heads=7: heads: '7' is not valid: expected a divisor of dim 64",
+    ):
         backbone_totals("caformer_s18[stage1=ska:heads=7]")
     with pytest.raises(SkaprofError, match="names 2 mixers: expected 4"):
         open_backbone("caformer_s18", "ska,mhsa")

@@ -43,7 +43,8 @@ class Backbone(NamedTuple):
     "shifted_patches" (the image and its four shifts by a pixel, norm and linear a patch, then learned positions).
     `head`: "linear", or "mlp" (hidden 4 x, squared ReLU, norm), behind the mean of the tokens or the class token, and
     a norm. `norm`, `bias` and `activation` are the blocks': "layer_norm" or "group_norm" (one mean and variance an
-    image), whether norm and MLP have a bias, "star_relu" or "gelu". `head_dim` is what mixers get that name none.
+    image), whether norm and MLP have a bias, "star_relu" or "gelu". `head_dim` is what mixers get that name none;
+    None: 32 where that divides dim, else the largest divisor up to 32.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Backbone(NamedTuple):
     norm: str = "layer_norm"
     bias: bool = False
     activation: str = "star_relu"
-    head_dim: int = 32
+    head_dim: int | None = None
     class_token: bool = False
     resolution: int = 224
 

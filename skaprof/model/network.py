@@ -7,7 +7,7 @@ names of the submodules in `skaprof.nn`. Totals, stages, blocks and the proof al
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skaprof.errors import bad_value
+from skaprof.errors import SkaprofError, bad_value
 from skaprof.model.backbones import IMAGE_CHANNELS, Backbone, Choice, Stage, parse_backbone
 from skaprof.model.cost import Cost, OpCost, op_costs, total
 from skaprof.model.layers import (
@@ -88,12 +88,20 @@ def make_network(
     sides = _sides_of_stages(backbone, height, width, option)
     class_tokens = int(backbone.class_token and all(spec.mixer.class_token_forms for spec in choice.specs))
     stages = []
-    for stage, spec, (rows, columns) in zip(backbone.stages, choice.specs, sides, strict=True):
-        channels = spec.resolve_channels(stage.dim, None, None if spec.heads is not None else backbone.head_dim)
+    for number, (stage, spec, (rows, columns)) in enumerate(zip(backbone.stages, choice.specs, sides, strict=True), 1):
+        channels = _channels(backbone, number, stage, spec)
         workload = Workload(batch, rows, columns, *channels, spec.resolve_kernel_size(), class_tokens)
         forms = spec.mixer.class_token_forms if class_tokens else tuple(spec.mixer.op_lists)
         stages.append(Placed(stage, spec, implementation if implementation in forms else "eager", workload))
     return Network(choice, batch, height, width, implementation, has_head, tuple(stages))
+
+
+def _channels(backbone: Backbone, number: int, stage: Stage, spec: MixerSpec) -> tuple[int, int | None, int | None]:
+    """(dim, heads, head_dim) of a stage's mixer: its spec's, else the backbone's."""
+    try:
+        return spec.resolve_channels(stage.dim, None, None if spec.heads is not None else backbone.head_dim)
+    except SkaprofError as error:
+        raise SkaprofError(f"stage {number} of {backbone.name}: {error.message}") from None
 
 
 def image_size(choice: Choice, task: str) -> tuple[int, int]:
@@ -132,14 +140,15 @@ def backbone_totals(
     implementation: str = "eager",
     has_head: bool = True,
 ) -> Cost:
-    """The totals of a backbone such as `caformer_s18[stage3=ska]`, at its own resolution where none is given.
+    """The totals of a backbone such as `caformer_s18[stage3=ska]`, at its own size, a square, or height x width pixels.
 
     Raises:
         SkaprofError: an unknown backbone or mixer, with the nearest name; or a size that does not fit.
     """
     choice = parse_backbone(text)
-    height = height or width or choice.backbone.resolution
-    network = make_network(choice, height, width or height, batch, implementation, has_head=has_head)
+    height = choice.backbone.resolution if height is None else height
+    width = height if width is None else width
+    network = make_network(choice, height, width, batch, implementation, has_head=has_head)
     return total(network_costs(network, dtype, mode))
 
 
@@ -161,7 +170,7 @@ def _sides_of_stages(backbone: Backbone, height: int, width: int, option: str) -
 def _convolution_stem(network: Network) -> list[Op]:
     """A convolution with bias, then a norm without."""
     conv = conv2d("conv", *_stem_convolution(network), bias=True, positions=network.stages[0].workload.positions)
-    return [conv, _NORMS["layer_norm"]("norm", _as_tokens(conv.output), bias=False)]
+    return [conv, layer_norm("norm", _as_tokens(conv.output), bias=False)]
 
 
 def _patch_stem(network: Network) -> list[Op]:
@@ -212,7 +221,7 @@ def _as_tokens(feature_map: Tensor) -> Tensor:
 def _downsampling(network: Network, placed: Placed, before: Tensor) -> list[Op]:
     """A norm without bias, then a convolution with bias to the next stage's dim."""
     batch, positions, dim = before.shape
-    norm = _NORMS["layer_norm"]("norm", Tensor("x", before.shape), bias=False)
+    norm = layer_norm("norm", Tensor("x", before.shape), bias=False)
     feature_map = norm.output.view(batch, dim, positions)
     kernel_size = network.backbone.downsampling_window.kernel_size
     w = placed.workload
