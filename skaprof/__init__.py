@@ -12,20 +12,34 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from skaprof.api import cost, formula, sweep, verify
+    from skaprof.api import cost, formula, model_cost, sweep, verify, verify_model
     from skaprof.errors import SkaprofError
-    from skaprof.results import CostRow
+    from skaprof.results import CostRow, ScopeRow
 
 _HOMES = {
     "cost": "skaprof.api",
     "formula": "skaprof.api",
+    "model_cost": "skaprof.api",
     "sweep": "skaprof.api",
     "verify": "skaprof.api",
+    "verify_model": "skaprof.api",
     "CostRow": "skaprof.results",
+    "ScopeRow": "skaprof.results",
     "SkaprofError": "skaprof.errors",
 }
 
-__all__ = ["CostRow", "SkaprofError", "__version__", "cost", "formula", "sweep", "verify"]
+__all__ = [
+    "CostRow",
+    "ScopeRow",
+    "SkaprofError",
+    "__version__",
+    "cost",
+    "formula",
+    "model_cost",
+    "sweep",
+    "verify",
+    "verify_model",
+]
 
 
 def __getattr__(name: str) -> Any:

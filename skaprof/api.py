@@ -1,18 +1,22 @@
-"""The Python API: what one mixer costs, a sweep as a DataFrame, a row's proof, and closed forms."""
+"""The Python API: what a mixer or a backbone costs, a sweep as a DataFrame, a row's proof, and closed forms."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from skaprof.errors import SkaprofError, bad_value, missing_package
 from skaprof.grids import MAX_GRID_VALUES, parse_count, parse_grid, parse_sizes
+from skaprof.model.backbones import open_backbone
 from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
 from skaprof.model.plan import Plan, SizeGrid, Variant, make_plan
 from skaprof.model.rows import cost_row
+from skaprof.model.scopes import DEPTHS, costed
 from skaprof.model.spec import parse_mixer
-from skaprof.results import CostRow
+from skaprof.results import CostRow, ScopeRow
 from skaprof.workload import (
     DEFAULT_DIM,
     DEFAULT_TOKENS,
@@ -93,6 +97,56 @@ def verify(
     return load_verify()(*row)
 
 
+def model_cost(
+    name: str,
+    mixers: Words | None = None,
+    *,
+    resolution: int | tuple[int, int] | None = None,
+    task: str = HEADED_TASK,
+    depth: str = "stage",
+    batch: int = 1,
+    dtype: str = "float32",
+    mode: str = "forward",
+    implementation: str = "eager",
+) -> list[ScopeRow]:
+    """What a whole backbone costs with these mixers: a row for each stage or block, or one for all of it.
+
+    Args:
+        name: "caformer_s18", "caformer_s18[stage3=ska]" or the path of a TOML file.
+        mixers: a spec for each stage, or one for all, as text with commas or an iterable; the backbone's own if None.
+        resolution: image side, or (height, width), in pixels; the task's where None.
+        task: "classification", or "detection" (800 x 1280) or "segmentation" (512 x 2048), which have no head.
+        depth: "block", "stage" or "total".
+        batch, dtype, mode, implementation: as `cost` has them; a mixer without the implementation runs in eager form.
+
+    Raises:
+        SkaprofError: a value that is not valid or sizes that do not fit.
+    """
+    check_choice("depth", depth, DEPTHS)
+    network = _network(name, mixers, resolution, task, batch, implementation)
+    return costed(network, *_dtype_and_mode(dtype, mode)).rows(depth)
+
+
+def verify_model(
+    name: str,
+    mixers: Words | None = None,
+    *,
+    resolution: int | tuple[int, int] | None = None,
+    task: str = HEADED_TASK,
+    batch: int = 1,
+    dtype: str = "float32",
+    mode: str = "forward",
+    implementation: str = "eager",
+) -> Verification:
+    """The proof of `model_cost` with the same arguments: the built network, fvcore and FlopCounterMode, op by op.
+
+    Raises:
+        SkaprofError: as `model_cost`; also where torch or fvcore is not installed.
+    """
+    network = _network(name, mixers, resolution, task, batch, implementation)
+    return load_verify_network()(network, *_dtype_and_mode(dtype, mode))
+
+
 def sweep(
     mixers: Words = DEFAULT_MIXERS,
     *,
@@ -156,11 +210,26 @@ def load_verify() -> Callable[[Variant, Workload], Verification]:
     Raises:
         SkaprofError: torch or fvcore is not installed here (exit code 3).
     """
+    verify_row: Callable[[Variant, Workload], Verification] = _load_count().verify
+    return verify_row
+
+
+def load_verify_network() -> Callable[[Network, str, str], Verification]:
+    """`skaprof.count.verify_network`, loaded now.
+
+    Raises:
+        SkaprofError: as `load_verify`.
+    """
+    verify_network: Callable[[Network, str, str], Verification] = _load_count().verify_network
+    return verify_network
+
+
+def _load_count() -> ModuleType:
     try:
-        from skaprof.count import verify as count_verify
+        from skaprof import count
     except ModuleNotFoundError as error:
         raise missing_package(str(error.name).partition(".")[0], "verification") from None
-    return count_verify
+    return count
 
 
 def _one(
@@ -193,6 +262,27 @@ def _one(
     )
     row = next(plan.rows())
     return row.variant, row.workload
+
+
+def _network(
+    name: str,
+    mixers: Words | None,
+    resolution: int | tuple[int, int] | None,
+    task: str,
+    batch: int,
+    implementation: str,
+) -> Network:
+    texts = None if mixers is None else ",".join(map(str, _words("mixers", mixers)))
+    choice = open_backbone(name, texts, option="name")
+    size = image_size(choice, check_choice("task", task, tuple(TASKS)))
+    if resolution is not None:
+        size = _pair(resolution if isinstance(resolution, Iterable) else (resolution, resolution), "resolution")
+    form = check_choice("implementation", implementation, IMPLEMENTATIONS)
+    return make_network(choice, *size, parse_count("batch", batch), form, has_head=task == HEADED_TASK)
+
+
+def _dtype_and_mode(dtype: str, mode: str) -> tuple[str, str]:
+    return check_choice("dtype", dtype, tuple(DTYPE_BYTES)), check_choice("mode", mode, MODES)
 
 
 def _sizes(name: str, sizes: Sizes | None) -> tuple[int, ...]:
@@ -235,7 +325,7 @@ def _sides(tokens: Sizes | None, size: Grid | None) -> tuple[tuple[int, int], ..
     return tuple(dict.fromkeys(map(_pair, pairs)))
 
 
-def _pair(pair: object) -> tuple[int, int]:
+def _pair(pair: object, name: str = "size") -> tuple[int, int]:
     """(height, width) from any pair.
 
     Raises:
@@ -243,8 +333,8 @@ def _pair(pair: object) -> tuple[int, int]:
     """
     sides = list(pair) if isinstance(pair, Iterable) and not isinstance(pair, str | bytes) else []
     if len(sides) != 2:
-        raise bad_value("size", pair, "a pair (height, width)")
-    return parse_count("size", sides[0]), parse_count("size", sides[1])
+        raise bad_value(name, pair, "a pair (height, width)")
+    return parse_count(name, sides[0]), parse_count(name, sides[1])
 
 
 def _words(name: str, words: Words) -> list[object]:

@@ -65,6 +65,60 @@ SIZE_KEYS = ROW_KEYS[: ROW_KEYS.index("params")]
 """The keys that say what a row is about; the rest are figures."""
 
 
+class ScopeRow(NamedTuple):
+    """The cost of one part of a backbone: a stage, a block, or all of it.
+
+    The first keys say what the row is about: `scope` is "total", or a path such as "stage3" or "stage3.block1". Sizes
+    are those of the tokens there, None where there are several or none; image sizes are in pixels; `implementation` is
+    the form asked for, and mixers without it run in eager form. Then the keys of `CostRow`, and:
+
+    `params_share`, `macs_share`, `traffic_bytes_share`: of the whole network's, 0 to 1.
+    `params_delta`, `macs_delta`, `traffic_bytes_delta`: less what the backbone with its own mixers has in this scope.
+    `mixer_params`, `mixer_macs`, `mixer_traffic_bytes`: what the token mixers in this scope hold.
+    `mixer_macs_share`, `mixer_traffic_bytes_share`: that over the whole network's: what a swap here could save at most.
+    `key_params`: parameters of static keys, which serve this image size only.
+    """
+
+    model: str
+    scope: str
+    image_height: int
+    image_width: int
+    mixer: str | None
+    implementation: str
+    mode: str
+    batch: int
+    height: int | None
+    width: int | None
+    tokens: int | None
+    dim: int | None
+    heads: int | None
+    head_dim: int | None
+    kernel_size: int | None
+    dtype: str
+    params: int
+    macs: int
+    flops: int
+    elementwise_flops: int
+    weight_bytes: int
+    traffic_bytes: int
+    params_share: float
+    macs_share: float
+    traffic_bytes_share: float
+    params_delta: int
+    macs_delta: int
+    traffic_bytes_delta: int
+    mixer_params: int
+    mixer_macs: int
+    mixer_traffic_bytes: int
+    mixer_macs_share: float
+    mixer_traffic_bytes_share: float
+    key_params: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row's keys and values, in the order every format uses."""
+        return self._asdict()
+
+
 @cache
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a results file, as shipped in `skaprof/schema.json`."""

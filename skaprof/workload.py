@@ -25,7 +25,7 @@ class Workload(NamedTuple):
 
     `heads` and `head_dim` are primary: the attention dimension is their product, never `dim // heads`, so that the
     same formulas hold for symbols and arrays. They are None for mixers without heads, and `kernel_size` is None for
-    mixers without a kernel.
+    mixers without a kernel. `class_tokens` stand beside the grid: they are tokens without a place on it.
     """
 
     batch: Size
@@ -35,11 +35,17 @@ class Workload(NamedTuple):
     heads: Size = None
     head_dim: Size = None
     kernel_size: Size = None
+    class_tokens: Size = 0
+
+    @property
+    def positions(self) -> Size:
+        """Number of places on the grid, height * width."""
+        return self.height * self.width
 
     @property
     def tokens(self) -> Size:
-        """Number of tokens n = height * width."""
-        return self.height * self.width
+        """Number of tokens n: one a position, and the class tokens."""
+        return self.positions + self.class_tokens
 
     @property
     def attention_dim(self) -> Size:

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from skaprof.model.backbones import BACKBONES, choose
+from skaprof.model.network import Network, make_network
 from skaprof.model.plan import Variant
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import Workload
@@ -84,3 +86,43 @@ def variants(draw: st.DrawFn, modes: tuple[str, ...] = ("forward", "train")) -> 
     implementation = draw(st.sampled_from(sorted(spec.mixer.op_lists)))
     dtype = draw(st.sampled_from(("float32", "bfloat16")))
     return Variant(spec, implementation, draw(st.sampled_from(modes)), dtype), draw(workloads(spec))
+
+
+PUBLISHED = [
+    ("caformer_s18", 224, 26_341_656, 4_106_941_440),
+    ("caformer_s18", 384, 26_341_656, 13_366_149_120),
+    ("caformer_s36", 224, 39_297_102, 7_971_597_312),
+    ("caformer_m36", 224, 56_204_878, 13_240_630_656),
+    ("caformer_b36", 224, 98_753_614, 23_160_476_160),
+    ("convformer_s18", 224, 26_774_448, 3_940_984_320),
+    ("poolformerv2_s12", 224, 11_891_712, 1_812_267_008),
+    ("caformer_s18[stage3=ska:query=false,stage4=ska:query=false]", 224, 23_565_336, 3_668_603_904),
+    ("caformer_s18[stage2=cska:head_dim=16]", 224, 28_983_186, 6_399_181_824),
+    ("vit_tiny", 224, 5_717_416, 1_253_683_200),
+    ("vit_small", 224, 22_050_664, 4_598_882_304),
+    ("vit_base", 224, 86_567_656, 17_563_828_224),
+]
+"""(backbone, resolution, parameters, MACs) of published networks."""
+NETWORK_MIXERS = (
+    "mhsa",
+    "ska",
+    "ska:query=false",
+    "cska",
+    "cska:head_dim=16",
+    "linear",
+    "sepconv",
+    "pooling",
+    "identity",
+)
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> Network:
+    """Any backbone with any mixers at a small image, square or not, in either form, with or without its head."""
+    backbone = BACKBONES[draw(st.sampled_from(sorted(BACKBONES)))]
+    mixers = draw(st.one_of(st.none(), st.lists(st.sampled_from(NETWORK_MIXERS), min_size=4, max_size=4)))
+    step = backbone.stem_window.stride
+    height, width = (step * draw(st.integers(1, 5)) for _ in range(2))
+    choice = choose(backbone, None if mixers is None else ",".join(mixers[: len(backbone.stages)]), [])
+    form = draw(st.sampled_from(("eager", "sdpa")))
+    return make_network(choice, height, width, draw(st.integers(1, 3)), form, has_head=draw(st.booleans()))

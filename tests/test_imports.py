@@ -47,6 +47,8 @@ def command(*arguments: str) -> str:
         ("flops", "-m", "sepconv", "-m", "linear", "--format", "markdown"),
         ("compare", "{costs}", "{costs}", "--fail-on", "macs>0%"),
         ("check", str(ROOT / "claims" / "paper.toml")),
+        ("model", "caformer_s18"),
+        ("model", "vit_small", "--mixers", "ska", "--resolution", "224,384", "--depth", "block", "--format", "json"),
         ("--version",),
     ],
 )
@@ -59,10 +61,12 @@ def test_the_analytic_path_loads_no_heavy_package(arguments: tuple[str, ...], tm
 
 def test_the_python_api_answers_without_heavy_packages() -> None:
     assert loaded_by("import skaprof; skaprof.cost('ska', tokens=196, dim=256)") == []
+    assert loaded_by("import skaprof; skaprof.model_cost('caformer_s18[stage3=ska]')") == []
 
 
 def test_the_laziness_test_can_fail() -> None:
     assert "sympy" in loaded_by(command("flops", "--formula"))
+    assert {"torch", "fvcore"} <= set(loaded_by(command("model", "vit_cifar", "--verify")))
     assert loaded_by("import numpy") == ["numpy"]
 
 

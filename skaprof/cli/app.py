@@ -63,6 +63,17 @@ skaprof check claims.toml
 skaprof check claims.toml --results runs.jsonl --strict
 
 skaprof check claims.toml --format markdown --output claims.md""",
+    "model": """Examples:
+
+skaprof model caformer_s18
+
+skaprof model caformer_s18 --mixers sepconv,sepconv,ska,mhsa --resolution 224,384
+
+skaprof model vit_small --stage 1=ska:bias=true --depth total --verify
+
+skaprof model caformer_s18 --stage 3=cska --task detection --plot stages.svg
+
+skaprof model my_backbone.toml --depth block --format csv""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_distinct, require_writable, say, suffix_of, write_whole
-from skaprof.cli.run import command_line, environment, format_of
+from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
+from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.plan import Plan, SizeGrid
 from skaprof.model.rows import cost_row, op_rows, ratios
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from skaprof.count import Verification
 
 MOST_ROWS = 1_000_000
-MOST_TABLE_ROWS = 2_000
 _VECTORIZE_FROM = 5_000  # above this, one pass of numpy beats one row at a time even with numpy's import
 _PLOT_ENDINGS = (".png", ".svg")
 
@@ -57,10 +56,7 @@ def flops(
     ] = False,
     format: opt.CostFormat = None,
     output: opt.Output = None,
-    plot: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE", help="Draw it: .png or .svg; repeatable.", rich_help_panel="Output"),
-    ] = None,
+    plot: opt.Plot = None,
 ) -> None:
     """Parameters, MACs, FLOPs and bytes of token mixers at your sizes, from closed forms.
 
@@ -80,7 +76,7 @@ def flops(
     if reference is not None:
         for implementation_used in {block.variant.implementation for block in plan.blocks}:
             reference.require_implementation(implementation_used)
-    _require_destinations(output, plot)
+    require_destinations(output, plot, _PLOT_ENDINGS)
     _require_row_count(plan, chosen)
     if formula:
         _deliver(_formula_rows(plan), chosen, output, environment(), _formula_legend())
@@ -115,15 +111,6 @@ def _require_symbols(**sizes: str | None) -> None:
     for name, value in sizes.items():
         if value is not None:
             raise SkaprofError(f"--{name}: {shown(value)}: a formula keeps this size a symbol: expected no such option")
-
-
-def _require_destinations(output: str | None, plot: list[str] | None) -> None:
-    if output is not None:
-        require_writable("--output", output)
-    for path in plot or ():
-        suffix_of("--plot", path, _PLOT_ENDINGS)
-        require_writable("--plot", path)
-    require_distinct([*([output] if output is not None else []), *(plot or ())])
 
 
 def _require_row_count(plan: Plan, chosen: str) -> None:

@@ -114,6 +114,10 @@ Output = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+Plot = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE", help="Draw it: .png or .svg; repeatable.", rich_help_panel=_OUTPUT),
+]
 
 
 def plan_of(

@@ -103,6 +103,21 @@ def require_distinct(paths: Iterable[str]) -> None:
         seen.add(real)
 
 
+def require_destinations(output: str | None, plots: Iterable[str] | None, endings: Iterable[str]) -> None:
+    """Nothing, where --output and every --plot can be written, each to a file of its own.
+
+    Raises:
+        SkaprofError: one cannot, or a plot's ending is none of `endings`.
+    """
+    plots = list(plots or ())
+    if output is not None:
+        require_writable("--output", output)
+    for path in plots:
+        suffix_of("--plot", path, endings)
+        require_writable("--plot", path)
+    require_distinct([*([output] if output is not None else []), *plots])
+
+
 def write_whole(option: str, path: str, chunks: Iterable[str | bytes]) -> None:
     """Write the file whole or not at all: into a neighbour first, then renamed. Devices and pipes are written directly.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Row = Mapping[str, Any]
+MOST_TABLE_ROWS = 2_000
 
 
 def format_of(format: str | None, output: str | None, formats: tuple[str, ...] = FORMATS) -> str:

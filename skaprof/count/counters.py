@@ -25,6 +25,8 @@ from skaprof.nn.layers import FusedAttention
 
 ELSEWHERE = "(elsewhere)"
 """The unit of work that no named submodule did."""
+_FVCORE_NORMS = ("aten::layer_norm", "aten::group_norm")
+"""Elementwise work that fvcore counts at 5 "flops" an element among its multiply-adds, unless told not to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Counted:
 def count_fvcore(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     """fvcore's count of one forward call, for each named submodule. `x` may be on meta."""
     analysis = FlopCountAnalysis(module, x).unsupported_ops_warnings(False)
+    analysis.set_op_handle(**dict.fromkeys(_FVCORE_NORMS, _no_macs))
     analysis = analysis.uncalled_modules_warnings(False).tracer_warnings("none")
     with warnings.catch_warnings(), _TracedConvolution(), _ConvolutionShape():
         warnings.simplefilter("ignore")  # the tracer warns of shapes that become constants, which is what we want
@@ -54,6 +57,10 @@ def count_fvcore(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     for unit_left_out in left_out.values():
         rest_left_out.subtract(unit_left_out)
     return _with_rest(macs, left_out, rest, +rest_left_out)
+
+
+def _no_macs(inputs: object, outputs: object) -> Counter[str]:
+    return Counter()
 
 
 def count_torch(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
@@ -108,7 +115,8 @@ def _train_once(module: nn.Module, arguments: Sequence[Tensor]) -> int:
     leaves = [torch.empty_like(argument).requires_grad_() for argument in arguments]
     with FlopCounterMode(display=False) as counter:
         output = module(*leaves)
-        output.backward(torch.empty_like(output))
+        outputs = output if isinstance(output, list) else [output]
+        torch.autograd.backward(outputs, [torch.empty_like(part) for part in outputs])
     return _macs(counter.get_flop_counts().get("Global", {}))
 
 

@@ -19,6 +19,12 @@ FVCORE_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "average_pool": ("aten::avg_pool2d",),
     "star_relu": ("aten::square", "aten::mul", "aten::add"),  # its relu is on fvcore's ignore list
     "unfold": ("aten::im2col",),
+    "gelu": ("aten::gelu",),
+    "squared_relu": ("aten::square",),
+    "learned_scale": ("aten::mul",),
+    "add": ("aten::add",),
+    "position": ("aten::add",),
+    "token_mean": ("aten::mean",),
     "fused_attention": ("aten::scaled_dot_product_attention",),  # the whole of it: fvcore counts SDPA as nothing
 }
 
@@ -32,6 +38,14 @@ TORCH_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "average_pool": ("aten.avg_pool2d",),
     "star_relu": ("aten.relu", "aten.pow", "aten.mul", "aten.add"),
     "unfold": ("aten.im2col",),
+    "layer_norm": ("aten.native_layer_norm",),
+    "group_norm": ("aten.native_group_norm",),
+    "gelu": ("aten.gelu",),
+    "squared_relu": ("aten.relu", "aten.pow"),
+    "learned_scale": ("aten.mul",),
+    "add": ("aten.add",),
+    "position": ("aten.add",),
+    "token_mean": ("aten.mean",),
 }
 
 FVCORE_LAYOUT = frozenset({"aten::pad", "aten::unflatten"})
@@ -53,6 +67,8 @@ TORCH_LAYOUT = frozenset(
         "expand",
         "new_empty_strided",
         "permute",
+        "select",
+        "slice",
         "squeeze",
         "t",
         "transpose",
@@ -73,13 +89,16 @@ TORCH_BACKWARD_ELEMENTWISE = frozenset(
         "div",
         "elu_backward",
         "fill",
+        "gelu_backward",
         "mul",
+        "native_group_norm_backward",
+        "native_layer_norm_backward",
         "neg",
         "new_empty",
         "new_zeros",
         "ones_like",
         "pow",
-        "slice",
+        "select_backward",
         "slice_backward",
         "sum",
         "threshold_backward",

@@ -7,7 +7,7 @@ when each counter left out exactly the ops the model predicts it leaves out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,17 @@ from skaprof.count.leftovers import (
     predicted,
 )
 from skaprof.errors import SkaprofError
+from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.cost import OpCost
+from skaprof.model.network import Network, network_costs
 from skaprof.model.plan import Variant
 from skaprof.model.rows import variant_op_costs
-from skaprof.nn import TokenMixer, build_mixer
+from skaprof.model.scopes import TOTAL
+from skaprof.nn import build_mixer, build_network
 from skaprof.workload import Workload
 
+BACKWARD = "backward"
+"""What a difference of the whole backward pass is of, since no op can be blamed for it."""
 _LARGEST_COUNT = 2**63  # fvcore multiplies shapes in 64-bit integers
 
 
@@ -77,6 +82,28 @@ class Verification:
             "verified": self.verified,
         }
 
+    def of_scope(self, scope: str) -> dict[str, Any]:
+        """The same keys for the ops below a scope of a network, or for "total".
+
+        What no op can be blamed for leaves no scope verified.
+        """
+
+        def inside(op: str) -> bool:
+            return scope == TOTAL or f"{op}.".startswith(f"{scope}.")
+
+        def summed(figures: Mapping[str, int]) -> int:
+            return sum(figure for op, figure in figures.items() if inside(op))
+
+        fvcore = None if self.macs_fvcore_by_unit is None else summed(self.macs_fvcore_by_unit)
+        return {
+            "params_counted": summed(self.params_by_op),
+            "macs_fvcore": fvcore,
+            "macs_torch": summed(self.macs_torch_by_unit),
+            "verified": not any(
+                inside(difference.op) or difference.op in (ELSEWHERE, BACKWARD) for difference in self.differences
+            ),
+        }
+
     def of_op(self, op: str) -> dict[str, Any]:
         """The same keys for one op; counts are None inside a fused kernel, which the counters see as one."""
         fvcore = None if self.macs_fvcore_by_unit is None else self.macs_fvcore_by_unit.get(op)
@@ -95,30 +122,75 @@ def verify(variant: Variant, workload: Workload) -> Verification:
     Raises:
         SkaprofError: the size is beyond what the counters can count or PyTorch can describe.
     """
-    forward = variant_op_costs(_in_forward(variant), workload)
-    costs = variant_op_costs(variant, workload)
-    if sum(cost.macs for cost in costs) >= _LARGEST_COUNT:
+    claim = Claim(
+        f"{variant.spec.text} at {workload.tokens:,} tokens",
+        variant_op_costs(_in_forward(variant), workload),
+        variant_op_costs(variant, workload),
+        is_fused=variant.implementation == "sdpa",
+        is_training=variant.mode == "train",
+    )
+    shape = (workload.batch, workload.tokens, workload.dim)
+    return _prove(claim, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
+
+
+def verify_network(network: Network, dtype: str = "float32", mode: str = "forward") -> Verification:
+    """The proof of a whole backbone, op by op, on meta tensors.
+
+    Raises:
+        SkaprofError: as `verify`.
+    """
+    claim = Claim(
+        f"{network.backbone.name} at {network.height} x {network.width}",
+        network_costs(network, dtype),
+        network_costs(network, dtype, mode),
+        is_fused=True,  # only ops that one fused kernel runs have a group
+        is_training=mode == "train",
+    )
+    shape = (network.batch, IMAGE_CHANNELS, network.height, network.width)
+    return _prove(claim, lambda: build_network(network), shape, dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the model says of a module: each op's cost in a forward call, and in the mode asked for.
+
+    `is_fused`: whether ops of one group run as one kernel.
+    """
+
+    name: str
+    forward: list[OpCost]
+    costs: list[OpCost]
+    is_fused: bool
+    is_training: bool
+
+    def unit(self, cost: OpCost) -> str:
+        """The submodule that runs this op: its own, or the group's where that is one fused kernel."""
+        return cost.group if self.is_fused and cost.group else cost.name
+
+
+def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str) -> Verification:
+    """What the module that `build` makes and both counters say, on an input of this shape."""
+    if sum(cost.macs for cost in claim.costs) >= _LARGEST_COUNT:
         raise SkaprofError(
-            f"--verify: {variant.spec.text} at {workload.tokens:,} tokens has more MACs than a 64-bit counter can "
-            "count: expected less than 2^63"
+            f"--verify: {claim.name} has more MACs than a 64-bit counter can count: expected less than 2^63"
         )
-    units = list(dict.fromkeys(_unit(variant, cost) for cost in costs))
+    units = list(dict.fromkeys(map(claim.unit, claim.costs)))
     try:
-        module, x = _on_meta(variant, workload)
+        module, x = _on_meta(build, shape, dtype)
         fvcore = count_fvcore(module, x, units)
         torch_forward = count_torch(module, x, units)
-        training = count_torch_training(module, x, units) if variant.mode == "train" else None
+        training = count_torch_training(module, x, units) if claim.is_training else None
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise SkaprofError(f"--verify: PyTorch cannot describe {variant.spec.text} at this size: {reason}") from None
+        raise SkaprofError(f"--verify: PyTorch cannot describe {claim.name}: {reason}") from None
     differences = [
-        *_params_differences(costs, module),
-        *_macs_differences(variant, forward, fvcore, "fvcore"),
-        *_macs_differences(variant, forward, torch_forward, "FlopCounterMode"),
-        *_leftover_differences(variant, forward, fvcore, torch_forward),
+        *_params_differences(claim.costs, module),
+        *_macs_differences(claim, claim.forward, fvcore, "fvcore"),
+        *_macs_differences(claim, claim.forward, torch_forward, "FlopCounterMode"),
+        *_leftover_differences(claim, fvcore, torch_forward),
     ]
     if training is not None:
-        differences += _macs_differences(variant, costs, training, "FlopCounterMode")
+        differences += _macs_differences(claim, claim.costs, training, "FlopCounterMode")
         differences += _unclassified(training)
     params = _params_by_op(module)
     counted = training if training is not None else torch_forward
@@ -127,7 +199,7 @@ def verify(variant: Variant, workload: Workload) -> Verification:
         fvcore.total if training is None else None,
         counted.total,
         tuple(differences),
-        {cost.name: params[cost.name] for cost in costs},
+        {cost.name: 0 for cost in claim.costs} | params,
         fvcore.macs if training is None else None,
         counted.macs,
     )
@@ -137,16 +209,10 @@ def _in_forward(variant: Variant) -> Variant:
     return Variant(variant.spec, variant.implementation, "forward", variant.dtype)
 
 
-def _on_meta(variant: Variant, w: Workload) -> tuple[TokenMixer, torch.Tensor]:
-    dtype = getattr(torch, variant.dtype)
+def _on_meta(build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str) -> tuple[nn.Module, torch.Tensor]:
+    torch_dtype = getattr(torch, dtype)
     with torch.device("meta"):
-        module = build_mixer(variant.spec, w, variant.implementation).to(dtype)
-        return module, torch.empty(w.batch, w.tokens, w.dim, dtype=dtype)
-
-
-def _unit(variant: Variant, cost: OpCost) -> str:
-    """The submodule that runs this op: its own, or the group's where that is one fused kernel."""
-    return cost.group if variant.implementation == "sdpa" and cost.group else cost.name
+        return build().to(torch_dtype), torch.empty(shape, dtype=torch_dtype)
 
 
 def _params_differences(costs: list[OpCost], module: nn.Module) -> list[Difference]:
@@ -160,17 +226,17 @@ def _params_differences(costs: list[OpCost], module: nn.Module) -> list[Differen
 
 
 def _params_by_op(module: nn.Module) -> Counter[str]:
-    """Parameters of each direct submodule: an op's parameters are its submodule's, in every form of the mixer."""
+    """Parameters of each submodule that holds some: an op's parameters are its submodule's, in every form."""
     counted = Counter[str]()
     for name, parameter in module.named_parameters():
-        counted[name.partition(".")[0]] += parameter.numel()
+        counted[name.rpartition(".")[0]] += parameter.numel()
     return counted
 
 
-def _macs_differences(variant: Variant, costs: list[OpCost], counted: Counted, source: str) -> list[Difference]:
+def _macs_differences(claim: Claim, costs: list[OpCost], counted: Counted, source: str) -> list[Difference]:
     expected = Counter[str]()
     for cost in costs:
-        unit = _unit(variant, cost)
+        unit = claim.unit(cost)
         unseen = source == "fvcore" and unit != cost.name  # fvcore counts a fused attention as nothing
         expected[unit] += 0 if unseen else cost.macs
     return [
@@ -180,13 +246,11 @@ def _macs_differences(variant: Variant, costs: list[OpCost], counted: Counted, s
     ]
 
 
-def _leftover_differences(
-    variant: Variant, costs: list[OpCost], fvcore: Counted, torch_forward: Counted
-) -> list[Difference]:
+def _leftover_differences(claim: Claim, fvcore: Counted, torch_forward: Counted) -> list[Difference]:
     kinds: dict[str, tuple[str, ...]] = {ELSEWHERE: ()}
     biased: set[str] = set()
-    for cost in costs:
-        unit = _unit(variant, cost)
+    for cost in claim.forward:
+        unit = claim.unit(cost)
         kinds[unit] = ("fused_attention",) if unit != cost.name else (cost.kind,)
         if cost.kind == "linear" and cost.elementwise_flops:
             biased.add(unit)
@@ -209,7 +273,7 @@ def _unclassified(training: Counted) -> list[Difference]:
     left_out = _without(training.left_out.get(ELSEWHERE, Counter()), known)
     if not left_out:
         return []
-    return [Difference("backward", "ops left out", "FlopCounterMode", "elementwise ops only", _listed(left_out))]
+    return [Difference(BACKWARD, "ops left out", "FlopCounterMode", "elementwise ops only", _listed(left_out))]
 
 
 def _without(ops: Counter[str], names: frozenset[str] | set[str]) -> Counter[str]:

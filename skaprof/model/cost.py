@@ -112,6 +112,8 @@ def _forward_traffic(op: Op, hidden: set[str]) -> Size:
 
 def _backward_traffic(op: Op, hidden: set[str]) -> Size:
     """Elements moved by the backward of `op`: gradients have the size, and the fate, of their tensors."""
+    if op.passes_gradient:
+        return _moved((op.output,), hidden) if op.parameters else 0
     if not op.contracted:
         return _moved((op.output, *op.saved, *op.inputs), hidden)
     a, b = op.contracted

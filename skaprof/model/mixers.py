@@ -13,6 +13,7 @@ from skaprof.model.ops import (
     Op,
     Tensor,
     average_pool,
+    concat,
     conv2d,
     divide,
     elu_plus_one,
@@ -85,13 +86,22 @@ def ska(w: Workload, *, query: bool = True, bias: bool = False) -> list[Op]:
 
 
 def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]:
-    """Convolutional static key attention: each head's scores are a k x k convolution of its query map."""
+    """Convolutional static key attention: each head's scores are a k x k convolution of its query map.
+
+    A class token has no place on the map: its query meets a static key of its own, (h, n, e), as in the authors' ViT.
+    """
     x = tokens_in(w)
     query = linear("query", x, w.attention_dim, bias=bias)
     value = linear("value", x, w.attention_dim, bias=bias)
-    query_map = query.output.view(w.batch, w.attention_dim, w.tokens)
+    query_map = query.output.view(w.batch, w.attention_dim, w.positions)
     scores = conv2d("scores", query_map, w.heads * w.tokens, w.head_dim, w.kernel_size, bias=conv_bias)
-    return [query, value, *_attend(w, scores, value, bias=bias)]
+    if not w.class_tokens:
+        return [query, value, *_attend(w, scores, value, bias=bias)]
+    class_query = query.output.view(w.batch, w.heads, w.class_tokens, w.head_dim)
+    key = parameter("class_scores.key", w.heads, w.tokens, w.head_dim)
+    class_scores = matmul("class_scores", class_query, _transposed(key))
+    joined = concat("concat", class_scores.output, scores.output, w.batch, w.heads, w.tokens, w.tokens)
+    return [query, value, scores, class_scores, *_attend(w, joined, value, bias=bias)]
 
 
 def cska_unfolded(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]:
@@ -165,7 +175,10 @@ def identity(w: Workload) -> list[Op]:
 
 
 class Mixer(NamedTuple):
-    """A mixer's name, what it is, its op list for each implementation, and the options its spec takes."""
+    """A mixer's name, what it is, its op list for each implementation, and the options its spec takes.
+
+    `class_token_forms` are the implementations that have a place for a token off the grid.
+    """
 
     name: str
     summary: str
@@ -174,18 +187,29 @@ class Mixer(NamedTuple):
     has_heads: bool = True
     kernel_size: int | None = None
     static_key: bool = False
+    class_token_forms: tuple[str, ...] = ()
 
+
+KEY_OPS = ("scores", "class_scores")
+"""The ops whose parameters are the key of a static key mixer."""
 
 MIXERS: dict[str, Mixer] = {
     mixer.name: mixer
     for mixer in (
-        Mixer("mhsa", "multi-head self-attention", {"eager": mhsa, "sdpa": mhsa}, {"bias": False}),
+        Mixer(
+            "mhsa",
+            "multi-head self-attention",
+            {"eager": mhsa, "sdpa": mhsa},
+            {"bias": False},
+            class_token_forms=("eager", "sdpa"),
+        ),
         Mixer(
             "ska",
             "static key attention",
             {"eager": ska, "sdpa": ska},
             {"query": True, "bias": False},
             static_key=True,
+            class_token_forms=("eager", "sdpa"),
         ),
         Mixer(
             "cska",
@@ -194,8 +218,15 @@ MIXERS: dict[str, Mixer] = {
             {"bias": False, "conv_bias": True},
             kernel_size=3,
             static_key=True,
+            class_token_forms=("eager",),
         ),
-        Mixer("linear", "linear attention, elu + 1 features", {"eager": linear_attention}, {"bias": False}),
+        Mixer(
+            "linear",
+            "linear attention, elu + 1 features",
+            {"eager": linear_attention},
+            {"bias": False},
+            class_token_forms=("eager",),
+        ),
         Mixer(
             "sepconv",
             "separable convolution",
@@ -205,7 +236,7 @@ MIXERS: dict[str, Mixer] = {
             kernel_size=7,
         ),
         Mixer("pooling", "average pooling", {"eager": pooling}, has_heads=False, kernel_size=3),
-        Mixer("identity", "no mixing", {"eager": identity}, has_heads=False),
+        Mixer("identity", "no mixing", {"eager": identity}, has_heads=False, class_token_forms=("eager",)),
     )
 }
 """Every built-in mixer by name: the spectrum from no mixing over convolution to global attention."""

@@ -7,6 +7,7 @@ convolution count as if they held data, as every counter does.
 Shapes may hold ints, numpy arrays or sympy symbols: the formulas use + and * alone.
 """
 
+from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple, Self
 
@@ -34,7 +35,8 @@ class Op(NamedTuple):
     """One primitive op: what it reads, writes, learns and computes, forward and backward.
 
     A contraction (linear, matmul, conv2d) has two `contracted` operands; the gradient of each costs `macs` again and
-    reads the other. Any other op's backward reads `saved`.
+    reads the other. Any other op's backward reads `saved`, unless it `passes_gradient` on: then the gradients of its
+    inputs are (parts of) its output's, and nothing moves but what a parameter's gradient reads.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Op(NamedTuple):
     elementwise_flops: Size = 0
     backward_elementwise_flops: Size = 0
     group: str | None = None
+    passes_gradient: bool = False
 
     @property
     def params(self) -> Size:
@@ -74,6 +77,19 @@ PRICES: dict[str, Price] = {
     "average_pool": Price(1, 1, "per element under the k x k window: add; add"),
     "subtract": Price(1, 1, "subtract; negate"),
     "unfold": Price(0, 1, "copies; its gradient adds overlapping patches"),
+    "layer_norm": Price(
+        6, 12, "sum, subtract, square, sum, two multiplies; eight for x, two for the scale, two to normalize x anew"
+    ),
+    "group_norm": Price(6, 12, "as layer_norm"),
+    "gelu": Price(5, 11, "three multiplies, erf, add; four for the cdf, four for the pdf, multiply, add, multiply"),
+    "squared_relu": Price(2, 2, "relu, square; two multiplies"),
+    "learned_scale": Price(1, 3, "multiply; one multiply for x, multiply and add for the scale"),
+    "add": Price(1, 0, "add; its gradient passes on"),
+    "position": Price(1, 1, "add; its gradient sums over the batch"),
+    "class_token": Price(0, 0, "copies"),
+    "concat": Price(0, 0, "copies"),
+    "shift": Price(0, 1, "copies; its gradient adds the shifted copies"),
+    "token_mean": Price(1, 1, "add, per element averaged; its gradient is divided and spread"),
     "gradient_sum": Price(0, 1, "add, for each further op that reads a tensor: autograd sums their gradients"),
 }
 
@@ -111,21 +127,30 @@ def matmul(name: str, a: Tensor, b: Tensor) -> Op:
 
 
 def conv2d(
-    name: str, x: Tensor, out_channels: Size, channels_per_group: Size, kernel_size: Size, *, bias: bool = False
+    name: str,
+    x: Tensor,
+    out_channels: Size,
+    channels_per_group: Size,
+    kernel_size: Size,
+    *,
+    bias: bool = False,
+    positions: Size = None,
 ) -> Op:
-    """A same-padded, stride 1, k x k convolution in groups on x (batch, channels, positions).
+    """A k x k convolution in groups on x (batch, channels, positions), to as many `positions` as given, or as x has.
 
-    Positions are H * W flattened: with padding k // 2 and stride 1 the cost depends on their number alone.
+    Positions are H * W flattened: the cost depends on their number alone, whatever stride and padding led to it.
     Each output position costs one MAC per weight: out_channels * channels_per_group * k * k.
     """
-    batch, _, positions = x.shape
+    batch = x.shape[0]
+    positions = x.shape[2] if positions is None else positions
     weight = parameter(f"{name}.weight", out_channels, channels_per_group, kernel_size, kernel_size)
     output = Tensor(name, (batch, out_channels, positions))
     bias_tensor = parameter(f"{name}.bias", out_channels) if bias else None
     return _contraction(name, "conv2d", x, weight, output, batch * positions * weight.numel, bias_tensor)
 
 
-def _elementwise(name: str, kind: str, inputs: tuple[Tensor, ...], output: Tensor, saved: tuple[Tensor, ...]) -> Op:
+def elementwise(name: str, kind: str, inputs: tuple[Tensor, ...], output: Tensor, saved: tuple[Tensor, ...]) -> Op:
+    """An op at the price of its kind for each output element."""
     price = PRICES[kind]
     return Op(
         name,
@@ -140,33 +165,33 @@ def _elementwise(name: str, kind: str, inputs: tuple[Tensor, ...], output: Tenso
 
 def scale(name: str, x: Tensor) -> Op:
     """y = c x with a constant c; its backward needs nothing saved."""
-    return _elementwise(name, "scale", (x,), Tensor(name, x.shape), ())
+    return elementwise(name, "scale", (x,), Tensor(name, x.shape), ())
 
 
 def softmax(name: str, x: Tensor) -> Op:
     """Softmax over the last dimension; its backward reads its output."""
     output = Tensor(name, x.shape)
-    return _elementwise(name, "softmax", (x,), output, (output,))
+    return elementwise(name, "softmax", (x,), output, (output,))
 
 
 def elu_plus_one(name: str, x: Tensor) -> Op:
     """elu(x) + 1, the positive feature map of linear attention (Katharopoulos et al., arXiv 2006.16236, eq. 7)."""
-    return _elementwise(name, "elu_plus_one", (x,), Tensor(name, x.shape), (x,))
+    return elementwise(name, "elu_plus_one", (x,), Tensor(name, x.shape), (x,))
 
 
 def divide(name: str, x: Tensor, y: Tensor) -> Op:
     """x / y, where y broadcasts over x's last dimension."""
-    return _elementwise(name, "divide", (x, y), Tensor(name, x.shape), (x, y))
+    return elementwise(name, "divide", (x, y), Tensor(name, x.shape), (x, y))
 
 
 def subtract(name: str, x: Tensor, y: Tensor) -> Op:
     """x - y."""
-    return _elementwise(name, "subtract", (x, y), Tensor(name, x.shape), ())
+    return elementwise(name, "subtract", (x, y), Tensor(name, x.shape), ())
 
 
 def star_relu(name: str, x: Tensor) -> Op:
     """s * relu(x)^2 + b with learned scalars s and b (MetaFormer baselines, arXiv 2210.13452, section 3.2)."""
-    op = _elementwise(name, "star_relu", (x,), Tensor(name, x.shape), (x,))
+    op = elementwise(name, "star_relu", (x,), Tensor(name, x.shape), (x,))
     return op._replace(parameters=(parameter(f"{name}.scale", 1), parameter(f"{name}.bias", 1)))
 
 
@@ -180,7 +205,7 @@ def token_sum(name: str, x: Tensor) -> Op:
 
 def average_pool(name: str, x: Tensor, kernel_size: Size) -> Op:
     """A k x k average at stride 1, padding not counted in: k * k additions and divisions per output element."""
-    op = _elementwise(name, "average_pool", (x,), Tensor(name, x.shape), ())
+    op = elementwise(name, "average_pool", (x,), Tensor(name, x.shape), ())
     window = kernel_size * kernel_size
     return op._replace(
         elementwise_flops=op.elementwise_flops * window,
@@ -190,7 +215,42 @@ def average_pool(name: str, x: Tensor, kernel_size: Size) -> Op:
 
 def unfold(name: str, x: Tensor, *shape: Size) -> Op:
     """k x k patches of x copied out into `shape`: no arithmetic forward, overlapping patches added backward."""
-    return _elementwise(name, "unfold", (x,), Tensor(name, shape), ())
+    return elementwise(name, "unfold", (x,), Tensor(name, shape), ())
+
+
+def concat(name: str, x: Tensor, y: Tensor, *shape: Size) -> Op:
+    """x and y copied behind each other into `shape`."""
+    return elementwise(name, "concat", (x, y), Tensor(name, shape), ())._replace(passes_gradient=True)
+
+
+def scoped(scope: str, ops: Sequence[Op], x: Tensor) -> list[Op]:
+    """`ops`, written for an input named "x", as they are inside `scope` and on the tensor `x` there."""
+
+    def placed(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(
+            [
+                Tensor(x.name if name == "x" else f"{scope}.{name}", shape, is_parameter)
+                for name, shape, is_parameter in tensors
+            ]
+        )
+
+    return [
+        Op(
+            f"{scope}.{op.name}",
+            op.kind,
+            placed(op.inputs),
+            placed((op.output,))[0],
+            placed(op.parameters),
+            placed(op.contracted),
+            placed(op.saved),
+            op.macs,
+            op.elementwise_flops,
+            op.backward_elementwise_flops,
+            None if op.group is None else f"{scope}.{op.group}",
+            op.passes_gradient,
+        )
+        for op in ops
+    ]
 
 
 def fused(group: str, *ops: Op) -> list[Op]:

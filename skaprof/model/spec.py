@@ -34,9 +34,11 @@ class MixerSpec(NamedTuple):
         """The op list at these sizes, in the order the ops run.
 
         Raises:
-            SkaprofError: the mixer has no such implementation.
+            SkaprofError: the mixer has no such implementation, or none with a place for a class token.
         """
         self.require_implementation(implementation)
+        if workload.class_tokens and implementation not in self.mixer.class_token_forms:
+            raise SkaprofError(f"{self.text}: its {implementation!r} form has no place for a class token")
         return self.mixer.op_lists[implementation](workload, **self.options)
 
     def resolve_channels(

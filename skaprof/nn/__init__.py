@@ -1,5 +1,6 @@
 """The token mixers as PyTorch modules (importing this loads torch)."""
 
+from skaprof.nn.backbones import BackboneNetwork, build_network
 from skaprof.nn.build import build_mixer
 from skaprof.nn.mixers import (
     ConvStaticKeyAttention,
@@ -13,6 +14,7 @@ from skaprof.nn.mixers import (
 )
 
 __all__ = [
+    "BackboneNetwork",
     "ConvStaticKeyAttention",
     "Identity",
     "LinearAttention",
@@ -22,4 +24,5 @@ __all__ = [
     "StaticKeyAttention",
     "TokenMixer",
     "build_mixer",
+    "build_network",
 ]

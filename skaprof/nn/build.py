@@ -45,6 +45,8 @@ def build_mixer(spec: MixerSpec, workload: Workload, implementation: str = "eage
         arguments["kernel_size"] = workload.kernel_size
     if len(spec.mixer.op_lists) > 1:
         arguments["implementation"] = implementation
+    if workload.class_tokens and spec.mixer.static_key:
+        arguments["class_tokens"] = workload.class_tokens
     if spec.mixer.name not in _WITHOUT_DIM:
         arguments["dim"] = workload.dim
     return _BUILDERS[spec.mixer.name](**arguments)

@@ -68,6 +68,92 @@ class StarReLU(nn.Module):
         return self.scale * F.relu(x).square() + self.bias
 
 
+class SquaredReLU(nn.Module):
+    """relu(x)^2."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x).square()
+
+
+class LearnedScale(nn.Module):
+    """x (..., dim) times a learned value a channel, which starts at 1."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight
+
+
+class Add(nn.Module):
+    """x + y."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+class ImageNorm(nn.Module):
+    """x (B, ..., C) brought to one mean and variance an image, then scaled (and shifted) a channel."""
+
+    def __init__(self, dim: int, *, eps: float = 1e-6, bias: bool = True) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels_first = x.flatten(1, -2).transpose(1, 2)
+        normed = F.group_norm(channels_first, 1, self.weight, self.bias, self.eps)
+        return normed.transpose(1, 2).reshape(x.shape)
+
+
+class TokenMean(nn.Module):
+    """The mean over all tokens: (B, ..., C) -> (B, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(dim=tuple(range(1, x.dim() - 1)))
+
+
+class ClassToken(nn.Module):
+    """A learned token before the others: (B, N, C) -> (B, 1 + N, C)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(1, 1, dim))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((self.weight.expand(x.shape[0], -1, -1), x), dim=1)
+
+
+class Position(nn.Module):
+    """x (B, N, C) plus a learned position."""
+
+    def __init__(self, tokens: int, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(1, tokens, dim))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.weight
+
+
+class Concat(nn.Module):
+    """x and y behind each other along the last dimension but one."""
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat((x, y), dim=-2)
+
+
+class Shift(nn.Module):
+    """An image (B, C, H, W) and its copies shifted right, left, down and up by a pixel: (B, 5 C, H, W)."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        moves = ((1, -1, 0, 0), (-1, 1, 0, 0), (0, 0, 1, -1), (0, 0, -1, 1))
+        return torch.cat((image, *(F.pad(image, move) for move in moves)), dim=1)
+
+
 class StaticKeyScores(nn.Module):
     """Scores against a learned key (h, n, e), the same for the whole batch: (h, B, n, e) -> (h, B, n, n).
 

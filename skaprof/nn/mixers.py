@@ -15,6 +15,7 @@ from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import parse_count
 from skaprof.model.mixers import UNFOLDED_BIAS_COLUMNS
 from skaprof.nn.layers import (
+    Concat,
     Divide,
     EluPlusOne,
     FusedAttention,
@@ -35,13 +36,15 @@ class TokenMixer(nn.Module):
     Args:
         grid: (H, W) of the token grid. Needed to place (B, N, C) on a grid where the mixer has a kernel, and by
             static keys, which belong to H * W tokens.
+        class_tokens: tokens before those of the grid; input is then (B, class_tokens + H * W, C).
     """
 
     needs_grid = False
     static_key = False
 
-    def __init__(self, grid: tuple[int, int] | None = None) -> None:
+    def __init__(self, grid: tuple[int, int] | None = None, class_tokens: int = 0) -> None:
         super().__init__()
+        self.class_tokens = class_tokens
         if grid is not None:
             if len(grid) != 2:
                 raise bad_value("grid", grid, "a pair (H, W)")
@@ -64,6 +67,8 @@ class TokenMixer(nn.Module):
 
     def _grid_of(self, x: Tensor) -> tuple[int, int] | None:
         name = type(self).__name__
+        if x.dim() == 4 and self.class_tokens:
+            raise SkaprofError(f"{name}: built with a class token: expected (B, N, C), got (B, H, W, C)")
         if x.dim() == 4:
             grid = int(x.shape[1]), int(x.shape[2])
             if self.static_key and grid != self.grid:
@@ -72,7 +77,8 @@ class TokenMixer(nn.Module):
         if self.needs_grid and self.grid is None:
             raise SkaprofError(f"{name}: (B, N, C) has no grid: pass (B, H, W, C), or build with grid=(H, W)")
         tokens = int(x.shape[1])
-        if (self.needs_grid or self.static_key) and self.grid and tokens != self.grid[0] * self.grid[1]:
+        expected = None if self.grid is None else self.grid[0] * self.grid[1] + self.class_tokens
+        if (self.needs_grid or self.static_key) and expected is not None and tokens != expected:
             raise SkaprofError(_wrong_grid(name, self.grid, f"{tokens} tokens", static_key=self.static_key))
         return self.grid
 
@@ -105,8 +111,9 @@ class _Attention(TokenMixer):
         implementation: str,
         grid: tuple[int, int] | None,
         has_query: bool = True,
+        class_tokens: int = 0,
     ) -> None:
-        super().__init__(grid)
+        super().__init__(grid, class_tokens)
         self.dim = parse_count("dim", dim)
         self.heads, self.head_dim = resolve_heads(dim, heads, head_dim)
         self.implementation = check_choice("implementation", implementation, IMPLEMENTATIONS)
@@ -185,6 +192,7 @@ class StaticKeyAttention(_Attention):
         query: False takes q = x split by head, with no query projection (then heads * head_dim must be dim).
         bias: whether the linear layers have a bias.
         implementation: "eager" or "sdpa".
+        class_tokens: tokens before those of the grid, with keys too.
 
     Raises:
         SkaprofError: sizes that do not fit.
@@ -202,15 +210,25 @@ class StaticKeyAttention(_Attention):
         query: bool = True,
         bias: bool = False,
         implementation: str = "eager",
+        class_tokens: int = 0,
     ) -> None:
-        super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid, has_query=query)
+        super().__init__(
+            dim,
+            heads,
+            head_dim,
+            bias=bias,
+            implementation=implementation,
+            grid=grid,
+            has_query=query,
+            class_tokens=class_tokens,
+        )
         if not query and self.heads * self.head_dim != dim:
             raise SkaprofError(
                 f"StaticKeyAttention: without a query projection heads * head_dim must be dim: "
                 f"got {self.heads} * {self.head_dim} at dim {dim}"
             )
         self.has_query = query
-        self.scores = StaticKeyScores(self.heads, grid[0] * grid[1], self.head_dim)
+        self.scores = StaticKeyScores(self.heads, class_tokens + grid[0] * grid[1], self.head_dim)
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         q = self.split_heads(self.query(x) if self.has_query else x)
@@ -236,6 +254,7 @@ class ConvStaticKeyAttention(_Attention):
         kernel_size: odd.
         bias: whether the linear layers have a bias; conv_bias: whether the convolution has.
         implementation: "eager" or "sdpa".
+        class_tokens: tokens before those of the grid; their queries meet a static key of their own. Eager form only.
 
     Raises:
         SkaprofError: sizes that do not fit, or an even kernel size.
@@ -255,10 +274,15 @@ class ConvStaticKeyAttention(_Attention):
         bias: bool = False,
         conv_bias: bool = True,
         implementation: str = "eager",
+        class_tokens: int = 0,
     ) -> None:
-        super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid)
+        if class_tokens and implementation != "eager":
+            raise SkaprofError("ConvStaticKeyAttention: with class tokens it has the eager form only")
+        super().__init__(
+            dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid, class_tokens=class_tokens
+        )
         require_odd_kernel(parse_count("kernel_size", kernel_size))
-        tokens = grid[0] * grid[1]
+        tokens = class_tokens + grid[0] * grid[1]
         self.scores = nn.Conv2d(
             self.heads * self.head_dim,
             self.heads * tokens,
@@ -269,6 +293,9 @@ class ConvStaticKeyAttention(_Attention):
         )
         if implementation == "sdpa":
             self.unfold = UnfoldedQueries(self.heads, kernel_size, UNFOLDED_BIAS_COLUMNS if conv_bias else 0)
+        if class_tokens:
+            self.class_scores = StaticKeyScores(self.heads, tokens, self.head_dim)
+            self.concat = Concat()
 
     def unfolded_key(self) -> Tensor:
         """K' (h, n, width): each key's convolution weights, then its bias and zeros where there is one."""
@@ -280,13 +307,19 @@ class ConvStaticKeyAttention(_Attention):
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         assert grid is not None
-        query_map = self.query(x).transpose(1, 2).unflatten(2, grid)
+        q = self.query(x)
+        query_map = q[:, self.class_tokens :].transpose(1, 2).unflatten(2, grid)
         v = self.split_heads(self.value(x))
         if self.implementation == "sdpa":
             mixed = self.attention(self.unfold(query_map), self.unfolded_key().expand(x.shape[0], -1, -1, -1), v)
         else:
             keys_by_position = self.scores(query_map).flatten(2).unflatten(1, (self.heads, -1))
-            mixed = self.attend(keys_by_position.transpose(-2, -1), v)
+            scores = keys_by_position.transpose(-2, -1)
+            if self.class_tokens:
+                class_queries = self.split_heads(q[:, : self.class_tokens])
+                class_scores = self.class_scores(class_queries.transpose(0, 1)).transpose(0, 1)
+                scores = self.concat(class_scores, scores)
+            mixed = self.attend(scores, v)
         output: Tensor = self.output(self.merge_heads(mixed))
         return output
 

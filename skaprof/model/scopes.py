@@ -1,0 +1,127 @@
+"""A network's rows: its ops summed by stage, by block or all together, with shares, differences and ceilings."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from skaprof.model.cost import Cost, OpCost, total
+from skaprof.model.mixers import KEY_OPS
+from skaprof.model.network import Network, Placed, make_network, network_costs
+from skaprof.results import METRICS, ScopeRow
+
+TOTAL = "total"
+DEPTHS = ("block", "stage", TOTAL)
+COMPARED = ("params", "macs", "traffic_bytes")
+_MIXER = "mixer"
+
+
+def scope_of(op: str, depth: str) -> str:
+    """The scope that an op belongs to at this depth: of `stage3.block1.norm1` stage3, stage3.block1, or total."""
+    if depth == TOTAL:
+        return TOTAL
+    path = op.split(".")
+    is_block = depth == "block" and path[0].startswith("stage")
+    return ".".join(path[: 2 if is_block else 1])
+
+
+class Costed(NamedTuple):
+    """A network, the cost of its ops, and that of the same backbone with its own mixers."""
+
+    network: Network
+    dtype: str
+    mode: str
+    costs: list[OpCost]
+    own: list[OpCost]
+
+    def rows(self, depth: str) -> list[ScopeRow]:
+        """One row for each scope at this depth, in the order they run. They add up to the row of depth "total"."""
+        network, whole, own = self.network, total(self.costs), _by_scope(self.own, depth)
+        return [
+            ScopeRow(
+                model=network.backbone.name,
+                scope=scope,
+                image_height=network.height,
+                image_width=network.width,
+                implementation=network.implementation,
+                mode=self.mode,
+                batch=network.batch,
+                dtype=self.dtype,
+                **_sizes(network, scope),
+                **_figures(ops, whole, total(own[scope])),
+            )
+            for scope, ops in _by_scope(self.costs, depth).items()
+        ]
+
+
+def costed(network: Network, dtype: str = "float32", mode: str = "forward") -> Costed:
+    """The network's costs, beside those of the unmodified one at the same size and form."""
+    costs = network_costs(network, dtype, mode)
+    own = network_costs(_unmodified(network), dtype, mode) if network.choice.is_modified else costs
+    return Costed(network, dtype, mode, costs, own)
+
+
+def _unmodified(network: Network) -> Network:
+    """The same backbone with its own mixers, at the same size, in the same form where they have it."""
+    return make_network(
+        network.choice.unmodified,
+        network.height,
+        network.width,
+        network.batch,
+        network.implementation,
+        has_head=network.has_head,
+    )
+
+
+def _by_scope(costs: Iterable[OpCost], depth: str) -> dict[str, list[OpCost]]:
+    parts: dict[str, list[OpCost]] = {}
+    for cost in costs:
+        parts.setdefault(scope_of(cost.name, depth), []).append(cost)
+    return parts
+
+
+def _figures(ops: list[OpCost], whole: Cost, own: Cost) -> dict[str, Any]:
+    part = total(ops)
+    of_mixers = [op for op in ops if _MIXER in op.name.split(".")]
+    mixers = total(of_mixers)
+    return {
+        **{metric: getattr(part, metric) for metric in METRICS},
+        **{f"{metric}_share": _share(part, whole, metric) for metric in COMPARED},
+        **{f"{metric}_delta": getattr(part, metric) - getattr(own, metric) for metric in COMPARED},
+        **{f"mixer_{metric}": getattr(mixers, metric) for metric in COMPARED},
+        **{f"mixer_{metric}_share": _share(mixers, whole, metric) for metric in COMPARED[1:]},
+        "key_params": sum(op.params for op in of_mixers if op.name.rpartition(".")[2] in KEY_OPS),
+    }
+
+
+def _share(part: Cost, whole: Cost, metric: str) -> float:
+    all_of_it: int = getattr(whole, metric)
+    return getattr(part, metric) / all_of_it if all_of_it else 0.0
+
+
+def _sizes(network: Network, scope: str) -> dict[str, Any]:
+    """What a row says of its tokens and its mixer."""
+    sizes: dict[str, Any] = dict.fromkeys(
+        ("mixer", "height", "width", "tokens", "dim", "heads", "head_dim", "kernel_size")
+    )
+    if scope == TOTAL:
+        mixers = ",".join(placed.spec.text for placed in network.stages)
+        return sizes | {"mixer": mixers}
+    if scope == "head":
+        return sizes | {"dim": network.stages[-1].stage.dim}
+    if scope == "stem":
+        return sizes | _grid(network.stages[0])
+    stage, _, inside = scope.partition(".")
+    placed = network.stages[int(stage.removeprefix("stage")) - 1]
+    if inside == "downsampling":
+        return sizes | _grid(placed)
+    w = placed.workload
+    return _grid(placed) | {
+        "mixer": placed.spec.text,
+        "heads": w.heads,
+        "head_dim": w.head_dim,
+        "kernel_size": w.kernel_size,
+    }
+
+
+def _grid(placed: Placed) -> dict[str, Any]:
+    w = placed.workload
+    return {"height": w.height, "width": w.width, "tokens": w.tokens, "dim": w.dim}

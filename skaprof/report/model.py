@@ -1,0 +1,201 @@
+"""A backbone's rows as a table and sentences: scopes, shares, differences, ceilings, static keys."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from skaprof.model.network import Network
+from skaprof.report.numbers import NumberFormat, si, significant
+from skaprof.report.words import CONVENTION, proof_sentences
+
+Row = Mapping[str, Any]
+_NETWORK_KEYS = ("image_height", "image_width", "batch", "dtype", "mode", "implementation")
+_NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "traffic"}
+_UNITS = {"params": "", "macs": "", "elementwise_flops": "FLOP", "traffic_bytes": "B"}
+_WORDS = {"params": "params", "macs": "MACs", "elementwise_flops": "elementwise", "traffic_bytes": "traffic"}
+_PROOF = (("params_counted", "params", "counted"), ("macs_fvcore", "macs", "fvcore"), ("macs_torch", "macs", "torch"))
+_TOTAL = "total"
+_MOST_TOLD = 8  # networks: of more, the table's columns say it
+
+
+def caption(rows: Sequence[Row]) -> str:
+    """What all rows share: `caformer_s18, 224 x 224, forward, eager, batch 1, float32`."""
+    first = rows[0]
+    words = {
+        "image_height": image_text(first),
+        "mode": first["mode"],
+        "implementation": first["implementation"],
+        "batch": f"batch {first['batch']:,}",
+        "dtype": first["dtype"],
+    }
+    return ", ".join([first["model"], *(words[key] for key in words if key not in _varying(rows))])
+
+
+def image_text(row: Row) -> str:
+    """The image size, height first."""
+    return f"{row['image_height']} x {row['image_width']}"
+
+
+def scope_table(rows: Sequence[Row], totals: Sequence[Row]) -> Table:
+    """The rows, each network's total below them, and lines between networks."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    columns = [*_identity_columns(totals), *_figure_columns([*rows, *totals], has_parts=rows[0]["scope"] != _TOTAL)]
+    for words, is_number, _ in columns:
+        table.add_column(words, justify="right" if is_number else "left", no_wrap=True)
+    for total in totals:
+        parts = [row for row in rows if _network_of(row) == _network_of(total)]
+        for row in parts if parts[0]["scope"] != _TOTAL else []:
+            table.add_row(*(text(row) for _, _, text in columns))
+        table.add_row(*(text(total) for _, _, text in columns), end_section=parts[0]["scope"] != _TOTAL)
+    return table
+
+
+Column = tuple[str, bool, Callable[[Row], str]]
+"""The words above a column, whether it holds numbers, and a row's text in it."""
+
+
+def _identity_columns(totals: Sequence[Row]) -> list[Column]:
+    varying = _varying(totals)
+    named: dict[str, Column] = {
+        "image_height": ("image", False, image_text),
+        "batch": ("batch", True, lambda row: f"{row['batch']:,}"),
+        "dtype": ("dtype", False, lambda row: str(row["dtype"])),
+        "mode": ("mode", False, lambda row: str(row["mode"])),
+        "implementation": ("form", False, lambda row: str(row["implementation"])),
+    }
+    return [
+        *(column for key, column in named.items() if key in varying),
+        ("scope", False, lambda row: str(row["scope"])),
+        ("mixer", False, lambda row: "-" if row["mixer"] is None else str(row["mixer"])),
+        ("grid", True, lambda row: "-" if row["height"] is None else f"{row['height']} x {row['width']}"),
+        ("dim", True, lambda row: "-" if row["dim"] is None else f"{row['dim']:,}"),
+    ]
+
+
+def _figure_columns(rows: Sequence[Row], *, has_parts: bool) -> list[Column]:
+    is_modified = any(row[f"{key}_delta"] for row in rows for key in _NOUNS)
+    columns = []
+    for key, unit in _UNITS.items():
+        columns.append(_scaled(rows, key, _WORDS[key], unit))
+        if key in _NOUNS and has_parts:
+            columns.append(_share("share", f"{key}_share"))
+        if key in _NOUNS and is_modified:
+            columns.append(_scaled(rows, f"{key}_delta", "change", unit, signed=True))
+    columns.append(_share("mixers'\nMACs", "mixer_macs_share"))
+    columns.append(_share("mixers'\ntraffic", "mixer_traffic_bytes_share"))
+    if "verified" in rows[0]:
+        columns += [_scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
+        columns.append(("verified", True, lambda row: "yes" if row["verified"] else "NO"))
+    return columns
+
+
+def _share(words: str, key: str) -> Column:
+    return words, True, lambda row: percent(row[key])
+
+
+def _scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
+    """A column of one SI prefix, that of the key it is `like`, if any; a missing figure is a dash."""
+    number = NumberFormat.of([abs(row[like or key]) for row in rows])
+    prefixed = f"{number.prefix}{unit}"
+
+    def text(row: Row) -> str:
+        value = row[key]
+        if value is None:
+            return "-"
+        sign = "-" if value < 0 else "+" if signed and value else ""
+        return sign + number.text(abs(value))
+
+    return f"{words}\n({prefixed})" if prefixed else words, True, text
+
+
+def percent(share: float) -> str:
+    """A share of 1 as a percentage of three digits."""
+    return f"{significant(100 * share, 3)} %"
+
+
+def sentences(rows: Sequence[Row], totals: Sequence[Row], networks: Sequence[Network]) -> list[str]:
+    """What the table shows: differences, ceilings, static keys, and what runs otherwise than asked for."""
+    told = totals if len(totals) <= _MOST_TOLD else []
+    found = [_difference_sentence(total) for total in told if any(total[f"{key}_delta"] for key in _NOUNS)]
+    for total in told:
+        found.append(_ceiling_sentence([row for row in rows if _network_of(row) == _network_of(total)], total))
+    found += [*_key_sentences(totals), *_form_sentences(networks)]
+    if "verified" in rows[0]:
+        found += proof_sentences(rows)
+    return [*found, f"{CONVENTION} Norms, shortcuts and pooling are elementwise too."]
+
+
+def _difference_sentence(total: Row) -> str:
+    parts = []
+    for key, noun in _NOUNS.items():
+        change, own = total[f"{key}_delta"], total[key] - total[f"{key}_delta"]
+        word = ("fewer" if change < 0 else "more") if key != "traffic_bytes" else "less" if change < 0 else "more"
+        relative = f" ({percent(abs(change) / own)})" if own else ""
+        parts.append(f"{si(abs(change), _UNITS[key])}{relative} {word} {noun}" if change else f"as many {noun}")
+    return f"Against its own mixers at {_where(total)}: {', '.join(parts)}."
+
+
+def _ceiling_sentence(rows: Sequence[Row], total: Row) -> str:
+    """The most that mixers which cost nothing would save (Amdahl's law): where, and in all stages."""
+    shares = {"MACs": "mixer_macs_share", "traffic": "mixer_traffic_bytes_share"}
+    everywhere = " and ".join(f"{_saving(total[key])} of {noun}" for noun, key in shares.items())
+    best = [(noun, max(rows, key=lambda row: row[key]), key) for noun, key in shares.items()]
+    places = " and ".join(f"{_saving(row[key])} of {noun} in {row['scope']}" for noun, row, key in best)
+    are_stages = sum(row["mixer"] is not None for row in rows) > 1 and not any("." in row["scope"] for row in rows)
+    where = f"; {places} alone" if are_stages and total["mixer_traffic_bytes"] else ""
+    return f"Ceiling at {_where(total)}: mixers that cost nothing would save {everywhere}{where}."
+
+
+def _saving(share: float) -> str:
+    return f"{percent(share)} ({1 / (1 - share):.2f}x)" if share < 1 else percent(share)
+
+
+def _key_sentences(totals: Sequence[Row]) -> list[str]:
+    """What static keys bind the network to, and how many parameters they are there."""
+    seen = {image_text(total): total for total in totals if total["key_params"]}
+    if not seen:
+        return []
+    seen = dict(list(seen.items())[:_MOST_TOLD])
+    parts = [
+        f"{si(total['key_params'])} of {si(total['params'])} parameters at {image} "
+        f"({percent(total['key_params'] / total['params'])})"
+        for image, total in seen.items()
+    ]
+    return [
+        "A static key belongs to one number of tokens: trained at one image size, this network serves no other. "
+        f"Its keys are {', '.join(parts)}."
+    ]
+
+
+def _form_sentences(networks: Sequence[Network]) -> list[str]:
+    """Mixers without the form asked for, and a class token left out."""
+    eager = {
+        placed.spec.text
+        for network in networks
+        for placed in network.stages
+        if network.implementation != placed.implementation
+    }
+    found = [f"Without an sdpa form here, and eager in the sdpa rows: {', '.join(sorted(eager))}."] if eager else []
+    network = networks[0]
+    if network.backbone.class_token and not network.class_tokens:
+        without = sorted({spec.text for spec in network.choice.specs if not spec.mixer.class_token_forms})
+        found.append(
+            f"{', '.join(without)}: no place for a class token; the network has none, its head takes the tokens' mean."
+        )
+    return found
+
+
+def _where(total: Row) -> str:
+    """A network's size, with its mode and form, which change what it costs."""
+    return f"{image_text(total)} ({total['mode']}, {total['implementation']})"
+
+
+def _network_of(row: Row) -> tuple[Any, ...]:
+    return tuple(row[key] for key in _NETWORK_KEYS)
+
+
+def _varying(rows: Sequence[Row]) -> set[str]:
+    varying = {key for key in _NETWORK_KEYS if len({row[key] for row in rows}) > 1}
+    return varying | {"image_height"} if "image_width" in varying else varying
