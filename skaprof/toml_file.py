@@ -38,16 +38,18 @@ class TomlTable(NamedTuple):
             if key not in known:
                 raise bad_value(self.label(key), key, f"one of {', '.join(known)}", known)
 
-    def table(self, key: str) -> "TomlTable":
-        """The table under this key.
+    def table(self, key: str, known: Sequence[str]) -> "TomlTable":
+        """The table under this key, with keys from `known` alone.
 
         Raises:
-            SkaprofError: it is none.
+            SkaprofError: it is none, or has another key.
         """
         values = self.values[key]
         if not isinstance(values, dict):
-            raise bad_value(self.label(key), values, "a table")
-        return self._replace(name=key, values=values)
+            raise bad_value(self.label(key), values, f"a table with {', '.join(known)}")
+        table = self._replace(name=key, values=values)
+        table.require_keys(known)
+        return table
 
     def tables(self, key: str) -> "list[TomlTable]":
         """The array of tables under this key.

@@ -166,7 +166,7 @@ PLACES = [
     ("cska.mac <= 1", 5, "did you mean 'macs'"),
     ("skka.macs <= 1", 0, "did you mean 'ska'"),
     ("1 <= ska:qery=false.macs", 5, "did you mean 'ska:query=false'"),
-    ("caformer_s18[stage3=ska].params <= 26M", 0, "expected one of mhsa"),
+    ("caformer_s17[stage3=ska].params <= 26M", 0, "did you mean 'caformer_s18'"),
     ("ska[stage3=ska].params <= 26M", 0, "expected a backbone before the ["),
     ("ska.weight_bytes <= 5 ms", 17, "this compares bytes with time"),
     ("ska.macs + ska.weight_bytes <= 5", 9, "this joins a plain number with bytes"),

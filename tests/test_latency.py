@@ -30,6 +30,7 @@ from skaprof.results import ROW_KEYS
 
 FAST = ("--device", "cpu", "--tokens", "9", "--dim", "16", "--max-seconds", "1")
 FLAGS = {"stable", *FLAG_WORDS}
+H100 = '{"schema_version": 1, "command": "", "settings": {"timing": "hot"}, "environment": {"device": "H100"}}\n'
 VERDICTS = {"baseline", "faster", "slower", "same", "inconclusive"}
 
 
@@ -150,12 +151,13 @@ def test_lines_are_saved_resumed_and_the_same_rows(skaprof: Run, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "no file of `skaprof latency"),
+        ("", "is empty"),
         ("not json\n", "damaged in line 1"),
         ('{"schema_version": 1, "settings": {}, "environment": {}}\nbroken\n{}\n', "damaged in line 2"),
         ('{"schema_version": 7, "settings": {}, "environment": {}}\n', "schema version 7: expected 1"),
-        ('{"schema_version": 1, "settings": {}, "environment": {"device": "H100"}}\n', "measured with device 'H100'"),
-        ("[1]\n", "damaged in line 1"),
+        ('{"schema_version": 1, "command": "", "settings": {}, "environment": {}}\n', "no file of `skaprof latency"),
+        (H100, "measured with device 'H100'"),
+        ("[1]\n", "has no rows"),
     ],
 )
 def test_a_file_that_is_foreign_or_damaged_is_refused_and_kept(

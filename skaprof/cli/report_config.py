@@ -51,7 +51,7 @@ def read_contents(path: str) -> Contents:
         "sizes": lambda key: tuple(_size(table) for table in top.tables(key)),
     }
     contents = Contents(**{key: read(key) for key, read in readers.items() if key in top.values})  # type: ignore[operator]
-    return _timed(contents, top.table("latency")) if "latency" in top.values else contents
+    return _timed(contents, top.table("latency", _LATENCY)) if "latency" in top.values else contents
 
 
 def _mixers(table: TomlTable, key: str) -> tuple[str, ...]:
@@ -74,7 +74,6 @@ def _size(table: TomlTable) -> tuple[int, int, int]:
 
 
 def _timed(contents: Contents, table: TomlTable) -> Contents:
-    table.require_keys(_LATENCY)
     if "device" in table.values:
         contents = contents._replace(device=table.sentence("device"))
     if "implementations" in table.values:

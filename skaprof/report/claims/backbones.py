@@ -1,15 +1,14 @@
-"""Where a claim's backbones get looked up: `caformer_s18[stage3=ska].macs @ resolution=224`.
-
-THE SEAM. No backbone can be computed yet. Whoever adds them replaces `NO_BACKBONES` as the value of `BACKBONES`, and
-enables the block of backbone claims in claims/paper.toml; nothing else in the claims knows of backbones.
-"""
+"""Where a claim's backbones get looked up: `caformer_s18[stage3=ska].macs @ resolution=224`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from skaprof.model.backbones import BACKBONES as MODELS
+from skaprof.model.network import backbone_totals
 from skaprof.report.claims.sizes import Point
+from skaprof.results import METRICS
 
 
 class Backbones(NamedTuple):
@@ -20,12 +19,20 @@ class Backbones(NamedTuple):
     """
 
     names: tuple[str, ...]
-    cost: Callable[[str, Point, str], Mapping[str, int]]
+    cost: Callable[[str, Point, str], Mapping[str, Any]]
 
 
-def _none(spec: str, point: Point, implementation: str) -> Mapping[str, int]:
-    raise LookupError(spec)
+def _cost(spec: str, point: Point, implementation: str) -> dict[str, Any]:
+    totals = backbone_totals(
+        spec,
+        *point.resolution,
+        batch=point.batch,
+        dtype=point.dtype,
+        mode=point.mode,
+        implementation=implementation,
+    )
+    return {metric: getattr(totals, metric) for metric in METRICS}
 
 
-NO_BACKBONES = Backbones((), _none)
-BACKBONES = NO_BACKBONES
+BACKBONES = Backbones(tuple(MODELS), _cost)
+"""The backbones of the analytic model."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.report.claims.grammar import parse_claim
 from skaprof.report.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE
 from skaprof.report.claims.nodes import Claim, ClaimError
+from skaprof.toml_file import read_toml
 
 EXPECTATIONS = {
     "holds": HOLDS,
@@ -49,11 +48,7 @@ def read_claims(path: str) -> list[StatedClaim]:
     Raises:
         SkaprofError: it cannot be read, is no TOML, holds no claim or one that is not valid, with its place.
     """
-    text = _text(path)
-    try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SkaprofError(f"{shown_path(path)} is no TOML: {printable(error)}") from None
+    document, lines = (top := read_toml(path)).values, top.text.splitlines()
     for key in document:
         if key != "claim":
             raise SkaprofError(
@@ -62,19 +57,9 @@ def read_claims(path: str) -> list[StatedClaim]:
     tables = document.get("claim")
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or not tables:
         raise SkaprofError(f"{shown_path(path)} holds no claims: expected [[claim]] tables")
-    lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if _HEADER.match(line)]
     starts += [0] * (len(tables) - len(starts))  # tables written another way have no header line
     return [_stated(path, table, lines, start) for table, start in zip(tables, starts, strict=False)]
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_bytes().decode("utf-8")
-    except OSError as error:
-        raise SkaprofError(f"{shown_path(path)} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise SkaprofError(f"{shown_path(path)} cannot be read: expected UTF-8 text") from None
 
 
 def _stated(path: str, table: Mapping[str, Any], lines: list[str], start: int) -> StatedClaim:
