@@ -18,7 +18,7 @@ from skaprof.bench.engine import Record, Settings, measure
 from skaprof.bench.fake import FakeDevice, Noise, autocorrelated, drifting, independent, spiky
 from skaprof.bench.statistics import LOOKS, Interval, interval, ratio_interval
 
-RUNS = 1000
+RUNS = 2000
 SECONDS = 200e-6
 NOISES: dict[str, Callable[[Random], Noise]] = {
     "independent": lambda random: independent(random, 0.03),

@@ -50,7 +50,10 @@ def test_json_rows_carry_the_keys_and_the_vocabulary(skaprof: Run) -> None:
         assert set(row["flags"]) <= FLAGS  # type: ignore[call-overload]
         assert row["ci_low_ms"] is None or row["ci_low_ms"] <= row["median_ms"] <= row["ci_high_ms"]  # type: ignore[operator]
         assert ("few-rounds" in row["flags"]) == (row["rounds"] < 8)  # type: ignore[operator]
-        assert row["aa_low"] <= 1 <= row["aa_high"] or "aa-failed" in row["flags"]  # type: ignore[operator]
+        if "few-rounds" in row["flags"]:  # type: ignore[operator]
+            assert [row[key] for key in ("ci_low_ms", "ratio_low", "ratio_high", "aa_low", "aa_high")] == [None] * 5
+        else:
+            assert row["aa_low"] <= 1 <= row["aa_high"] or "aa-failed" in row["flags"]  # type: ignore[operator]
         assert row["samples_ms"]
         assert row["checked_tokens"] == row["tokens"]
         assert row["error"] is None
@@ -115,6 +118,8 @@ def test_sentences_say_what_the_interval_says() -> None:
     said = {verdict: pair_sentences([row | {"verdict": verdict}])[0] for verdict in ("faster", "inconclusive")}
     assert said["faster"] == "ska (eager) is 1.25x faster than mhsa (eager), 95 % CI 1.11 to 1.33."
     assert said["inconclusive"].endswith("where a difference must exceed 5.0 %; some 90 rounds would decide.")
+    cut = row | {"verdict": "inconclusive", "ratio_low": None, "ratio_high": None, "flags": ["few-rounds"]}
+    assert pair_sentences([cut])[0].endswith("no verdict, since time ran out; ratio so far 0.800.")
     slow = row | {"verdict": "slower", "ratio": 1.2, "ratio_low": 1.1, "ratio_high": 1.3}
     assert pair_sentences([slow]) == ["ska (eager) is 1.20x slower than mhsa (eager), 95 % CI 1.10 to 1.30."]
     unsound = row | {"verdict": "inconclusive", "flags": ["warm-leak", "drift"]}

@@ -250,8 +250,10 @@ def _measured(
     options: Options,
 ) -> Row:
     head = _head(entry)
+    has_intervals = "few-rounds" not in record.flags
     against = comparison.ratio if comparison is not None else None
-    control = found.control
+    told, control = (against, found.control) if has_intervals else (None, None)
+    latency = latency if has_intervals else None
     widened = statistics.tolerance_used(Settings(tolerance=options.tolerance).log_tolerance, control)
     values: dict[str, Any] = {
         "device": device.name,
@@ -261,8 +263,8 @@ def _measured(
         "ci_high_ms": latency[1] * 1e3 if latency else None,
         "baseline": baseline,
         "ratio": exp(against.mean) if against else 1.0,
-        "ratio_low": exp(against.low) if against else None,
-        "ratio_high": exp(against.high) if against else None,
+        "ratio_low": exp(told.low) if told else None,
+        "ratio_high": exp(told.high) if told else None,
         "aa_low": exp(control.low) if control else None,
         "aa_high": exp(control.high) if control else None,
         "verdict": comparison.verdict if comparison is not None else "baseline",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from skaprof.model.backbones import BACKBONES
 from skaprof.model.plan import Plan, SizeGrid, make_plan
 from skaprof.model.rows import cost_row, ratios
 from skaprof.model.spec import MixerSpec, parse_mixer
@@ -15,6 +16,7 @@ Row = dict[str, Any]
 
 PAPER_SIZES = ((56, 56, 64), (28, 28, 128), (14, 14, 320), (7, 7, 512), (14, 14, 384), (14, 14, 768))
 """Height, width and dim of the four stages of CAFormer-S18 at 224 x 224, and of ViT-S and ViT-B with patches of 16."""
+SCALING_SIDES = (128, 160, 192, 224, 288, 320, 384, 448, 512, 640, 768, 1024)
 BREAK_EVEN_DIMS = (64, 128, 256, 320, 384, 512, 768, 1024)
 
 
@@ -31,6 +33,8 @@ class Contents(NamedTuple):
     implementations: tuple[str, ...] = ("eager", "sdpa")
     modes: tuple[str, ...] = ("forward",)
     max_seconds: float = 120.0
+    backbone: str = "caformer_s18"
+    swapped_stage: int = 3
 
     @property
     def specs(self) -> list[MixerSpec]:
@@ -95,6 +99,46 @@ def figure_4(contents: Contents) -> list[Row]:
     ]
 
 
+def backbones(contents: Contents) -> list[Row]:
+    """The backbone with each mixer in each stage in turn: totals, and for the swapped stage alone its stages too."""
+    from skaprof.model.scopes import TOTAL
+
+    rows = _scope_rows(contents.backbone, "", "stage") + _scope_rows(contents.backbone, "", TOTAL)
+    for number in range(1, len(BACKBONES[contents.backbone].stages) + 1):
+        own = BACKBONES[contents.backbone].stages[number - 1].mixer
+        for text in contents.mixers:
+            if text == own:
+                continue
+            swap = f"stage{number}={text}"
+            depths = ("stage", TOTAL) if number == contents.swapped_stage else (TOTAL,)
+            rows += [row for depth in depths for row in _scope_rows(contents.backbone, swap, depth)]
+    return rows
+
+
+def scaling(contents: Contents) -> list[Row]:
+    """The totals over image sizes, with each mixer in the swapped stage."""
+    from skaprof.model.scopes import TOTAL
+
+    swaps = [f"stage{contents.swapped_stage}={text}" for text in contents.mixers]
+    return [
+        {"resolution": side, **row}
+        for side in SCALING_SIDES
+        for swap in swaps
+        for row in _scope_rows(contents.backbone, swap, TOTAL, side)
+    ]
+
+
+def _scope_rows(backbone: str, swap: str, depth: str, side: int | None = None) -> list[Row]:
+    """Rows of `caformer_s18[stage3=ska]`, say, each with the swap it is of."""
+    from skaprof.model.backbones import parse_backbone
+    from skaprof.model.network import make_network
+    from skaprof.model.scopes import costed
+
+    choice = parse_backbone(f"{backbone}[{swap}]" if swap else backbone)
+    pixels = side or choice.backbone.resolution
+    return [{"swap": swap, **row.as_dict()} for row in costed(make_network(choice, pixels, pixels)).rows(depth)]
+
+
 def verification(contents: Contents) -> list[Row]:
     """The proof of every size, forward and in training, eager and fused."""
     from skaprof.api import load_verify
@@ -135,6 +179,8 @@ COLLECTORS: dict[str, Callable[[Contents], list[Row]]] = {
     "sizes": sizes,
     "break-evens": break_evens,
     "figure-4": figure_4,
+    "backbones": backbones,
+    "scaling": scaling,
     "verification": verification,
     "latency": latency,
     "figure-3": figure_3,

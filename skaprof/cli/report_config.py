@@ -31,6 +31,7 @@ from skaprof.workload import DTYPE_BYTES, MODES
 
 _TOP = ("title", "sections", "mixers", "batch", "dtype", "sizes", "latency")
 _SIZE_WORDS = ("tokens", "size", "resolution", "patch")
+_MOST_VALUES = 1000  # enough to tell that a size is a grid, which it may not be
 _LATENCY = ("device", "implementations", "modes", "max_seconds")
 
 
@@ -65,9 +66,12 @@ def _size(table: TomlTable) -> tuple[int, int, int]:
         raise SkaprofError(f"{table.label('dim')}: missing: expected it with every size")
     given = {word: str(table.values[word]) for word in _SIZE_WORDS if word in table.values}
     try:
-        sides = token_grid_sides(given.get("tokens"), given.get("size"), given.get("resolution"), given.get("patch"), 1)
+        sides = token_grid_sides(
+            given.get("tokens"), given.get("size"), given.get("resolution"), given.get("patch"), _MOST_VALUES
+        )
     except SkaprofError as error:
-        raise SkaprofError(f"{table.label(next(iter(given), 'tokens'))}: {error.message}") from None
+        word = next(iter(given), "tokens")
+        raise SkaprofError(f"{table.label(word)}: {error.message.removeprefix(f'--{word}: ')}") from None
     if len(sides) != 1:
         raise bad_value(table.label(next(iter(given))), next(iter(given.values())), "one size a table")
     return (*sides[0], table.count("dim"))

@@ -91,7 +91,9 @@ def _where(row: Row, columns: Sequence[Column]) -> str:
 def _pair_sentence(row: Row, where: str) -> str:
     name = f"{row['mixer']} ({row['implementation']}){where}"
     low, middle, high = row["ratio_low"], row["ratio"], row["ratio_high"]
-    if row["verdict"] == "faster":
+    if low is None:
+        said = f"against {row['baseline']}: no verdict, since time ran out; ratio so far {middle:.3f}"
+    elif row["verdict"] == "faster":
         said = f"is {1 / middle:.2f}x faster than {row['baseline']}, 95 % CI {1 / high:.2f} to {1 / low:.2f}"
     elif row["verdict"] == "slower":
         said = f"is {middle:.2f}x slower than {row['baseline']}, 95 % CI {low:.2f} to {high:.2f}"
@@ -177,7 +179,7 @@ FLAG_WORDS: dict[str, str] = {
     "resolution": "a call is too short for the clock; use --timing hot or graph; no verdict",
     "kernel-changed": "other kernels ran at the end than at the start; no verdict",
     "unsynchronized": "work went on after the end was recorded; no verdict",
-    "few-rounds": "time ran out before 8 rounds: no interval of the latency, no verdict",
+    "few-rounds": "time ran out before 8 rounds: no intervals, no verdict",
     "aa-failed": "the baseline differed from itself; no verdict",
 }
 UNSOUND = frozenset(flag for flag, words in FLAG_WORDS.items() if words.endswith("no verdict"))

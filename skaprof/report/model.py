@@ -118,7 +118,7 @@ def percent(share: float) -> str:
 def sentences(rows: Sequence[Row], totals: Sequence[Row], networks: Sequence[Network]) -> list[str]:
     """What the table shows: differences, ceilings, static keys, and what runs otherwise than asked for."""
     told = totals if len(totals) <= _MOST_TOLD else []
-    found = [_difference_sentence(total) for total in told if any(total[f"{key}_delta"] for key in _NOUNS)]
+    found = [difference_sentence(total) for total in told if any(total[f"{key}_delta"] for key in _NOUNS)]
     for total in told:
         found.append(_ceiling_sentence([row for row in rows if _network_of(row) == _network_of(total)], total))
     found += [*_key_sentences(totals), *_form_sentences(networks)]
@@ -127,7 +127,8 @@ def sentences(rows: Sequence[Row], totals: Sequence[Row], networks: Sequence[Net
     return [*found, f"{CONVENTION} Norms, shortcuts and pooling are elementwise too."]
 
 
-def _difference_sentence(total: Row) -> str:
+def difference_sentence(total: Row) -> str:
+    """What a network has more and less than the backbone with its own mixers, from its row of scope total."""
     parts = []
     for key, noun in _NOUNS.items():
         change, own = total[f"{key}_delta"], total[key] - total[f"{key}_delta"]

@@ -30,6 +30,11 @@ def si(value: float, unit: str = "") -> str:
     return f"{number} {prefix}{unit}".rstrip()
 
 
+def signed(value: float, unit: str = "") -> str:
+    """A change with its sign and SI prefix: `+58.20 M`; no change is a plain 0."""
+    return f"{'-' if value < 0 else '+'}{si(abs(value), unit)}" if value else "0"
+
+
 class NumberFormat(NamedTuple):
     """How the numbers of one column are written: one SI prefix, and one number of decimals where they lie close."""
 

@@ -33,6 +33,7 @@ AXES = {
     "heads": "heads",
     "head_dim": "head dim e",
     "kernel_size": "kernel size k",
+    "resolution": "image side (pixels)",
 }
 _METRICS = {"macs": "MACs", "params": "parameters"}
 _WORDS = {**_METRICS, "median_ms": "latency (ms)", "images_per_s": "images per second"}

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from skaprof.report import words
 from skaprof.report.formats import escape_markdown
 from skaprof.report.markdown import bullets, from_terminal, image, table_of
-from skaprof.report.numbers import significant
+from skaprof.report.model import difference_sentence, percent, scope_table
+from skaprof.report.numbers import si, signed, significant
 from skaprof.report.table import cost_table, formula_table
 from skaprof.report.timing import latency_section
 
@@ -98,6 +99,52 @@ def _figure_4(rows: Sequence[Row]) -> Rendered:
     return Rendered(figure("figure4", alt), (), {"figure4": draw})
 
 
+def _backbones(rows: Sequence[Row]) -> Rendered:
+    """Stage tables of the unmodified backbone and of the swaps that have one, then the totals of every swap."""
+    totals = [row for row in rows if row["scope"] == "total"]
+    stages = [row for row in rows if row["scope"] != "total"]
+    parts = []
+    for swap in dict.fromkeys(row["swap"] for row in stages):
+        own = [row for row in stages if row["swap"] == swap]
+        table = scope_table(own, [row for row in totals if row["swap"] == swap])
+        parts.append(f"### {_network_name(own[0])}\n\n{from_terminal(table)}\n")
+    changed = [row for row in totals if row["params_delta"] or row["macs_delta"] or row["traffic_bytes_delta"]]
+    said = [f"{_network_name(row)} a{difference_sentence(row).removeprefix('A')}" for row in changed]
+    heading = "### Each mixer in each stage\n\n"
+    findings = [text for text, row in zip(said, changed, strict=True) if row["swap"] in {row["swap"] for row in stages}]
+    return Rendered(f"{''.join(parts)}{heading}{bullets(said)}", findings)
+
+
+def _network_name(row: Row) -> str:
+    return f"{row['model']} with {row['swap']}" if row["swap"] else str(row["model"])
+
+
+def _scaling(rows: Sequence[Row]) -> Rendered:
+    drawn = [{**row, "mixer": row["swap"]} for row in rows]
+
+    def draw(suffix: str) -> bytes:
+        from skaprof.report.plot import panel_grid
+
+        return panel_grid([("", "resolution", drawn)], f"{rows[0]['model']} over the image size", suffix)
+
+    headers = ("image", "network", "params", "MACs", "change in params", "change in MACs", "mixers' MACs")
+    cells = [
+        (
+            f"{row['resolution']}",
+            row["swap"],
+            si(row["params"]),
+            si(row["macs"]),
+            signed(row["params_delta"]),
+            signed(row["macs_delta"]),
+            percent(row["mixer_macs_share"]),
+        )
+        for row in rows
+    ]
+    alt = f"MACs and parameters of {rows[0]['model']} with {', '.join(dict.fromkeys(row['swap'] for row in rows))}"
+    note = "A static key grows with the number of tokens: each image size is another network.\n"
+    return Rendered(f"{figure('scaling', alt)}\n{table_of(headers, cells, 2)}\n{note}", (), {"scaling": draw})
+
+
 def _verification(rows: Sequence[Row]) -> Rendered:
     failed = [row for row in rows if not row["verified"]]
     proof = words.proof_sentences(rows)
@@ -140,6 +187,8 @@ SECTIONS: dict[str, Section] = {
     "sizes": Section("Costs at the sizes asked for", _sizes),
     "break-evens": Section("Break-evens over the tokens", _break_evens),
     "figure-4": Section("MACs and parameters over tokens and dim", _figure_4),
+    "backbones": Section("A whole backbone", _backbones),
+    "scaling": Section("A backbone over the image size", _scaling),
     "verification": Section("Verification", _verification, needs_torch=True),
     "latency": Section("Latency", _latency, needs_torch=True),
     "figure-3": Section("Throughput over the number of heads", _heads, needs_torch=True),

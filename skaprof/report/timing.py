@@ -8,7 +8,7 @@ from math import exp, log
 from statistics import fmean
 from typing import Any
 
-from skaprof.report.latency import interval_text, run_sentences
+from skaprof.report.latency import UNSOUND, interval_text, run_sentences
 from skaprof.report.markdown import bullets, table_of
 from skaprof.report.numbers import significant
 
@@ -26,7 +26,7 @@ def latency_section(
 ) -> tuple[str, Sequence[str], Mapping[str, Callable[[str], bytes]]]:
     """The section's markdown, its findings, and its figures, from the rows of `skaprof latency`."""
     rows = with_promises(rows)
-    compared = [row for row in rows if row["ratio_low"] is not None and row["macs_ratio"] is not None]
+    compared = [row for row in rows if _is_sound(row) and row["macs_ratio"] is not None]
 
     def draw(suffix: str) -> bytes:
         from skaprof.report.promise import promise_plot
@@ -35,7 +35,7 @@ def latency_section(
 
     tables = "".join(_size_table(rows, size) for size in dict.fromkeys(_place(row) for row in rows))
     sentences = run_sentences(rows)
-    alt = f"Time over MACs, both relative to the baseline, for {len(compared)} measured cases"
+    alt = f"Time over MACs, both relative to the baseline, in {len(compared)} sound cases"
     shown = figure("promise", alt) if compared else ""
     findings = [*outcomes(rows), *_promises(compared)]
     return f"{shown}\n{tables}{bullets(sentences)}", findings, {"promise": draw} if compared else {}
@@ -59,23 +59,32 @@ def with_promises(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
+def _is_sound(row: Row) -> bool:
+    """Whether it was compared with the baseline under conditions that allow a verdict."""
+    return row["ratio_low"] is not None and not set(row["flags"]) & UNSOUND
+
+
 def outcomes(rows: Sequence[Row]) -> list[str]:
     """For each contender, how often it was faster, slower or neither, and the range and mean of its ratios."""
     members: dict[str, list[Row]] = {}
     for row in rows:
-        if row["verdict"] not in (None, "baseline") and row["ratio_low"] is not None:
+        if row["verdict"] not in (None, "baseline") and row["ratio"] is not None:
             name = f"{row['mixer']} ({row['implementation']}) against {row['baseline']}"
             members.setdefault(name, []).append(row)
     return [_outcome(name, of_one) for name, of_one in members.items()]
 
 
 def _outcome(name: str, rows: Sequence[Row]) -> str:
-    verdicts = Counter(row["verdict"] for row in rows)
-    counts = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in _VERDICTS if verdicts[verdict])
-    ratios = [row["ratio"] for row in rows]
+    sound = [row for row in rows if _is_sound(row)]
+    verdicts = Counter(row["verdict"] for row in sound)
+    counts = [f"{verdicts[verdict]:,} {verdict}" for verdict in _VERDICTS if verdicts[verdict]]
+    counts += [f"{len(rows) - len(sound):,} not sound"] if len(sound) < len(rows) else []
+    said = f"{name}: {', '.join(counts)} of {len(rows):,} cases"
+    if not sound:
+        return f"{said}."
+    ratios = [row["ratio"] for row in sound]
     mean = exp(fmean(map(log, ratios)))
-    spread = f"time ratio {min(ratios):.2f} to {max(ratios):.2f}, geometric mean {mean:.2f}"
-    return f"{name}: {counts} of {len(rows):,} cases; {spread}."
+    return f"{said}; time ratio {min(ratios):.2f} to {max(ratios):.2f}, geometric mean {mean:.2f}."
 
 
 _VERDICTS = ("faster", "slower", "same", "inconclusive")

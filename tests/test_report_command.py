@@ -1,0 +1,290 @@
+"""`skaprof report`: one folder, whole or not at all, the same bytes for the same results, and safe to read anywhere."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Run
+
+from skaprof.cli.collect import COLLECTORS, PAPER_SIZES, Contents
+from skaprof.cli.report_config import read_contents
+from skaprof.errors import SkaprofError
+from skaprof.model.plan import SizeGrid, make_plan
+from skaprof.model.rows import cost_row
+from skaprof.model.spec import parse_mixer
+from skaprof.report.document import files_of
+from skaprof.report.promise import kept_promises
+from skaprof.report.sections import SECTIONS
+from skaprof.report.timing import outcomes, with_promises
+
+ANALYTIC = ROOT / "reports" / "analytic"
+SMALL = 'title = "Two mixers"\nsections = ["sizes"]\nmixers = ["mhsa", "ska"]\n[[sizes]]\ntokens = 49\ndim = 64\n'
+
+
+def small_config(folder: Path) -> str:
+    path = folder / "small.toml"
+    path.write_text(SMALL)
+    return str(path)
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_committed_analytic_report_is_what_the_program_writes(skaprof: Run) -> None:
+    done = skaprof("report", "--analytic-only", "--check", "--output", "reports/analytic", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_section_has_a_collector_and_the_other_way_round() -> None:
+    assert set(SECTIONS) == set(COLLECTORS)
+
+
+def test_figures_in_the_page_are_those_of_the_closed_forms() -> None:
+    rows = list(csv.DictReader((ANALYTIC / "sizes.csv").read_text().splitlines()))
+    assert len(rows) == len(PAPER_SIZES) * 3 * 2
+    for row in rows:
+        size = (int(row["height"]), int(row["width"]))
+        plan = make_plan(
+            [parse_mixer(row["mixer"])], SizeGrid((1,), (size,), (int(row["dim"]),)), (row["implementation"],)
+        )
+        variant, workload, *_ = next(plan.rows())
+        assert int(row["macs"]) == cost_row(variant, workload).macs
+
+
+def test_the_page_is_a_github_page(skaprof: Run) -> None:
+    page = (ANALYTIC / "report.md").read_text()
+    for image in re.findall(r"\]\((\S+?\.(?:png|svg))\)", page):
+        assert (ANALYTIC / image).is_file(), image
+    assert all(alt.strip() for alt in re.findall(r"!\[(.*?)\]", page))
+    for table in re.findall(r"(?:^\|.*\|\n)+", page, re.MULTILINE):
+        columns = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(columns) == 1, table[:200]
+    assert not re.search(r"\d\.\d{7,}", page), "no float with all its digits"
+
+
+def test_redrawing_gives_the_same_bytes(skaprof: Run, tmp_path: Path) -> None:
+    done = skaprof("report", "--from", str(ANALYTIC / "results.json"), "--output", str(tmp_path / "again"))
+    assert done.returncode == 0, done.stderr
+    assert contents_of(tmp_path / "again") == contents_of(ANALYTIC)
+
+
+def test_a_configuration_chooses_title_sections_sizes_and_mixers(skaprof: Run, tmp_path: Path) -> None:
+    done = skaprof("report", "--config", small_config(tmp_path), "--output", str(tmp_path / "report"))
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {"report.md", "results.json", "sizes.csv"}
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert page.startswith("# Two mixers\n")
+    assert "### 7 x 7 tokens, dim 64" in page
+    assert "cska" not in page
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("title =", "titel =", "line 1: titel: 'titel' is not valid"),
+        ('["sizes"]', '["sises"]', "line 2: sections: 'sises'"),
+        ('"ska"', '"skka"', "line 3: mixers: 'skka'"),
+        ("tokens = 49", "tokens = 0", "line 5: sizes.tokens"),
+        ("tokens = 49", 'tokens = "49,64"', "line 5: sizes.tokens: '49,64'"),
+        ("dim = 64\n", "", "sizes.dim: missing"),
+        ("dim = 64", "dim = 64\n[latency]\nseconds = 3", "line 8: latency.seconds"),
+        ("[[sizes]]", "[[sizes]", "is no TOML"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_named_with_its_line(tmp_path: Path, old: str, new: str, words: str) -> None:
+    path = tmp_path / "report.toml"
+    path.write_text(SMALL.replace(old, new))
+    with pytest.raises(SkaprofError) as caught:
+        read_contents(str(path))
+    assert words in caught.value.message
+
+
+def test_everything_a_configuration_may_say_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "report.toml"
+    size = '[[sizes]]\nresolution = "224"\npatch = 32\ndim = 96\n'
+    latency = '[latency]\ndevice = "cpu"\nimplementations = ["sdpa"]\nmodes = ["train"]\nmax_seconds = 7\n'
+    path.write_text(f'batch = 8\ndtype = "bfloat16"\n{size}{latency}')
+    found = read_contents(str(path))
+    assert found == Contents(
+        sizes=((7, 7, 96),),
+        batch=8,
+        dtype="bfloat16",
+        device="cpu",
+        implementations=("sdpa",),
+        modes=("train",),
+        max_seconds=7.0,
+    )
+
+
+def test_a_folder_that_is_there_is_refused_and_with_force_replaced_whole(skaprof: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    arguments = ("report", "--config", small_config(tmp_path), "--output", str(folder))
+    assert skaprof(*arguments).returncode == 0
+    before = contents_of(folder)
+    refused = skaprof(*arguments)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--force replaces it" in refused.stderr
+    (tmp_path / "small.toml").write_text(SMALL.replace('sizes"]', 'formulas"]').replace("Two", "2"))
+    assert skaprof(*arguments, "--force").returncode == 0
+    assert set(contents_of(folder)) == {"report.md", "results.json", "formulas.csv"}
+    assert before["report.md"] != contents_of(folder)["report.md"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["report", "small.toml"]
+
+
+@pytest.mark.parametrize("foreign", ["notes.md", "results.json"])
+def test_force_does_not_touch_what_is_not_the_reports(skaprof: Run, tmp_path: Path, foreign: str) -> None:
+    folder = tmp_path / "report"
+    arguments = ("report", "--config", small_config(tmp_path), "--output", str(folder), "--force")
+    assert skaprof(*arguments).returncode == 0
+    (folder / foreign).write_text("mine")
+    done = skaprof(*arguments)
+    assert done.returncode == 2
+    assert "is not written" in done.stderr
+    assert (folder / foreign).read_text() == "mine"
+
+
+def test_check_tells_what_drifted_and_writes_nothing(skaprof: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    arguments = ("report", "--config", small_config(tmp_path), "--output", str(folder))
+    assert skaprof(*arguments).returncode == 0
+    assert skaprof(*arguments, "--check").returncode == 0
+    (folder / "sizes.csv").write_text("other")
+    (folder / "extra.txt").write_text("")
+    (folder / "report.md").unlink()
+    done = skaprof(*arguments, "--check")
+    assert done.returncode == 1
+    said = sorted(line.rpartition("/")[2] for line in done.stderr.splitlines())
+    assert said == ["extra.txt': not the report's", "report.md': missing", "sizes.csv': differs"]
+    assert not (folder / "report.md").exists()
+
+
+def timing_file(folder: Path, name: str = "runs.jsonl", **changes: Any) -> str:
+    """A small file of times: mhsa, and ska that is faster, as `skaprof latency` writes them."""
+    document = json.loads((ROOT / "tests" / "data" / "latency.json").read_text())
+    document["environment"] |= changes.pop("environment", {})
+    lines = [{key: value for key, value in document.items() if key != "rows"}, *document["rows"]]
+    for row in lines[1:]:
+        row.update(changes)
+    path = folder / name
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(path)
+
+
+def test_saved_times_become_the_latency_section(skaprof: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    config = tmp_path / "latency.toml"
+    config.write_text('sections = ["latency"]\n')
+    done = skaprof("report", "--config", str(config), "--latency", timing_file(tmp_path), "--output", str(folder))
+    assert done.returncode == 0, done.stderr
+    page = (folder / "report.md").read_text()
+    assert "### 7 x 7 tokens, dim 64" in page
+    assert "ska (eager) against mhsa (eager): 1 faster of 1 cases" in page
+    assert "Fewer MACs than the baseline were also faster in 1 of 1 decided cases." in page
+    assert (folder / "promise.svg").is_file()
+    redrawn = skaprof("report", "--from", str(folder / "results.json"), "--output", str(tmp_path / "again"))
+    assert redrawn.returncode == 0, redrawn.stderr
+    assert contents_of(tmp_path / "again") == contents_of(folder)
+
+
+def test_hostile_names_are_escaped_everywhere(skaprof: Run, tmp_path: Path) -> None:
+    hostile = "a|b <img src=x onerror=alert(1)>\n# `c` *d*"
+    config = tmp_path / "latency.toml"
+    config.write_text('title = "<script>|x"\nsections = ["latency"]\n')
+    path = timing_file(tmp_path, device=hostile, environment={"device": hostile})
+    folder = tmp_path / "report"
+    done = skaprof("report", "--config", str(config), "--latency", path, "--output", str(folder))
+    assert done.returncode == 0, done.stderr
+    page = (folder / "report.md").read_text()
+    assert "<img" not in page
+    assert "<script" not in page
+    assert "\n# `c`" not in page
+    (row, *_) = csv.DictReader((folder / "latency.csv").read_text().splitlines(keepends=True))
+    assert row["device"] == hostile
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--from", "{costs}"), "is no report's results"),
+        (("--latency", "{costs}"), "holds no times"),
+        (("--latency", "{one}", "--latency", "{other}"), "times of several devices"),
+        (("--from", "/nowhere.json"), "cannot be read"),
+        (("--from", "{costs}", "--analytic-only"), "no option that chooses contents"),
+        (("--config", "/nowhere.toml"), "cannot be read"),
+        (("--mixer", "skka", "--analytic-only"), "did you mean 'ska'"),
+        (("--check", "--analytic-only"), "expected a report to compare with"),
+        (("--max-seconds", "0"), "--max-seconds: '0'"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(skaprof: Run, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    costs = tmp_path / "costs.json"
+    assert skaprof("flops", "--output", str(costs)).returncode == 0
+    config = tmp_path / "config.toml"
+    config.write_text('sections = ["latency"]\n')
+    files = {
+        "costs": str(costs),
+        "one": timing_file(tmp_path, "one.jsonl"),
+        "other": timing_file(tmp_path, "other.jsonl", environment={"device": "H100"}),
+    }
+    named = [argument.format(**files) for argument in arguments]
+    chosen = ("--config", str(config)) if "--latency" in named else ()
+    done = skaprof("report", *named, *chosen, "--output", str(tmp_path / "report"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "report").exists()
+
+
+def test_ctrl_c_writes_a_report_of_what_was_measured(tmp_path: Path) -> None:
+    config = tmp_path / "slow.toml"
+    config.write_text('sections = ["sizes", "latency"]\n[latency]\ndevice = "cpu"\nimplementations = ["eager"]\n')
+    program = [sys.executable, "-m", "skaprof", "report", "--config", str(config), "-o", str(tmp_path / "report")]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        time.sleep(15)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    if "interrupted; the report has what was measured" in stderr:
+        assert (tmp_path / "report" / "sizes.csv").is_file()
+
+
+def rows_of_times() -> list[dict[str, Any]]:
+    return list(json.loads((ROOT / "tests" / "data" / "latency.json").read_text())["rows"])
+
+
+def test_unsound_rows_count_as_such_and_leave_ratios_alone() -> None:
+    rows = rows_of_times()
+    assert outcomes(rows) == [
+        "ska (eager) against mhsa (eager): 1 faster of 1 cases; time ratio 0.80 to 0.80, geometric mean 0.80."
+    ]
+    rows[1] |= {"flags": ["shared"], "verdict": "inconclusive"}
+    assert outcomes(rows) == ["ska (eager) against mhsa (eager): 1 not sound of 1 cases."]
+
+
+def test_a_broken_promise_is_told() -> None:
+    rows = with_promises(rows_of_times())
+    assert rows[1]["macs_ratio"] < 1
+    rows[1] |= {"verdict": "slower", "ratio": 1.5}
+    told, worst = kept_promises(rows)
+    assert told == "Fewer MACs than the baseline were also faster in 0 of 1 decided cases."
+    assert "ska (eager) at 49 tokens, dim 64, batch 1, forward, float32" in worst
+    assert worst.endswith("the MACs and 1.50x the time.")
+
+
+def test_an_empty_report_is_a_page_all_the_same() -> None:
+    results = {"command": "skaprof report", "environment": {}, "settings": {"title": "Nothing"}, "rows": []}
+    files = dict(files_of(results))
+    assert files["report.md"].decode().startswith("# Nothing\n")
