@@ -16,6 +16,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import check_timers
 import gpu_session
 
+from skaprof.cli.app import COMMANDS, PANELS
+
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="would measure")
 @pytest.mark.parametrize("name", ["stage-56x56-d64", "backends-7x7-d512", "timing-graph-resident", "heads"])
@@ -77,3 +79,13 @@ def test_a_run_that_is_whole_is_left_alone_and_another_is_gone_on_with(
 )
 def test_a_check_of_the_timers_says_whether_it_holds(check: dict[str, object], said: str) -> None:
     assert said in check_timers.line({"kernel": "mhsa", **check})
+
+
+def test_the_command_reference_is_what_the_program_prints() -> None:
+    program = [sys.executable, str(ROOT / "scripts" / "generate_docs.py"), "--check"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_is_in_a_panel_of_the_help() -> None:
+    assert set(PANELS) == set(COMMANDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -79,6 +80,18 @@ skaprof model my_backbone.toml --depth block --format csv""",
 }
 """Every command and the examples below its help. Each is the function of its name in the module of its name."""
 
+PANELS = {
+    "flops": "What does it cost?",
+    "model": "What does it cost?",
+    "latency": "How long does it take?",
+    "figure": "Show and keep it true",
+    "report": "Show and keep it true",
+    "compare": "Show and keep it true",
+    "check": "Show and keep it true",
+    "env": "This machine",
+}
+"""What a user wants to do with each command: the groups of `skaprof --help`."""
+
 _UsageError: Any = typer.BadParameter.__base__  # click's, or typer's own copy of it, depending on typer's version
 
 
@@ -106,8 +119,14 @@ def build_app(commands: list[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     for name in commands:
-        app.command(name, epilog=COMMANDS[name])(getattr(import_module(f"skaprof.cli.{name}"), name))
+        command = getattr(import_module(f"skaprof.cli.{name}"), name)
+        app.command(name, help=_paragraphs(command), epilog=COMMANDS[name], rich_help_panel=PANELS[name])(command)
     return app
+
+
+def _paragraphs(command: Callable[..., None]) -> str:
+    """The command's docstring as help: a line a paragraph, so that it wraps where the terminal does."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (command.__doc__ or "").split("\n\n"))
 
 
 def _wanted() -> list[str]:

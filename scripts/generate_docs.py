@@ -1,0 +1,50 @@
+"""The command reference from the program itself: python scripts/generate_docs.py [--check]
+
+Writes docs/commands.md: what `skaprof --help` and each command's help print. With --check it writes nothing, and exits
+1 where the file is not that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from skaprof.cli.app import COMMANDS
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "commands.md"
+WIDTH = 100
+
+
+def help_of(*command: str) -> str:
+    """What the program prints for `--help`, at a fixed width and without colour."""
+    environment = {**os.environ, "COLUMNS": str(WIDTH), "NO_COLOR": "1", "TERMINAL_WIDTH": str(WIDTH)}
+    program = [sys.executable, "-m", "skaprof", *command, "--help"]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = ["# Commands\n\nGenerated from the program by `python scripts/generate_docs.py`.\n"]
+    for heading, command in (("skaprof", ()), *((f"skaprof {name}", (name,)) for name in COMMANDS)):
+        parts.append(f"## {heading}\n\n```text\n{help_of(*command)}\n```\n")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    page = reference()
+    if not arguments.check:
+        REFERENCE.write_text(page)
+    elif REFERENCE.read_text() != page:
+        sys.exit("docs/commands.md is not what the program prints: run python scripts/generate_docs.py")
+
+
+if __name__ == "__main__":
+    main()
