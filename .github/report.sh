@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # What the action runs: a report of this commit, its comparison with the base commit's, and the claims.
-#   bash report.sh FOLDER      # with CONFIG, CLAIMS, LATENCY, FAIL_ON and BASE in the environment, each may be empty
-# FOLDER gets report/, base/ where there is a base, compare.md, claims.md, and comment.md, which has the tables alone.
-# Exit 1 where a threshold or a claim is broken. Writes FOLDER's summary to $GITHUB_STEP_SUMMARY, cut below 1 MiB.
+#   bash report.sh FOLDER      # CONFIG, CLAIMS, LATENCY, FAIL_ON, BASE and BASELINE in the environment, each may be empty
+# FOLDER gets report/, compare.md, claims.md, and comment.md, which has the tables alone. The base's results are the file
+# BASELINE in that commit; without one, the base commit's own CONFIG and LATENCY are drawn with this program.
+# Exit 1 where a threshold or a claim is broken. The summary goes to $GITHUB_STEP_SUMMARY, cut below 1 MiB.
 set -uo pipefail
-folder=$1
-mkdir -p "$folder"
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
 status=0
 
 lines() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d'; }
@@ -14,21 +16,32 @@ contents=()
 while read -r file; do contents+=(--latency "$file"); done < <(lines "${LATENCY:-}")
 [ -z "${LATENCY:-}" ] && contents+=(--analytic-only)
 
+# Leaves the base's results in base.json, if there are any.
+base_results() {
+  git cat-file -e "$BASE^{commit}" 2>/dev/null || git fetch --quiet --depth 1 origin "$BASE" || return 1
+  if [ -n "${BASELINE:-}" ] && git show "$BASE:$BASELINE" >"$folder/base.json" 2>/dev/null; then return 0; fi
+  rm -f "$folder/base.json"
+  local tree
+  tree=$(mktemp -d)/tree
+  git worktree add --quiet --detach "$tree" "$BASE" || return 1
+  (cd "$tree" && skaprof report "${contents[@]}" --output "$folder/base") && mv "$folder/base/results.json" "$folder/base.json"
+  rm -rf "$folder/base"
+  git worktree remove --force "$tree"
+}
+
 skaprof report "${contents[@]}" --force --output "$folder/report" || exit 2
 
 : >"$folder/compare.md"
 if [ -n "${BASE:-}" ]; then
-  tree=$(mktemp -d)
-  git fetch --quiet --depth 1 origin "$BASE" && git worktree add --quiet --detach "$tree" "$BASE"
-  if (cd "$tree" && skaprof report "${contents[@]}" --force --output "$folder/base"); then
+  base_results
+  if [ -s "$folder/base.json" ]; then
     thresholds=()
     while read -r threshold; do thresholds+=(--fail-on "$threshold"); done < <(lines "${FAIL_ON:-}")
-    skaprof compare "$folder/base/results.json" "$folder/report/results.json" "${thresholds[@]}" \
+    skaprof compare "$folder/base.json" "$folder/report/results.json" "${thresholds[@]}" \
       --format markdown --output "$folder/compare.md" || status=1
   else
     echo "The base commit has no report to compare with." >"$folder/compare.md"
   fi
-  git worktree remove --force "$tree"
 fi
 
 : >"$folder/claims.md"
@@ -41,10 +54,10 @@ fi
 {
   echo "<!-- skaprof -->"
   for part in compare claims; do
-    [ -s "$folder/$part.md" ] && printf '## %s\n\n%s\n\n' "$part" "$(cat "$folder/$part.md")"
+    [ -s "$folder/$part.md" ] && printf '## skaprof %s\n\n%s\n\n' "$part" "$(cat "$folder/$part.md")"
   done
   grep -v '^\[!\[' "$folder/report/report.md" # a comment can show no figures of an artifact
-} | python3 "$(dirname "$0")/cut.py" 60000 >"$folder/comment.md"
-[ -n "${GITHUB_STEP_SUMMARY:-}" ] && python3 "$(dirname "$0")/cut.py" 1000000 <"$folder/comment.md" >>"$GITHUB_STEP_SUMMARY"
+} | python3 "$here/cut.py" 60000 >"$folder/comment.md"
+[ -n "${GITHUB_STEP_SUMMARY:-}" ] && python3 "$here/cut.py" 1000000 <"$folder/comment.md" >>"$GITHUB_STEP_SUMMARY"
 [ -n "${GITHUB_OUTPUT:-}" ] && echo "folder=$folder/report" >>"$GITHUB_OUTPUT"
 exit $status

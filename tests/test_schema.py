@@ -42,6 +42,8 @@ def from_lines(text: str) -> dict[str, Any]:
         ("flops", "--formula"),
         ("flops", "--tokens", "1:2000"),
         ("env",),
+        ("model", "caformer_s18", "--stage", "3=ska"),
+        ("model", "vit_small", "--depth", "block", "--verify"),
         ("check", str(ROOT / "claims" / "paper.toml")),
     ],
     ids=" ".join,

@@ -170,18 +170,23 @@ def _require_subjects(thresholds: Iterable[Threshold], found: Sequence[Compariso
 
 def _indexed(saved: SavedResults, without: Sequence[str], warnings: list[str]) -> dict[tuple[Any, ...], Row]:
     """The rows by what they are of. A row that stands twice counts as it stands last."""
-    rows: dict[tuple[Any, ...], Row] = {}
-    for row in saved.rows:
-        if "params" not in row or row.get("mixer") is None or None in [row.get(key) for key in _SIZES]:
-            raise SkaprofError(
-                f"{shown_path(saved.path)} holds no costs or times: expected results of flops or latency"
-            )
-        rows[identity(row, without)] = row
-    if repeated := len(saved.rows) - len(rows):
+    comparable = [row for row in saved.rows if _has_costs(row)]
+    if not comparable:
+        raise SkaprofError(
+            f"{shown_path(saved.path)} holds no costs or times: expected results of flops, model, latency or report"
+        )
+    rows = {identity(row, without): row for row in comparable}
+    if repeated := len(comparable) - len(rows):
         warnings.append(f"{shown_path(saved.path)}: {repeated:,} of its rows are repeated; the last of each counts")
     if saved.warning:
         warnings.append(saved.warning)
     return rows
+
+
+def _has_costs(row: Row) -> bool:
+    """Whether it is a mixer's at a size, or a network's: a report holds formulas and break-evens beside them."""
+    at_a_size = row.get("mixer") is not None and None not in [row.get(key) for key in _SIZES]
+    return "params" in row and (at_a_size or row.get("scope") is not None)
 
 
 def _different_device(old: SavedResults, new: SavedResults) -> str:

@@ -11,7 +11,10 @@ from skaprof.results import METRICS, SIZE_KEYS
 
 Row = Mapping[str, Any]
 
-IDENTITY_KEYS = (*SIZE_KEYS, "scope", "op", "device", "timing")
+IDENTITY_KEYS = (
+    *SIZE_KEYS,
+    *("model", "image_height", "image_width", "scope", "op", "device", "timing", "section", "panel", "swap"),
+)
 """What makes two rows the same row, in files of any command; a key a row lacks is None."""
 COUNT_KEYS = (*METRICS, "saved_bytes", "peak_bytes", "params_counted", "macs_fvcore", "macs_torch")
 """Figures that are exact: any difference is one."""
