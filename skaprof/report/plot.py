@@ -49,7 +49,7 @@ _MOST_BARS = 100
 _TITLE_INCHES = 0.08  # of a character of the title
 _LEGEND_HANDLE, _LEGEND_CHARACTER, _LEGEND_LINE = 0.6, 0.075, 0.18  # inches
 STYLE = {
-    "figure.dpi": 200,
+    "figure.dpi": 150,
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,
