@@ -15,7 +15,6 @@ from skaprof.count import verify, verify_network
 from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.model import memory
 from skaprof.model.backbones import parse_backbone
-from skaprof.model.cost import op_costs, total
 from skaprof.model.mixers import MIXERS, ska
 from skaprof.model.network import Network, backbone_totals, make_network
 from skaprof.model.ops import Op, Tensor
