@@ -61,6 +61,8 @@ SYMBOLS = {
     "s": "bytes per element",
 }
 """Every symbol a formula may hold, and the size it stands for."""
+AXIS_SYMBOLS = {"tokens": "n", "resolution": "r", "dim": "d", "heads": "h", "kernel_size": "k"}
+"""The axes along which costs may cross, and the symbol that each has in a formula; p is the patch of a resolution."""
 
 SAMPLE_KEYS = ("samples_ms", "off_clock_samples_ms")
 """The keys of a measured row that hold every sample: in JSON alone."""
