@@ -42,6 +42,7 @@ def from_lines(text: str) -> dict[str, Any]:
         ("flops", "--formula"),
         ("flops", "--tokens", "1:2000"),
         ("env",),
+        ("crossover", "-m", "linear", "--baseline", "sepconv", "--axis", "heads", "--dim", "64", "--tokens", "9"),
         ("check", str(ROOT / "claims" / "paper.toml")),
     ],
     ids=" ".join,

@@ -177,4 +177,5 @@ def _legend(rows: Sequence[Row]) -> str:
     meanings = {**SYMBOLS, "r": "resolution", "p": "patch"}
     held = set(re.findall(r"[a-zA-Z]+", " ".join(row["formula"] or "" for row in rows)))
     used = [symbol for symbol in meanings if symbol in held | {AXIS_SYMBOLS[rows[0]["axis"]]}]
-    return f"{', '.join(f'{symbol} {meanings[symbol]}' for symbol in used)}. Counts are exact: closed forms solved for the axis."
+    listed = ", ".join(f"{symbol} {meanings[symbol]}" for symbol in used)
+    return f"{listed}. Counts are exact: closed forms solved for the axis."

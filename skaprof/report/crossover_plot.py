@@ -14,6 +14,9 @@ from skaprof.report.sampled import Sample
 
 Row = Mapping[str, Any]
 
+_WINS: dict[str, Any] = {"color": PALETTE[0], "alpha": 0.12, "lw": 0}
+_WORSE: dict[str, Any] = {"facecolor": "none", "edgecolor": PALETTE[1], "hatch": "//", "lw": 0}
+
 
 class Panel(NamedTuple):
     """One quantity: its words, and at each size what the mixer and the baseline cost.
@@ -40,6 +43,7 @@ def crossover_plot(panels: Sequence[Panel], names: tuple[str, str], axis: str, t
             axes.set_xlabel(axis)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
+        _explain(grid[0], panels, names[0])
         finish(figure, title, legend=True)
         return encoded(figure, suffix)
 
@@ -51,15 +55,23 @@ def _draw(axes: Axes, panel: Panel, names: tuple[str, str]) -> None:
         marker = MARKERS[which] if panel.is_measured else None
         axes.plot(sizes, values, label=name, color=PALETTE[which], marker=marker, markersize=4, linewidth=1.4)
     for low, high in panel.wins:
-        axes.axvspan(low, high, color=PALETTE[0], alpha=0.12, lw=0, label=f"{names[0]} costs less")
+        axes.axvspan(low, high, **_WINS)
     for low, high in panel.worse:
-        style: dict[str, Any] = {"facecolor": "none", "edgecolor": PALETTE[1], "hatch": "//", "lw": 0}
-        axes.axvspan(low, high, label="fewer MACs, more time", **style)
+        axes.axvspan(low, high, **_WORSE)
     values = [value for point in panel.points for value in point[1:]]
     if min(values) > 0 and max(values) >= 10 * min(values):
         axes.set_yscale("log")
-    axes.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
+    if not panel.is_measured:
+        axes.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
     axes.set_title(panel.words, loc="left", fontsize=9)
+
+
+def _explain(axes: Axes, panels: Sequence[Panel], mixer: str) -> None:
+    """Names the shades of all panels in the first one's legend, which is the figure's."""
+    if any(panel.wins for panel in panels):
+        axes.fill_between([], [], label=f"{mixer} costs less", **_WINS)
+    if any(panel.worse for panel in panels):
+        axes.fill_between([], [], label="fewer MACs, and more time", **_WORSE)
 
 
 def ranges(samples: Sequence[tuple[int, bool]]) -> list[tuple[float, float]]:
