@@ -41,14 +41,14 @@ def test_every_row_has_a_name_of_its_own() -> None:
 
 
 def test_a_name_does_not_depend_on_the_other_rows() -> None:
-    rows = [json.loads(line) for line in (ROOT / "reports/cpu/stage-7x7-d512-train.jsonl").read_text().splitlines()[1:]]
+    rows = [json.loads(line) for line in (ROOT / "tests/data/runs.jsonl").read_text().splitlines()[1:]]
     together = benchmarks(rows)
     assert [*together] == [name for row in rows for name in benchmarks([row])]
     assert [*together][2] == "ska/eager/train/batch=1/size=7x7/dim=512/heads=16x32/float32/cpu/hot"
 
 
 def test_times_carry_their_interval_and_what_is_missing_is_left_out() -> None:
-    row = json.loads((ROOT / "reports/cpu/stage-7x7-d512-train.jsonl").read_text().splitlines()[1])
+    row = json.loads((ROOT / "tests/data/runs.jsonl").read_text().splitlines()[1])
     (measures,) = benchmarks([row]).values()
     median = {"value": row["median_ms"], "lower_value": row["ci_low_ms"], "upper_value": row["ci_high_ms"]}
     assert measures["median_ms"] == median

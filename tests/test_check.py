@@ -17,7 +17,7 @@ from skaprof.report.claims.judge import judge
 from skaprof.report.claims.outcome import Outcome, measuring_command
 
 PAPER = ROOT / "claims" / "paper.toml"
-RUN = ROOT / "reports" / "cpu" / "stage-7x7-d512-train.jsonl"
+RUN = ROOT / "tests" / "data" / "runs.jsonl"
 HOLDS = 'claim = "ska.macs < mhsa.macs"\nsource = "s"\n'
 FAILS = 'claim = "ska.macs > mhsa.macs"\nsource = "s"\n'
 EXPECTED = 'expect = "fails"\nwhy = "it saves"\n'

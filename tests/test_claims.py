@@ -23,7 +23,7 @@ from skaprof.report.claims.sizes import Point
 from skaprof.report.claims.units import SUFFIXES, quantity
 from skaprof.saved import read_results
 
-RUN = ROOT / "reports" / "cpu" / "stage-7x7-d512-train.jsonl"
+RUN = ROOT / "tests" / "data" / "runs.jsonl"
 AT = "@ size=7x7,dim=512,mode=train"
 
 

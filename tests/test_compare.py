@@ -24,7 +24,7 @@ from skaprof.saved import SavedResults
 
 Row = dict[str, Any]
 
-MEASURED = [json.loads(line) for line in (ROOT / "reports/cpu/stage-7x7-d512-train.jsonl").read_text().splitlines()[1:]]
+MEASURED = [json.loads(line) for line in (ROOT / "tests/data/runs.jsonl").read_text().splitlines()[1:]]
 
 
 def costs(*mixers: str, tokens: tuple[tuple[int, int], ...] = ((14, 14),)) -> list[Row]:
@@ -118,10 +118,10 @@ def test_each_interval_is_widened_by_its_own_control() -> None:
 
 
 def test_the_control_is_the_rows_own_then_its_baselines_then_the_tolerance() -> None:
-    baseline = {**next(row for row in MEASURED if row["verdict"] == "baseline"), "ratio_low": 0.95}
+    baseline = {**next(row for row in MEASURED if row["verdict"] == "baseline"), "aa_low": 0.95}
     row = {key: value for key, value in timed().items() if not key.startswith("aa_")}
     assert noise({**row, "aa_low": 0.9, "aa_high": 1.02}, [baseline]) == pytest.approx(1 / 0.9)
-    assert noise(row, [baseline]) == pytest.approx(1 / baseline["ratio_low"])
+    assert noise(row, [baseline]) == pytest.approx(1 / baseline["aa_low"])
     assert noise(row, [{**baseline, "dim": 64}]) == 1 + row["tolerance"]
     assert noise({}, []) == 1.0
 

@@ -91,10 +91,8 @@ def noise(row: Row, baselines: Iterable[Row]) -> float:
 
 
 def _control(row: Row) -> tuple[float, float] | None:
-    """The A/A interval that a row carries: its own key, or a baseline's ratio, which is over itself."""
+    """The A/A interval that a row carries."""
     low, high = row.get("aa_low"), row.get("aa_high")
-    if not (low and high) and row.get("verdict") == "baseline":
-        low, high = row.get("ratio_low"), row.get("ratio_high")
     return (low, high) if low and high else None
 
 
