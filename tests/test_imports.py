@@ -17,6 +17,7 @@ PACKAGE = ROOT / "skaprof"
 LAYERS = (
     *("cli", "api", "report", "bench", "count", "symbolic", "columns", "nn"),
     *("model", "toml_file", "implementations", "grids", "saved", "results", "workload", "machine", "errors"),
+    *("counters", "subprocesses"),
 )
 SIDEWAYS = {
     *(("report", other) for other in ("bench", "count", "symbolic", "columns", "nn")),

@@ -74,6 +74,13 @@ skaprof model vit_small --stage 1=ska:bias=true --depth total --verify
 skaprof model caformer_s18 --stage 3=cska --task detection --plot stages.svg
 
 skaprof model my_backbone.toml --depth block --format csv""",
+    "audit": """Examples:
+
+skaprof audit
+
+skaprof audit --mixer mhsa --mixer ska --tokens 196 --dim 384
+
+skaprof audit --counter fvcore --counter torch --format json""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
