@@ -137,6 +137,7 @@ def test_two_spellings_of_one_mixer_are_no_ranking_and_counters_are_kept_apart()
     assert reversal_sentences(with_reversals(same)) == []
     apart = [{**rows[0]}, {**rows[1], "macs_counted": 1, "counter": "other"}]
     assert reversal_sentences(with_reversals(apart)) == []
+    assert [row["reversed_against"] for row in with_reversals(apart)] == [[], []]
 
 
 def table_text(rows: list[dict[str, Any]]) -> str:
