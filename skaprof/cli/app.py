@@ -81,6 +81,18 @@ skaprof audit
 skaprof audit --mixer mhsa --mixer ska --tokens 196 --dim 384
 
 skaprof audit --counter fvcore --counter torch --format json""",
+    "roofline": """Examples:
+
+skaprof roofline --hardware h100-sxm --dtype bfloat16
+
+skaprof roofline --hardware l4 --mixer mhsa --mixer cska --implementation eager,sdpa --per-op
+
+skaprof roofline --hardware my-machine.toml --results runs.jsonl --plot roofline.svg""",
+    "calibrate": """Examples:
+
+skaprof calibrate --device cpu --output my-machine.toml
+
+skaprof calibrate --device cuda --dtype float32,bfloat16 --output my-gpu.toml""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
