@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from skaprof.bench.device import Contender, Device
 from skaprof.bench.engine import BAD_FLAGS, Settings, measure
@@ -39,6 +39,17 @@ class Job(NamedTuple):
     dtype: str
     work: float
     run: Callable[[], object]
+
+
+class _Call(nn.Module):
+    """A job as the mixers run an op: through a module, whose call is part of the launch cost."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        super().__init__()
+        self.run = run
+
+    def forward(self) -> object:
+        return self.run()
 
 
 class Calibration(NamedTuple):
@@ -76,7 +87,9 @@ def calibrate(
     """
     with torch.device(where):
         jobs = list(_jobs(dtypes, sizes, where.partition(":")[0]))
-    contenders = [Contender(f"{job.kind} {job.dtype} {job.work:g}", job.run, context=_no_gradients) for job in jobs]
+    contenders = [
+        Contender(f"{job.kind} {job.dtype} {job.work:g}", _Call(job.run), context=_no_gradients) for job in jobs
+    ]
     found = measure(device, contenders, Settings(timing, looks=ROUNDS, samples_per_block=3), tick)
     seconds = [record.seconds for record in found.records]
     flags = frozenset(flag for record in found.records for flag in record.flags & BAD_FLAGS)

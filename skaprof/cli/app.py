@@ -93,6 +93,11 @@ skaprof roofline --hardware my-machine.toml --results runs.jsonl --plot roofline
 skaprof calibrate --device cpu --output my-machine.toml
 
 skaprof calibrate --device cuda --dtype float32,bfloat16 --output my-gpu.toml""",
+    "explain": """Examples:
+
+skaprof explain --mixer ska --baseline mhsa --results runs.jsonl --hardware my-machine.toml
+
+skaprof explain --mixer cska/sdpa --baseline mhsa/sdpa --results runs.jsonl --hardware my-machine.toml --format csv""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }

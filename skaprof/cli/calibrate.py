@@ -56,10 +56,10 @@ def calibrate(
 def hardware_text(found: Calibration, where: Mapping[str, Any]) -> Iterator[str]:
     """The calibration of the machine that `where` stamps, as a hardware file."""
     on_cpu = where["device"] == "cpu"
-    name = f"{where['cpu']}, {where['threads']} threads" if on_cpu else str(where["device"])
+    name = f"{where['cpu']}, threads: {where['threads']}" if on_cpu else str(where["device"])
     memory = memory_bytes() if on_cpu else where["gpu_memory_bytes"]
-    yield "# Measured by `skaprof calibrate`. A peak is the highest rate that any kernel of the dtype reached; each rate is\n"
-    yield "# of one kernel at one size, launch cost taken off.\n\n[[hardware]]\n"
+    yield "# Measured by `skaprof calibrate`. A peak is the highest rate that any kernel of the dtype reached;\n"
+    yield "# each rate is of one kernel at one size, launch cost taken off.\n\n[[hardware]]\n"
     yield f'id = {_text(_slug(name))}\nname = {_text(name)}\npeaks = "measured"\n'
     for dtype, peak in found.peaks.items():
         yield f"peak_{dtype} = {_text(in_unit(peak, 'FLOP/s'))}\n"

@@ -110,14 +110,16 @@ def ideal(kernel: Kernel, hardware: Hardware, peak: str) -> Times:
 def predicted(kernel: Kernel, hardware: Hardware, dtype: str) -> Times | None:
     """At the rates that were measured for its kind near its size; None where the machine is not calibrated for it.
 
-    A rate of a kind counted in FLOPs takes the place of its peak, of one counted in bytes that of the bandwidth.
+    A rate of a kind counted in FLOPs takes the place of its peak, of one counted in bytes that of the bandwidth. The
+    bytes of the former move as fast as an elementwise kernel of as many moved them: small ones never leave the cache.
     """
     work = kernel.flops if kernel.kind in COUNTED_IN_FLOPS else kernel.bytes
     rate = hardware.rate(kernel.kind, dtype, work)
     if rate is None or hardware.launch is None:
         return None
     if kernel.kind in COUNTED_IN_FLOPS:
-        return Times(work / rate, kernel.bytes / hardware.bandwidth, hardware.launch)
+        bandwidth = max(hardware.bandwidth, hardware.rate("elementwise", dtype, kernel.bytes) or 0.0)
+        return Times(work / rate, kernel.bytes / bandwidth, hardware.launch)
     vector = hardware.vector or hardware.peak(dtype)
     return Times(kernel.elementwise_flops / vector, work / rate, hardware.launch)
 
