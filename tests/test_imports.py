@@ -50,6 +50,9 @@ def command(*arguments: str) -> str:
         ("check", str(ROOT / "claims" / "paper.toml")),
         ("model", "caformer_s18"),
         ("model", "vit_small", "--mixers", "ska", "--resolution", "224,384", "--depth", "block", "--format", "json"),
+        ("roofline", "--implementation", "eager,sdpa"),
+        ("roofline", "--per-op", "--format", "json"),
+        *((name, "--help") for name in ("audit", "roofline", "calibrate", "explain")),
         ("--version",),
     ],
 )

@@ -16,16 +16,16 @@ from skaprof.toml_file import TomlTable, read_toml
 from skaprof.workload import DTYPE_BYTES
 
 UNITS = {
-    "FLOP/s": {"GFLOP/s": 1e9, "TFLOP/s": 1e12},
-    "B/s": {"GB/s": 1e9, "TB/s": 1e12},
-    "B": {"kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30},
+    "FLOP/s": {"MFLOP/s": 1e6, "GFLOP/s": 1e9, "TFLOP/s": 1e12},
+    "B/s": {"MB/s": 1e6, "GB/s": 1e9, "TB/s": 1e12},
+    "B": {"kB": 1e3, "MB": 1e6, "GB": 1e9},
     "s": {"ns": 1e-9, "us": 1e-6, "ms": 1e-3},
     "FLOP": {"kFLOP": 1e3, "MFLOP": 1e6, "GFLOP": 1e9, "TFLOP": 1e12},
 }
 """Each dimension and the units a file may use for it, in its base unit."""
 
-POSSIBLE = {"FLOP/s": (1e6, 1e17), "B/s": (1e6, 1e15), "B": (1e3, 1e14), "s": (1e-9, 1e-1), "FLOP": (1.0, 1e16)}
-"""What no machine of today is below or above: a figure outside is a slip of unit."""
+POSSIBLE = {"FLOP/s": (1e3, 1e17), "B/s": (1e3, 1e15), "B": (1.0, 1e14), "s": (1e-9, 1e-1), "FLOP": (1.0, 1e16)}
+"""What no machine or kernel of today is below or above: a figure outside is a slip of unit."""
 
 PEAK_NAMES = (*DTYPE_BYTES, "tf32")
 KINDS = ("linear", "matmul", "conv2d", "depthwise", "attention", "attention_wide", "elementwise", "softmax", "unfold")
@@ -79,7 +79,7 @@ class Hardware(NamedTuple):
             SkaprofError: this machine has no such figure.
         """
         if name not in self.peaks:
-            raise bad_value("--dtype", name, f"one that {self.id} has a peak of: {', '.join(self.peaks)}", self.peaks)
+            raise bad_value("--dtype", name, f"one that {self.id} has a peak of: {', '.join(self.peaks)}")
         return self.peaks[name]
 
     def rate(self, kind: str, dtype: str, work: float) -> float | None:
