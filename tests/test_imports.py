@@ -17,6 +17,7 @@ PACKAGE = ROOT / "skaprof"
 LAYERS = (
     *("cli", "api", "report", "bench", "count", "crossover", "symbolic", "columns", "nn"),
     *("model", "toml_file", "implementations", "grids", "saved", "results", "workload", "machine", "errors"),
+    *("counters", "subprocesses"),
 )
 SIDEWAYS = {
     *(("report", other) for other in ("bench", "count", "crossover", "symbolic", "columns", "nn")),
@@ -50,6 +51,9 @@ def command(*arguments: str) -> str:
         ("check", str(ROOT / "claims" / "paper.toml")),
         ("model", "caformer_s18"),
         ("model", "vit_small", "--mixers", "ska", "--resolution", "224,384", "--depth", "block", "--format", "json"),
+        ("roofline", "--implementation", "eager,sdpa"),
+        ("roofline", "--per-op", "--format", "json"),
+        *((name, "--help") for name in ("audit", "roofline", "calibrate", "explain")),
         ("--version",),
     ],
 )

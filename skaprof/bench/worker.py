@@ -7,14 +7,11 @@ import subprocess
 import sys
 from dataclasses import asdict
 from math import inf
-from pathlib import Path
 from typing import Any
 
 from skaprof.bench.configuration import Entry, Options, Row, failed_row, measure_configuration, open_device
 from skaprof.bench.environment import put_tf32
-
-_ROOT = Path(__file__).resolve().parents[2]
-_PROGRAM = f"import sys; sys.path.append({str(_ROOT)!r}); from skaprof.bench.worker import work; work()"
+from skaprof.subprocesses import ended_badly, python_command
 
 
 def measure_isolated(entries: list[Entry], options: Options, device: str, seconds: float) -> list[Row]:
@@ -27,12 +24,10 @@ def measure_isolated(entries: list[Entry], options: Options, device: str, second
         "options": options.as_dict(),
         "seconds": None if seconds == inf else seconds,
     }
-    # -P: no file in the user's folder stands in for a module of the standard library
-    command = [sys.executable, "-P", "-c", _PROGRAM]
+    command = python_command("skaprof.bench.worker", "work")
     done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, check=False)
     if done.returncode:
-        last_words = (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
-        error = f"its process ended with code {done.returncode}: {last_words}"
+        error = ended_badly(done.returncode, done.stderr)
         return [failed_row(entry, device, options, "crashed", error) for entry in entries]
     rows: list[Row] = json.loads(done.stdout.splitlines()[-1])
     return rows

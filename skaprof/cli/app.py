@@ -84,6 +84,30 @@ skaprof model vit_small --stage 1=ska:bias=true --depth total --verify
 skaprof model caformer_s18 --stage 3=cska --task detection --plot stages.svg
 
 skaprof model my_backbone.toml --depth block --format csv""",
+    "audit": """Examples:
+
+skaprof audit
+
+skaprof audit --mixer mhsa --mixer ska --tokens 196 --dim 384
+
+skaprof audit --counter fvcore --counter torch --format json""",
+    "roofline": """Examples:
+
+skaprof roofline --hardware h100-sxm --dtype bfloat16
+
+skaprof roofline --hardware l4 --mixer mhsa --mixer cska --implementation eager,sdpa --per-op
+
+skaprof roofline --hardware my-machine.toml --results runs.jsonl --plot roofline.svg""",
+    "calibrate": """Examples:
+
+skaprof calibrate --device cpu --output my-machine.toml
+
+skaprof calibrate --device cuda --dtype float32,bfloat16 --output my-gpu.toml""",
+    "explain": """Examples:
+
+skaprof explain --mixer ska --baseline mhsa --results runs.jsonl --hardware my-machine.toml
+
+skaprof explain --mixer cska/sdpa --baseline mhsa/sdpa --results runs.jsonl --hardware my-machine.toml --format csv""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
@@ -92,6 +116,10 @@ skaprof model my_backbone.toml --depth block --format csv""",
 PANELS = {
     "flops": "What does it cost?",
     "model": "What does it cost?",
+    "roofline": "How long does it take?",
+    "calibrate": "How long does it take?",
+    "explain": "How long does it take?",
+    "audit": "Can I trust the counter I used so far?",
     "crossover": "From which size does it win?",
     "latency": "How long does it take?",
     "figure": "Show and keep it true",

@@ -1,0 +1,159 @@
+"""Other people's counters put to the test: what each counts of a mixer in each spelling, against the closed form.
+
+Each counter runs in a process of its own. Counters replace PyTorch's functions while they count, print, and may kill
+their interpreter; a process that raised or died is not used again, since it may still have functions replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from math import isfinite
+from typing import Any
+
+from skaprof.counters import SPELLINGS, Counter
+from skaprof.model.plan import Variant
+from skaprof.model.rows import cost_row
+from skaprof.model.spec import parse_mixer
+from skaprof.subprocesses import ended_badly, python_command
+from skaprof.workload import Workload
+
+LONGEST_SECONDS = 120.0
+"""A process of a counter that takes longer is ended, and the spelling it was at has no count."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One mixer in one spelling at its sizes. Plain values, so that it travels."""
+
+    mixer: str
+    spelling: str
+    sizes: tuple[int | None, ...]
+
+    @property
+    def workload(self) -> Workload:
+        """The sizes."""
+        return Workload(*self.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a counter said of a case, in its own unit, and how long that took; or why it said nothing."""
+
+    counted: float | None
+    seconds: float | None
+    error: str | None = None
+
+
+def audit_rows(counter: Counter, cases: Sequence[Case]) -> list[Row]:
+    """One row for each case: the closed form's figures, and what the counter made of it."""
+    return [_row(counter, case, answer) for case, answer in zip(cases, ask(counter, cases), strict=True)]
+
+
+def ask(counter: Counter, cases: Sequence[Case], longest: float = LONGEST_SECONDS) -> list[Answer]:
+    """What the counter says of each case, through as many processes as it takes."""
+    answers: list[Answer] = []
+    while len(answers) < len(cases):
+        answers += _ask_one_process(counter, cases[len(answers) :], longest)
+    return answers
+
+
+def _ask_one_process(counter: Counter, cases: Sequence[Case], longest: float) -> list[Answer]:
+    """The answers of one process: one or more, the last of them an error where it ended early."""
+    task = json.dumps({"loader": counter.loader, "cases": [asdict(case) for case in cases]})
+    command = python_command("skaprof.count.audit", "work")
+    ended = None
+    try:
+        done = subprocess.run(command, input=task.encode(), capture_output=True, check=False, timeout=longest)
+        output = done.stdout
+        if done.returncode:
+            ended = ended_badly(done.returncode, done.stderr.decode(errors="replace"))
+    except subprocess.TimeoutExpired as error:
+        output, ended = error.stdout or b"", f"it gave no answer within {longest:g} s"
+    answers = [Answer(**json.loads(line)) for line in output.decode().splitlines() if line.endswith("}")]
+    if len(answers) < len(cases) and (ended or not answers):
+        answers.append(Answer(None, None, ended or "its process ended without an answer"))
+    return answers
+
+
+def work() -> None:
+    """What the process does: the task on stdin, one answer a line on stdout, which counters cannot reach."""
+    task: dict[str, Any] = json.load(sys.stdin)
+    with os.fdopen(os.dup(1), "w", buffering=1) as stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        cases = [Case(case["mixer"], case["spelling"], tuple(case["sizes"])) for case in task["cases"]]
+        for answer in answers_of(task["loader"], cases):
+            stdout.write(json.dumps(asdict(answer)) + "\n")
+
+
+def answers_of(loader: str, cases: Sequence[Case]) -> Iterator[Answer]:
+    """The answers of the counter that `loader` loads, up to its first error."""
+    module, _, function = loader.partition(":")
+    try:
+        count = getattr(import_module(module), function)()
+    except Exception as error:
+        yield from [Answer(None, None, f"it cannot be loaded: {_said(error)}")] * len(cases)
+        return
+    for case in cases:
+        answer = _answer(count, case)
+        yield answer
+        if answer.error:
+            return
+
+
+def _answer(count: Callable[..., float], case: Case) -> Answer:
+    import torch
+
+    from skaprof.count.spellings import build_spelling
+
+    w = case.workload
+    module = build_spelling(parse_mixer(case.mixer), w, case.spelling)
+    x = torch.randn(w.batch, w.tokens, w.dim)
+    start = time.perf_counter()
+    try:
+        counted = count(module, x)
+    except Exception as error:
+        return Answer(None, None, _said(error))
+    seconds = time.perf_counter() - start
+    if not isfinite(counted):
+        return Answer(None, None, f"it counted {counted}")
+    return Answer(counted, seconds)
+
+
+def _said(error: Exception) -> str:
+    """The error's type and first line."""
+    text = (str(error).strip() or "no message").splitlines()[0][:200]
+    return f"{type(error).__name__}: {text}"
+
+
+def _row(counter: Counter, case: Case, answer: Answer) -> Row:
+    variant = Variant(parse_mixer(case.mixer), SPELLINGS[case.spelling].form)
+    row = cost_row(variant, case.workload).as_dict()
+    macs = None if answer.counted is None else answer.counted / counter.per_mac
+    return {
+        **row,
+        "spelling": case.spelling,
+        "counter": counter.name,
+        "counter_version": counter.version,
+        "counter_unit": counter.unit,
+        "counted": answer.counted,
+        "macs_counted": macs,
+        "captured": macs / row["macs"] if macs is not None and row["macs"] else None,
+        "seconds": answer.seconds,
+        "error": answer.error,
+    }
+
+
+def absent_row(counter: Counter) -> Row:
+    """The row of a counter that is not installed."""
+    blank = dict.fromkeys(_row(counter, Case("identity", "modules", (1, 1, 1, 1)), Answer(None, None)))
+    error = f"not installed; run: {counter.install}"
+    return {**blank, "counter": counter.name, "counter_unit": counter.unit, "error": error}

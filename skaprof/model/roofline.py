@@ -1,0 +1,134 @@
+"""Roofline: each kernel of a mixer against a machine's ceilings. Importing this loads the standard library alone.
+
+Williams, Waterman and Patterson, "Roofline: an insightful visual performance model" (2009): a kernel takes as long as
+its arithmetic at the peak or its bytes at the bandwidth, whichever is longer.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from skaprof.model.cost import OpCost
+from skaprof.model.hardware import COUNTED_IN_FLOPS, Hardware
+from skaprof.model.ops import Op
+from skaprof.model.plan import Variant
+from skaprof.model.rows import variant_op_costs
+from skaprof.workload import Workload
+
+BOUNDS = ("compute", "memory", "launch")
+
+
+class Kernel(NamedTuple):
+    """What one launch runs: an op, or a fused group. `bytes` are the activations' traffic and the weights, once.
+
+    `kind` is one of `skaprof.model.hardware.KINDS`.
+    """
+
+    name: str
+    kind: str
+    flops: int
+    elementwise_flops: int
+    bytes: int
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs, elementwise ones too, per byte."""
+        return (self.flops + self.elementwise_flops) / self.bytes
+
+
+class Times(NamedTuple):
+    """Seconds of a kernel: its arithmetic, its bytes, and what comes on top for launching it."""
+
+    compute: float
+    memory: float
+    launch: float
+
+    @property
+    def seconds(self) -> float:
+        """The longer of arithmetic and bytes, and the launch."""
+        return max(self.compute, self.memory) + self.launch
+
+    @property
+    def bound(self) -> str:
+        """The largest part."""
+        return max(zip(self, BOUNDS, strict=True))[1]
+
+
+def kernels(variant: Variant, w: Workload) -> list[Kernel]:
+    """The kernels that a forward call of the variant launches, in order."""
+    ops = variant.spec.ops(w, variant.implementation)
+    costs = variant_op_costs(variant, w)
+    if variant.implementation != "sdpa":
+        return [_kernel(cost.name, _kind(op), [cost]) for op, cost in zip(ops, costs, strict=True)]
+    found = []
+    pairs = zip(ops, costs, strict=True)
+    for group, members in groupby(pairs, key=lambda pair: pair[0].group or pair[0].name):
+        of_group = list(members)
+        fused = [op for op, _ in of_group]
+        kind = _attention_kind(fused) if fused[0].group else _kind(fused[0])
+        found.append(_kernel(group, kind, [cost for _, cost in of_group]))
+    return found
+
+
+def _kernel(name: str, kind: str, costs: Sequence[OpCost]) -> Kernel:
+    return Kernel(
+        name,
+        kind,
+        sum(cost.flops for cost in costs),
+        sum(cost.elementwise_flops for cost in costs),
+        sum(cost.traffic_bytes + cost.weight_bytes for cost in costs),
+    )
+
+
+def _kind(op: Op) -> str:
+    if op.kind == "conv2d":
+        return "depthwise" if op.parameters[0].shape[1] == 1 else "conv2d"
+    return op.kind if op.kind in ("linear", "matmul", "softmax", "unfold") else "elementwise"
+
+
+def _attention_kind(ops: Sequence[Op]) -> str:
+    """Fused kernels take other ways where queries are wider than values, as CSKA's unfolded ones are."""
+    scores, mix = (op for op in ops if op.kind == "matmul")
+    query_width, value_width = scores.contracted[0].shape[-1], mix.contracted[1].shape[-1]
+    return "attention" if query_width == value_width else "attention_wide"
+
+
+def ideal(kernel: Kernel, hardware: Hardware, peak: str) -> Times:
+    """At the ceilings, with launches for nothing: no implementation is faster.
+
+    Args:
+        peak: the dtype, or "tf32".
+
+    Raises:
+        SkaprofError: the machine has no such peak.
+    """
+    vector = hardware.vector or hardware.peak(peak)
+    compute = kernel.flops / hardware.peak(peak) + kernel.elementwise_flops / vector
+    return Times(compute, kernel.bytes / hardware.bandwidth, 0.0)
+
+
+def predicted(kernel: Kernel, hardware: Hardware, dtype: str) -> Times | None:
+    """At the rates that were measured for its kind near its size; None where the machine is not calibrated for it.
+
+    A rate of a kind counted in FLOPs takes the place of its peak, of one counted in bytes that of the bandwidth. The
+    bytes of the former move as fast as an elementwise kernel of as many moved them: small ones never leave the cache.
+    """
+    work = kernel.flops if kernel.kind in COUNTED_IN_FLOPS else kernel.bytes
+    rate = hardware.rate(kernel.kind, dtype, work)
+    if rate is None or hardware.launch is None:
+        return None
+    if kernel.kind in COUNTED_IN_FLOPS:
+        bandwidth = max(hardware.bandwidth, hardware.rate("elementwise", dtype, kernel.bytes) or 0.0)
+        return Times(work / rate, kernel.bytes / bandwidth, hardware.launch)
+    vector = hardware.vector or hardware.peak(dtype)
+    return Times(kernel.elementwise_flops / vector, work / rate, hardware.launch)
+
+
+def total(times: Iterable[Times]) -> float:
+    """Seconds of kernels that run one after the other."""
+    return sum(time.seconds for time in times)
+
+
+def ridge(hardware: Hardware, peak: str) -> float:
+    """FLOPs per byte at which the two ceilings meet: below, memory bounds; above, arithmetic."""
+    return hardware.peak(peak) / hardware.bandwidth

@@ -1,0 +1,90 @@
+"""Roofline rows as a table and as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from skaprof.model.hardware import Hardware, in_unit
+from skaprof.model.roofline import ridge
+from skaprof.report.ceilings import PredictionError, prediction_error
+from skaprof.report.numbers import significant
+from skaprof.report.table import size_cells, size_columns
+
+Row = Mapping[str, Any]
+
+_COLUMNS = {
+    "intensity": "FLOPs\nper byte",
+    "bound": "bound",
+    "ideal_ms": "ideal\n(ms)",
+    "predicted_ms": "predicted\n(ms)",
+    "measured_ms": "measured\n(ms)",
+    "peak_share": "of\npeak",
+    "ideal_share": "of\nroofline",
+}
+_SHARES = ("peak_share", "ideal_share")
+
+
+def roofline_table(rows: Sequence[Row]) -> Table:
+    """One line a mixer or kernel; columns that no row has a figure for are left out."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    sizes = size_columns(rows)
+    for column in sizes:
+        table.add_column(column.words, no_wrap=True)
+    kept = {key: words for key, words in _COLUMNS.items() if any(row[key] is not None for row in rows)}
+    for key, words in kept.items():
+        table.add_column(words, justify="left" if key == "bound" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*size_cells(sizes, row), *(_cell(key, row[key]) for key in kept))
+    return table
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    return f"{100 * value:.3g} %" if key in _SHARES else significant(value)
+
+
+def caption(hardware: Hardware, peak: str) -> str:
+    """The machine and its ceilings."""
+    ceilings = [f"{in_unit(hardware.peak(peak), 'FLOP/s')} {peak}", in_unit(hardware.bandwidth, "B/s")]
+    if hardware.launch is not None:
+        ceilings.append(f"{in_unit(hardware.launch, 's')} a launch")
+    return f"{hardware.name}: {', '.join(ceilings)}"
+
+
+def sentences(rows: Sequence[Row], hardware: Hardware, peak: str) -> list[str]:
+    """Where the ceilings meet, what bounds what, how good the predictions are, and where the figures come from."""
+    found = [f"The ceilings meet at {significant(ridge(hardware, peak))} FLOPs per byte; below, memory is the bound."]
+    error = prediction_error(rows)
+    if error is not None:
+        found.append(error_sentence(error))
+    elif not hardware.calibrated:
+        found.append(
+            "No times are predicted: data sheets have no launch cost and no rates of small kernels; "
+            "skaprof calibrate measures them."
+        )
+    found.append(
+        "Ideal: each kernel takes as long as its FLOPs at the peak, or its bytes (activations and weights, once) at "
+        "the bandwidth, and launches are free."
+    )
+    return [*found, f"Ceilings: {hardware.source}, {hardware.date}."]
+
+
+def error_sentence(error: PredictionError) -> str:
+    """The prediction error in words."""
+    text = (
+        f"Prediction: median error {100 * error.plain:.1f} % over {error.rows} measured rows, none of which the "
+        "calibration saw"
+    )
+    if error.held_out is None:
+        return f"{text}."
+    return (
+        f"{text}; with one factor for each mixer and form, learned from every other size, "
+        f"{100 * error.held_out:.1f} % over the {error.held_out_rows} rows left out."
+    )
