@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skaprof.bench.device import Contender, Device
-from skaprof.bench.engine import BAD_FLAGS, Settings, measure
+from skaprof.bench.engine import measure
+from skaprof.bench.record import BAD_FLAGS, Settings
 from skaprof.model.hardware import COUNTED_IN_FLOPS, Rate
 
 SIZES = ((8, 64), (14, 256), (28, 512))

@@ -120,7 +120,7 @@ PANELS = {
     "calibrate": "How long does it take?",
     "explain": "How long does it take?",
     "audit": "Can I trust the counter I used so far?",
-    "crossover": "From which size does it win?",
+    "crossover": "What does it cost?",
     "latency": "How long does it take?",
     "figure": "Show and keep it true",
     "report": "Show and keep it true",
