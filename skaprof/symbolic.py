@@ -19,11 +19,12 @@ _B, _N, _D, _A, _H, _E, _K, _S = (Symbol(name, positive=True, integer=True) for 
 
 
 def formula_rows(spec: MixerSpec, implementation: str = "eager", mode: str = "forward") -> list[dict[str, str]]:
-    """One row for each quantity: `formula` for machines, `text` for people."""
+    """One row for each quantity: `formula` for machines, `text` for people. Nothing is saved in forward."""
     identity = {"mixer": spec.text, "implementation": implementation, "mode": mode}
     return [
         {**identity, "quantity": quantity, "formula": machine_readable(found), "text": pretty(found)}
         for quantity, found in formulas(spec, implementation, mode).items()
+        if quantity != "saved_bytes" or mode == "train"
     ]
 
 

@@ -128,8 +128,10 @@ def total(costs: Iterable[OpCost]) -> Cost:
 
 
 def _larger(one: Size, other: Size) -> Size:
-    """The larger of two numbers, and of each pair of two arrays: `max` knows no arrays."""
-    return one + (other - one) * (other > one)
+    """The larger of two numbers, and of each pair where one is an array: `max` knows no arrays."""
+    if hasattr(other, "clip"):
+        return other.clip(one)
+    return one.clip(other) if hasattr(one, "clip") else max(one, other)
 
 
 def _moved(tensors: Iterable[Tensor], hidden: set[str]) -> Size:

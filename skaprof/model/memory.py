@@ -40,16 +40,26 @@ def held_bytes(ops: Sequence[Op], hidden: set[str], bytes_per_element: Size, *, 
     the list is held throughout, as whoever called holds it; every other tensor goes after its last reader.
     """
     steps = _steps(ops, fused=fused)
-    freed = _freed_after(steps, hidden)
     written = {op.output.name for op in ops}
-    held: Size = sum({t.name: t.numel for op in ops for t in op.inputs if t.name not in written}.values())
+    sizes = {op.output.name: op.output.numel for op in ops if op.output.name not in hidden}
+    given = {tensor.name: tensor for op in ops for tensor in op.inputs if tensor.name not in written}
+    held: Size = sum(tensor.numel for tensor in given.values())
     found: list[Size] = []
-    for step, gone in zip(steps, freed, strict=True):
-        held = held + sum(op.output.numel for op in step if op.output.name not in hidden)
-        beside = sum(op.scratch for op in step) * bytes_per_element + sum(_statistic_bytes(op, hidden) for op in step)
-        found += [held * bytes_per_element + beside] * len(step)
-        held = held - sum(tensor.numel for tensor in gone)
+    for step, gone in zip(steps, _freed_after(steps, hidden), strict=True):
+        for op in step:
+            held = held + sizes.get(op.output.name, 0)
+        found += [held * bytes_per_element + _bytes_beside(step, hidden, bytes_per_element)] * len(step)
+        for name in gone:
+            held = held - sizes[name]
     return found
+
+
+def _bytes_beside(step: Sequence[Op], hidden: set[str], bytes_per_element: Size) -> Size:
+    """What the ops of a step hold beside their inputs and outputs."""
+    beside: Size = 0
+    for op in step:
+        beside = beside + op.scratch * bytes_per_element + _statistic_bytes(op, hidden)
+    return beside
 
 
 def _kept(op: Op) -> Sequence[Tensor]:
@@ -71,13 +81,13 @@ def _steps(ops: Sequence[Op], *, fused: bool) -> list[list[Op]]:
     return [[op for op, _ in step] for _, step in groupby(zip(ops, keys, strict=True), key=lambda pair: pair[1])]
 
 
-def _freed_after(steps: Sequence[Sequence[Op]], hidden: set[str]) -> list[list[Tensor]]:
-    """For each step, the tensors written before it that no later step reads."""
+def _freed_after(steps: Sequence[Sequence[Op]], hidden: set[str]) -> list[list[str]]:
+    """For each step, the names of the tensors written before it that no later step reads."""
     last_reader: dict[str, int] = {}
     for number, step in enumerate(steps):
         last_reader.update({tensor.name: number for op in step for tensor in op.inputs})
-    freed: list[list[Tensor]] = [[] for _ in steps]
+    freed: list[list[str]] = [[] for _ in steps]
     for op in (op for step in steps for op in step):
         if op.output.name in last_reader and op.output.name not in hidden:
-            freed[last_reader[op.output.name]].append(op.output)
+            freed[last_reader[op.output.name]].append(op.output.name)
     return freed
