@@ -49,6 +49,7 @@ def command(*arguments: str) -> str:
         ("check", str(ROOT / "claims" / "paper.toml")),
         ("model", "caformer_s18"),
         ("model", "vit_small", "--mixers", "ska", "--resolution", "224,384", "--depth", "block", "--format", "json"),
+        ("search", "caformer_s18", "--limit", "params<=26M"),
         ("--version",),
     ],
 )

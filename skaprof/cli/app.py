@@ -75,6 +75,15 @@ skaprof model vit_small --stage 1=ska:bias=true --depth total --verify
 skaprof model caformer_s18 --stage 3=cska --task detection --plot stages.svg
 
 skaprof model my_backbone.toml --depth block --format csv""",
+    "search": """Examples:
+
+skaprof search caformer_s18
+
+skaprof search caformer_s18 --mixer mhsa --mixer ska --mixer cska --mixer sepconv --kernel-size 3,5,7
+
+skaprof search caformer_s18 --limit 'params<=26M' --limit 'macs<=4G' --objective macs,traffic_bytes
+
+skaprof search caformer_s18 --stage 1=sepconv --stage 2=sepconv --task detection --plot front.svg""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }

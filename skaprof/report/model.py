@@ -52,6 +52,18 @@ def scope_table(rows: Sequence[Row], totals: Sequence[Row]) -> Table:
     return table
 
 
+def network_table(rows: Sequence[Row]) -> Table:
+    """Rows of whole networks that differ in their mixers, with lines between sizes."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    columns = [column for column in _identity_columns(rows) if column[0] not in ("scope", "grid", "dim")]
+    columns += _figure_columns(rows, has_parts=False)
+    for words, is_number, _ in columns:
+        table.add_column(words, justify="right" if is_number else "left", no_wrap=True)
+    for row, following in zip(rows, [*rows[1:], rows[-1]], strict=True):
+        table.add_row(*(text(row) for _, _, text in columns), end_section=_network_of(row) != _network_of(following))
+    return table
+
+
 Column = tuple[str, bool, Callable[[Row], str]]
 """The words above a column, whether it holds numbers, and a row's text in it."""
 
@@ -191,6 +203,11 @@ def _form_sentences(networks: Sequence[Network]) -> list[str]:
 def _where(total: Row) -> str:
     """A network's size, with its mode and form, which change what it costs."""
     return f"{image_text(total)} ({total['mode']}, {total['implementation']})"
+
+
+def network_text(row: Row) -> str:
+    """All that tells one size and form from another."""
+    return f"{image_text(row)}, batch {row['batch']:,}, {row['dtype']}, {row['mode']}, {row['implementation']}"
 
 
 def _network_of(row: Row) -> tuple[Any, ...]:
