@@ -75,10 +75,10 @@ def lowest_rows(rows: Sequence[Row], groups: Sequence[int]) -> dict[str, set[int
         if column.unit is None or "op" in rows[0]:
             continue
         for indices in members.values():
-            values = [rows[index][column.key] for index in indices]
-            if min(values) < max(values):
+            values = {index: rows[index][column.key] for index in indices if rows[index][column.key] is not None}
+            if values and min(values.values()) < max(values.values()):
                 lowest.setdefault(column.key, set()).update(
-                    index for index, value in zip(indices, values, strict=True) if value == min(values)
+                    index for index, value in values.items() if value == min(values.values())
                 )
     return lowest
 
