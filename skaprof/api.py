@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import islice
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skaprof.errors import SkaprofError, bad_value, missing_package
 from skaprof.grids import MAX_GRID_VALUES, parse_count, parse_grid, parse_sizes
@@ -236,6 +236,18 @@ def load_count_user() -> Callable[[UserModule, Workload, str], UserCount]:
     from skaprof.count.user import count_user
 
     return count_user
+
+
+def load_swapped_rows() -> Callable[..., list[dict[str, Any]]]:
+    """`skaprof.count.swap.swapped_rows`, loaded now.
+
+    Raises:
+        SkaprofError: as `load_verify`.
+    """
+    _load_count()
+    from skaprof.count.swap import swapped_rows
+
+    return swapped_rows
 
 
 def _load_count() -> ModuleType:

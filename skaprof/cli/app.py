@@ -84,6 +84,13 @@ skaprof search caformer_s18 --mixer mhsa --mixer ska --mixer cska --mixer sepcon
 skaprof search caformer_s18 --limit 'params<=26M' --limit 'macs<=4G' --objective macs,traffic_bytes
 
 skaprof search caformer_s18 --stage 1=sepconv --stage 2=sepconv --task detection --plot front.svg""",
+    "swap": """Examples:
+
+skaprof swap my_package.models:build --replace attn=ska
+
+skaprof swap timm:create_model --arg model_name=vit_small_patch16_224 --replace Attention=cska
+
+skaprof swap models:Net --arg depth=12 --replace 'stages.2.*.mixer=ska:bias=true' --input BCHW --shape 1x3x256x256""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
@@ -92,6 +99,8 @@ skaprof search caformer_s18 --stage 1=sepconv --stage 2=sepconv --task detection
 PANELS = {
     "flops": "What does it cost?",
     "model": "What does it cost?",
+    "search": "What does it cost?",
+    "swap": "What does it cost?",
     "latency": "How long does it take?",
     "figure": "Show and keep it true",
     "report": "Show and keep it true",

@@ -3,7 +3,7 @@
 import ast
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -25,12 +25,7 @@ class UserModule(NamedTuple):
     def keywords(self, w: Workload) -> dict[str, Any]:
         """The arguments as Python values; `{dim}`, `{tokens}`, `{height}` and the like stand for the row's sizes."""
         sizes = {"batch": w.batch, "height": w.height, "width": w.width, "tokens": w.tokens, "dim": w.dim}
-        found = {}
-        for name, text in self.arguments:
-            for size, value in sizes.items():
-                text = text.replace(f"{{{size}}}", str(value))  # noqa: PLW2901
-            found[name] = _value(text)
-        return found
+        return keywords_of(self.arguments, sizes)
 
     def shape(self, w: Workload) -> tuple[int, ...]:
         """The input's shape at these sizes."""
@@ -57,6 +52,17 @@ def parse_arguments(option: str, texts: Iterable[str]) -> tuple[tuple[str, str],
             raise bad_value(option, text, f"{name} only once")
         found[name] = value
     return tuple(found.items())
+
+
+def keywords_of(arguments: Iterable[tuple[str, str]], sizes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The arguments as Python values, each `{size}` in them replaced by the size of that name."""
+    found = {}
+    for name, typed in arguments:
+        text = typed
+        for size, value in (sizes or {}).items():
+            text = text.replace(f"{{{size}}}", str(value))
+        found[name] = _value(text)
+    return found
 
 
 def _value(text: str) -> Any:

@@ -90,15 +90,15 @@ def _figure_columns(rows: Sequence[Row], *, has_parts: bool) -> list[Column]:
     is_modified = any(row[f"{key}_delta"] for row in rows for key in _NOUNS)
     columns = []
     for key, unit in _UNITS.items():
-        columns.append(_scaled(rows, key, _WORDS[key], unit))
+        columns.append(scaled(rows, key, _WORDS[key], unit))
         if key in _NOUNS and has_parts:
             columns.append(_share("share", f"{key}_share"))
         if key in _NOUNS and is_modified:
-            columns.append(_scaled(rows, f"{key}_delta", "change", unit, signed=True))
+            columns.append(scaled(rows, f"{key}_delta", "change", unit, signed=True))
     columns.append(_share("mixers'\nMACs", "mixer_macs_share"))
     columns.append(_share("mixers'\ntraffic", "mixer_traffic_bytes_share"))
     if "verified" in rows[0]:
-        columns += [_scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
+        columns += [scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
         columns.append(("verified", True, lambda row: "yes" if row["verified"] else "NO"))
     return columns
 
@@ -107,9 +107,9 @@ def _share(words: str, key: str) -> Column:
     return words, True, lambda row: percent(row[key])
 
 
-def _scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
+def scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
     """A column of one SI prefix, that of the key it is `like`, if any; a missing figure is a dash."""
-    number = NumberFormat.of([abs(row[like or key]) for row in rows])
+    number = NumberFormat.of([abs(row[like or key] or 0) for row in rows])
     prefixed = f"{number.prefix}{unit}"
 
     def text(row: Row) -> str:
