@@ -11,6 +11,7 @@ from skaprof.errors import SkaprofError, shown
 from skaprof.workload import DTYPE_BYTES, Workload, check_choice
 
 if TYPE_CHECKING:
+    from skaprof.bench.configuration import Timed
     from skaprof.model.plan import PlannedRow
     from skaprof.model.user import UserModule
 
@@ -77,6 +78,36 @@ def with_counted(
             fresh = [_counted_row(user, Workload(*key), dtype) for dtype in dtypes for user in modules]
             counted += fresh
             yield from fresh
+
+
+def counted_rows(planned: Sequence[PlannedRow], modules: Sequence[UserModule]) -> dict[tuple[Any, ...], Row]:
+    """The counted row of each module at each size and dtype, under both: every size is tried before any is timed.
+
+    Raises:
+        SkaprofError: as `with_counted`.
+    """
+    sizes = dict.fromkeys((_key(each), each.variant.dtype) for each in planned)
+    return {(key, dtype, user): _counted_row(user, Workload(*key), dtype) for key, dtype in sizes for user in modules}
+
+
+def with_timed(
+    groups: Sequence[Sequence[Timed]], modules: Sequence[UserModule], counted: dict[tuple[Any, ...], Row]
+) -> list[Sequence[Timed]]:
+    """The groups, each with the user's modules at its size in every implementation that is not a fused attention."""
+    from skaprof.bench.modules import UserEntry
+    from skaprof.implementations import IMPLEMENTATIONS
+
+    found: list[Sequence[Timed]] = []
+    for group in groups:
+        row = group[0].head()
+        key = tuple(row[name] for name in ("batch", "height", "width", "dim"))
+        names = dict.fromkeys(entry.implementation for entry in group)
+        plain = [name for name in names if IMPLEMENTATIONS[name].form == "eager"]
+        own = [
+            UserEntry(user, counted[key, row["dtype"], user], name, row["mode"]) for user in modules for name in plain
+        ]
+        found.append([*group, *own])
+    return found
 
 
 def _key(planned: PlannedRow) -> tuple[int, int, int, int]:

@@ -134,6 +134,9 @@ def print_table(console: Console, table: Table) -> None:
 
 _TEXT = {"mixer", "implementation", "mode", "dtype", "op", "kind", "quantity", "formula"}
 _SIZE_WORDS = {
+    "model": "model",
+    "image_height": "image\nheight",
+    "image_width": "image\nwidth",
     "mixer": "mixer",
     "implementation": "form",
     "mode": "mode",
