@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import islice
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skaprof.errors import SkaprofError, bad_value, missing_package
 from skaprof.grids import MAX_GRID_VALUES, parse_count, parse_grid, parse_sizes
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from sympy import Expr
 
     from skaprof.count import Verification
+    from skaprof.count.user import UserCount
+    from skaprof.model.user import UserModule
 
 Sizes = int | str | Iterable[int]
 """One size, a grid as text (`"64:1024:64"`), or an iterable of sizes."""
@@ -222,6 +224,30 @@ def load_verify_network() -> Callable[[Network, str, str], Verification]:
     """
     verify_network: Callable[[Network, str, str], Verification] = _load_count().verify_network
     return verify_network
+
+
+def load_count_user() -> Callable[[UserModule, Workload, str], UserCount]:
+    """`skaprof.count.user.count_user`, loaded now.
+
+    Raises:
+        SkaprofError: as `load_verify`.
+    """
+    _load_count()
+    from skaprof.count.user import count_user
+
+    return count_user
+
+
+def load_swapped_rows() -> Callable[..., list[dict[str, Any]]]:
+    """`skaprof.count.swap.swapped_rows`, loaded now.
+
+    Raises:
+        SkaprofError: as `load_verify`.
+    """
+    _load_count()
+    from skaprof.count.swap import swapped_rows
+
+    return swapped_rows
 
 
 def _load_count() -> ModuleType:

@@ -54,6 +54,7 @@ def command(*arguments: str) -> str:
         ("roofline", "--implementation", "eager,sdpa"),
         ("roofline", "--per-op", "--format", "json"),
         *((name, "--help") for name in ("audit", "roofline", "calibrate", "explain")),
+        ("search", "caformer_s18", "--limit", "params<=26M"),
         ("--version",),
     ],
 )

@@ -41,6 +41,7 @@ def from_lines(text: str) -> dict[str, Any]:
         ("flops", "--baseline", "mhsa"),
         ("flops", "--formula"),
         ("flops", "--tokens", "1:2000"),
+        ("search", "caformer_s18", "--objective", "macs"),
         ("env",),
         ("model", "caformer_s18", "--stage", "3=ska"),
         ("model", "vit_small", "--depth", "block", "--verify"),

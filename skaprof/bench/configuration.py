@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import exp, inf
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 
@@ -52,6 +52,54 @@ class Entry:
         form = IMPLEMENTATIONS[self.implementation].form
         spec = parse_mixer(self.mixer)
         return Variant(spec, form if form in spec.mixer.op_lists else "eager", self.mode, self.dtype)
+
+    @property
+    def name(self) -> str:
+        """What is timed, without its implementation."""
+        return self.mixer
+
+    @property
+    def batch(self) -> int:
+        """Batch size."""
+        return int(self.workload.batch)
+
+    def head(self) -> Row:
+        """The keys of its row that timing does not add."""
+        return {**cost_row(self.variant, self.workload).as_dict(), "implementation": self.implementation}
+
+    def build(self, options: Options, device: Device) -> Built:
+        """The contender.
+
+        Raises:
+            UnsupportedError, WrongOutputError, MemoryError: as `skaprof.bench.contenders.build`.
+        """
+        kind = options.device.partition(":")[0]
+        if kind == "cpu":
+            _require_memory(self)
+        timing, cache_bytes = options.timing, device.cache_bytes
+        return build(self.variant, self.workload, self.implementation, kind, timing, cache_bytes)
+
+
+class Timed(Protocol):
+    """What can be measured, a row of its own: a mixer, or a module."""
+
+    @property
+    def implementation(self) -> str:
+        """A name of `skaprof.implementations.IMPLEMENTATIONS`."""
+
+    @property
+    def name(self) -> str:
+        """What is timed, without its implementation."""
+
+    @property
+    def batch(self) -> int:
+        """Batch size."""
+
+    def head(self) -> Row:
+        """The keys of its row that timing does not add."""
+
+    def build(self, options: Options, device: Device) -> Built:
+        """The contender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +152,7 @@ class Failure(NamedTuple):
 
 
 def measure_configuration(
-    entries: list[Entry],
+    entries: Sequence[Timed],
     options: Options,
     device: Device,
     deadline: float = inf,
@@ -114,7 +162,7 @@ def measure_configuration(
     rows: dict[int, Row] = {}
     built: dict[int, Built] = {}
     for index, entry in enumerate(entries):
-        found = _attempted(partial(_build, entry, options, device))
+        found = _attempted(partial(entry.build, options, device))
         if isinstance(found, Failure):
             rows[index] = failed_row(entry, device.name, options, *found)
         else:
@@ -128,7 +176,7 @@ def measure_configuration(
 
 
 def _timed_rows(
-    entries: list[Entry],
+    entries: Sequence[Timed],
     built: dict[int, Built],
     options: Options,
     device: Device,
@@ -167,15 +215,8 @@ def _attempted(make: Callable[[], T]) -> T | Failure:
         return Failure("out-of-memory", first_line(error))
 
 
-def _is_baseline(entry: Entry, options: Options) -> bool:
-    return f"{entry.mixer} ({entry.implementation})" == options.baseline
-
-
-def _build(entry: Entry, options: Options, device: Device) -> Built:
-    kind = options.device.partition(":")[0]
-    if kind == "cpu":
-        _require_memory(entry)
-    return build(entry.variant, entry.workload, entry.implementation, kind, options.timing, device.cache_bytes)
+def _is_baseline(entry: Timed, options: Options) -> bool:
+    return f"{entry.name} ({entry.implementation})" == options.baseline
 
 
 def _require_memory(entry: Entry) -> None:
@@ -192,15 +233,11 @@ def _require_memory(entry: Entry) -> None:
         raise MemoryError(f"needs at least {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free")
 
 
-def _head(entry: Entry) -> Row:
-    return {**cost_row(entry.variant, entry.workload).as_dict(), "implementation": entry.implementation}
-
-
-def failed_row(entry: Entry, device: str, options: Options, verdict: str, error: str) -> Row:
+def failed_row(entry: Timed, device: str, options: Options, verdict: str, error: str) -> Row:
     """The row of what could not be measured: why, and nothing filled in."""
     blank = dict.fromkeys(MEASURED_KEYS)
     said = {"device": device, "timing": options.timing, "verdict": verdict, "error": error, "flags": []}
-    return {**_head(entry), **blank, **said}
+    return {**entry.head(), **blank, **said}
 
 
 MEASURED_KEYS = (
@@ -240,7 +277,7 @@ Ratios are over the baseline; `aa_low` and `aa_high` bound the baseline's ratio 
 
 
 def _measured(
-    entry: Entry,
+    entry: Timed,
     built: Built,
     record: Record,
     comparison: Comparison | None,
@@ -250,7 +287,7 @@ def _measured(
     device: Device,
     options: Options,
 ) -> Row:
-    head = _head(entry)
+    head = entry.head()
     has_intervals = "few-rounds" not in record.flags
     against = comparison.ratio if comparison is not None else None
     told, control = (against, found.control) if has_intervals else (None, None)
@@ -273,8 +310,8 @@ def _measured(
         "flags": sorted(record.flags),
         "rounds": found.rounds,
         "tolerance": exp(widened) - 1,
-        "images_per_s": entry.workload.batch / record.seconds,
-        "tflops": head["flops"] / record.seconds / 1e12,
+        "images_per_s": entry.batch / record.seconds,
+        "tflops": None if head["flops"] is None else head["flops"] / record.seconds / 1e12,
         "cycles": round(record.seconds * record.clock) if record.clock else None,
         "peak_memory_bytes": built.peak_memory_bytes,
         "checked_tokens": built.checked_tokens,
@@ -285,17 +322,16 @@ def _measured(
         "samples_ms": [sample * 1e3 for sample in record.samples],
         "error": None,
     }
-    return {**head, **values}
+    return {**head, **built.extra, **values}
 
 
-def identity(row: Row | Entry) -> tuple[Any, ...]:
-    """What makes two rows the same row: its sizes, mixer, implementation, mode and dtype."""
-    if isinstance(row, Entry):
-        row = _head(row)
-    return tuple(row.get(key) for key in SIZE_KEYS)
+def identity(row: Row | Timed) -> tuple[Any, ...]:
+    """What makes two rows the same row: its sizes, mixer, implementation, mode and dtype, and a backbone's image."""
+    found = row if isinstance(row, dict) else row.head()
+    return tuple(found.get(key) for key in (*SIZE_KEYS, "model", "image_height", "image_width"))
 
 
-def unmeasured(groups: list[list[Entry]], done: set[tuple[Any, ...]]) -> Iterator[list[Entry]]:
+def unmeasured(groups: Sequence[Sequence[Timed]], done: set[tuple[Any, ...]]) -> Iterator[Sequence[Timed]]:
     """The groups of which a row is missing, whole: rows of one group are compared with each other."""
     for group in groups:
         if any(identity(entry) not in done for entry in group):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -34,11 +34,12 @@ class UnsupportedError(Exception):
 
 @dataclass(slots=True)
 class Built:
-    """A contender with what the report tells of it beside its times."""
+    """A contender with what the report tells of it beside its times; `extra` are further keys of its row."""
 
     contender: Contender
     peak_memory_bytes: int | None
-    checked_tokens: int
+    checked_tokens: int | None
+    extra: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
     if how is None:
         raise bad_value("implementation", implementation, f"one of {', '.join(IMPLEMENTATIONS)}", IMPLEMENTATIONS)
     _require_possible(how, variant, w, timing)
-    context = _context(how)
+    context = context_of(how)
     with explained(device), context():
         module, run_module = _module(how, variant, w, device)
         checked = gate.checkable(variant, w, device)
@@ -94,11 +95,19 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
             smaller, run_smaller = _module(how, variant, checked, device)
             gate.check(run_smaller, smaller, variant, checked, device)
         call = _call(run_module, module, variant, w, device)
-        call()
-        peak = _peak_memory(call, device)
-        graph = _graph(call, timing, cache_bytes, context)
+        return ready(f"{variant.spec.text} ({implementation})", call, how, device, timing, cache_bytes, checked.tokens)
+
+
+def ready(
+    label: str, call: Call, how: Implementation, device: str, timing: str, cache_bytes: int, checked_tokens: int | None
+) -> Built:
+    """The contender of a call, run once, profiled, and captured where the timing asks for a graph."""
+    context = context_of(how)
+    call()
+    peak = _peak_memory(call, device)
+    graph = _graph(call, timing, cache_bytes, context)
     contender = Contender(
-        f"{variant.spec.text} ({implementation})",
+        label,
         graph or call,
         graph.calls if graph else 1,
         lambda: aten_ops(call, compiled=how.compiled),
@@ -106,7 +115,7 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
         context,
         call,
     )
-    return Built(contender, peak, checked.tokens)
+    return Built(contender, peak, checked_tokens)
 
 
 def _require_possible(how: Implementation, variant: Variant, w: Workload, timing: str) -> None:
@@ -120,7 +129,7 @@ def _require_possible(how: Implementation, variant: Variant, w: Workload, timing
         raise UnsupportedError("a graph rotates modules, and each would be compiled: use --timing graph-resident")
 
 
-def _context(how: Implementation) -> Callable[[], AbstractContextManager[object]]:
+def context_of(how: Implementation) -> Callable[[], AbstractContextManager[object]]:
     """What pins the attention backend. PyTorch takes some 25 us to enter it: once a block, not once a call."""
     return (lambda: sdpa_kernel(_SDPA_BACKENDS[how.backend])) if how.backend else nullcontext
 
@@ -163,18 +172,18 @@ def _module(
         module = build_mixer(variant.spec, w, how.form).to(getattr(torch, variant.dtype))
     if how.channels_last:
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks it
-    return module, _compiled(module) if how.compiled else module
+    return module, compiled(module) if how.compiled else module
 
 
-def _compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
+def compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
     """The module compiled for its shape. Past some shapes Dynamo would quietly run it uncompiled: raise its limit."""
     from torch._dynamo import config
 
     for name in ("recompile_limit", "cache_size_limit", "accumulated_recompile_limit", "accumulated_cache_size_limit"):
         if hasattr(config, name):
             setattr(config, name, 100_000)
-    compiled: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False)
-    return compiled
+    run: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False)
+    return run
 
 
 def _call(

@@ -49,10 +49,29 @@ def check(
         gradient = torch.zeros_like(x)
         gradient[-1] = torch.randn_like(gradient[-1])
     reference.load_state_dict(module.state_dict())
-    results = _trained if variant.mode == "train" else _computed
+    check_against(reference, run_module, module, x, gradient, variant.dtype, variant.mode)
+
+
+def check_against(
+    reference: nn.Module,
+    run_module: Callable[[Tensor], Tensor],
+    module: nn.Module,
+    x: Tensor,
+    gradient: Tensor,
+    dtype: str,
+    mode: str,
+) -> None:
+    """Nothing, where `run_module` computes of x (B, ...) what the float64 `reference` does, in its last batch item.
+
+    `gradient` is of the output's shape, and zero but for the last item.
+
+    Raises:
+        WrongOutputError: they differ by more than the dtype explains.
+    """
+    results = _trained if mode == "train" else _computed
     found = results(run_module, module, x, gradient)
     expected = results(reference, reference, x[-1:].double(), gradient[-1:].double())
-    limit = LIMIT_TF32 if variant.dtype == "float32" and x.is_cuda and _tf32() else LIMITS[variant.dtype]
+    limit = LIMIT_TF32 if dtype == "float32" and x.is_cuda and _tf32() else LIMITS[dtype]
     largest = max((float(tensor.norm()) for what, tensor in expected.items() if what != _OUTPUT), default=0.0)
     for what, theirs in expected.items():
         check_output(found[what], theirs, limit, what, 0.0 if what == _OUTPUT else SMALL_GRADIENT * largest)

@@ -108,6 +108,22 @@ skaprof calibrate --device cuda --dtype float32,bfloat16 --output my-gpu.toml"""
 skaprof explain --mixer ska --baseline mhsa --results runs.jsonl --hardware my-machine.toml
 
 skaprof explain --mixer cska/sdpa --baseline mhsa/sdpa --results runs.jsonl --hardware my-machine.toml --format csv""",
+    "search": """Examples:
+
+skaprof search caformer_s18
+
+skaprof search caformer_s18 --mixer mhsa --mixer ska --mixer cska --mixer sepconv --kernel-size 3,5,7
+
+skaprof search caformer_s18 --limit 'params<=26M' --limit 'macs<=4G' --objective macs,traffic_bytes
+
+skaprof search caformer_s18 --stage 1=sepconv --stage 2=sepconv --task detection --plot front.svg""",
+    "swap": """Examples:
+
+skaprof swap my_package.models:build --replace attn=ska
+
+skaprof swap timm:create_model --arg model_name=vit_small_patch16_224 --replace Attention=cska
+
+skaprof swap models:Net --arg depth=12 --replace 'stages.2.*.mixer=ska:bias=true' --input BCHW --shape 1x3x256x256""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
@@ -121,6 +137,8 @@ PANELS = {
     "explain": "How long does it take?",
     "audit": "Can I trust the counter I used so far?",
     "crossover": "What does it cost?",
+    "search": "What does it cost?",
+    "swap": "What does it cost?",
     "latency": "How long does it take?",
     "figure": "Show and keep it true",
     "report": "Show and keep it true",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
+from skaprof.cli import user as own
 from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
@@ -54,6 +55,9 @@ def flops(
     formula: Annotated[
         bool, typer.Option("--formula", help="Print the closed forms instead, from the same ops.")
     ] = False,
+    module: own.Module = None,
+    arg: own.Argument = None,
+    input: own.Input = None,
     format: opt.CostFormat = None,
     output: opt.Output = None,
     plot: opt.Plot = None,
@@ -64,7 +68,11 @@ def flops(
     product. 1 MAC is one multiply-add; FLOPs = 2 x MACs; elementwise FLOPs are counted apart.
     """
     chosen = format_of(format, output, COST_FORMATS)
-    _require_compatible(per_op=per_op, verify=verify, formula=formula, baseline=baseline, plot=plot)
+    modules = own.user_modules(module, arg, input)
+    _require_compatible(
+        per_op=per_op, verify=verify, formula=formula, module=bool(modules), baseline=baseline, plot=plot
+    )
+    verify = verify or bool(modules)  # what was counted stands beside what was proved by counting
     if formula and chosen == "bmf":
         raise SkaprofError("--format: 'bmf' is not valid with --formula: expected another, formulas are no figures")
     if formula:
@@ -82,14 +90,18 @@ def flops(
         _deliver(_formula_rows(plan), chosen, output, environment(), _formula_legend())
         return
     proofs: list[Verification] = []
+    counted: list[Row] = []
     rows = _proved(plan, proofs, per_op=per_op) if verify else _rows(plan, reference, per_op=per_op)
+    if modules:
+        _require_forward(plan)
+        rows = own.with_counted(rows, list(plan.rows()), modules, counted)
     if verify or plot or chosen == "table":
         rows = list(rows)
     if plot:
         _draw(list(rows), plan.swept, plot)
     words = _words(list(rows), plan, reference) if chosen == "table" else []
     _deliver(rows, chosen, output, environment(counters=verify), words)
-    if not all(proof.verified for proof in proofs):
+    if not all(proof.verified for proof in proofs) or any(row["macs"] is None for row in counted):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
@@ -100,11 +112,18 @@ def _require_compatible(*, baseline: str | None, plot: list[str] | None, **flags
         "--formula": ("--per-op", "--verify", "--baseline", "--plot"),
         "--per-op": ("--baseline", "--plot"),
         "--verify": ("--baseline",),
+        "--module": ("--formula", "--per-op", "--baseline"),
     }
     for option, others in clashes.items():
         for other in others:
             if option in given and other in given:
                 raise SkaprofError(f"{option} and {other} cannot be combined: expected one of them")
+
+
+def _require_forward(plan: Plan) -> None:
+    """Nothing, where only forward calls are asked for: FlopCounterMode over-counts backward of grouped convolutions."""
+    if any(block.variant.mode != "forward" for block in plan.blocks):
+        raise SkaprofError("--module: no counter counts the backward of any module rightly: expected --mode forward")
 
 
 def _require_symbols(**sizes: str | None) -> None:
@@ -231,7 +250,9 @@ def _words(rows: list[Row], plan: Plan, reference: MixerSpec | None) -> list[str
     else:
         found = words.cheapest_sentences(rows, words.size_groups(rows)) + _breakevens(plan, reference)
     if "verified" in rows[0]:
-        found += words.proof_sentences(rows)
+        found += words.proof_sentences([row for row in rows if row["traffic_bytes"] is not None])
+    if "error" in rows[0]:
+        found += words.counted_sentences(rows)
     return [*found, words.CONVENTION]
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.cli import latency_networks as networks
 from skaprof.cli import options as opt
+from skaprof.cli import user as own
 from skaprof.cli.output import deliver, require_distinct, require_writable, say, suffix_of, write_whole
 from skaprof.cli.run import command_line, format_of, require_package, table_text
 from skaprof.cli.session import Interrupted, Session
@@ -22,7 +24,7 @@ from skaprof.results import SAMPLE_KEYS
 from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
-    from skaprof.bench.configuration import Entry
+    from skaprof.bench.configuration import Timed
 
 Row = dict[str, Any]
 
@@ -105,6 +107,11 @@ def latency(
             metavar="FILE", help="Go on with a FILE.jsonl of the same device and settings.", rich_help_panel=_MEASURING
         ),
     ] = None,
+    model: networks.Model = None,
+    mixers: networks.StageMixers = None,
+    module: own.Module = None,
+    arg: own.Argument = None,
+    input: own.Input = None,
     format: opt.CostFormat = None,
     output: Annotated[
         str | None,
@@ -131,9 +138,40 @@ def latency(
     _require_destinations(output, plot)
     seconds = positive_number("--max-seconds", max_seconds) if max_seconds is not None else inf
     fraction = positive_number("--tolerance", tolerance) / 100
-    plan = opt.plan_of(
-        mixer, tokens, size, resolution, patch, dim, batch, heads, head_dim, kernel_size, dtype, mode, "eager"
+    modules = own.user_modules(module, arg, input)
+    if isolate and (model or modules):
+        raise SkaprofError("--isolate: expected without --model and --module")
+    networks.require_apart(
+        {"--model": model, "--mixers": mixers},
+        {
+            "--mixer": mixer,
+            "--module": module,
+            "--tokens": tokens,
+            "--size": size,
+            "--patch": patch,
+            "--dim": dim,
+            "--heads": heads,
+            "--head-dim": head_dim,
+            "--kernel-size": kernel_size,
+        },
     )
+    plan = opt.plan_of(
+        mixer,
+        tokens,
+        size,
+        None if model else resolution,
+        patch,
+        dim,
+        batch,
+        heads,
+        head_dim,
+        kernel_size,
+        dtype,
+        mode,
+        "eager",
+    )
+    wanted = networks.parse(model, mixers, resolution, batch, dtype, mode) if model else []
+    counted = own.counted_rows(list(plan.rows()), modules)
     _check_timing(timing)
     _implementations(implementation, on_gpu=False)
     require_package("torch", "skaprof latency")
@@ -146,7 +184,9 @@ def latency(
     if tf32 and not on_gpu:
         raise bad_value("--tf32", "true", "a GPU: a processor has no TF32")
     names = _implementations(implementation, on_gpu=on_gpu)
-    groups = configurations(plan, names)
+    groups: list[Sequence[Timed]] = list(networks.groups(wanted, names) if model else configurations(plan, names))
+    if modules:
+        groups = own.with_timed(groups, modules, counted)
     if len(groups) > MOST_CONFIGURATIONS:
         raise SkaprofError(f"the sweep has {len(groups):,} sizes: expected at most {MOST_CONFIGURATIONS:,}")
     how = _timing(timing, on_gpu=on_gpu)
@@ -243,12 +283,12 @@ def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
     return parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))
 
 
-def _baseline(text: str | None, groups: list[list[Entry]], implementations: tuple[str, ...]) -> str:
+def _baseline(text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]) -> str:
     """The label of the baseline's contender, `mhsa (eager)` say."""
     first = groups[0][0]
-    mixer, _, implementation = (text or first.mixer).partition("/")
+    mixer, _, implementation = (text or first.name).partition("/")
     implementation = implementation or implementations[0]
-    mixers = list(dict.fromkeys(entry.mixer for group in groups for entry in group))
+    mixers = list(dict.fromkeys(entry.name for group in groups for entry in group))
     if mixer not in mixers:
         raise bad_value("--baseline", mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
     if implementation not in implementations:
@@ -281,7 +321,9 @@ def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict
 
 def _table(rows: list[Row], *, to_terminal: bool) -> Iterator[str]:
     from skaprof.report import latency as report
+    from skaprof.report import model
     from skaprof.report.table import caption
 
-    sentences = [*report.pair_sentences(rows), *report.run_sentences(rows)]
-    return table_text(report.latency_table(rows), caption(rows), sentences, to_terminal=to_terminal)
+    sentences = [*report.pair_sentences(rows), *report.run_sentences(rows), *report.share_sentences(rows)]
+    heading = model.caption(rows) if "model" in rows[0] else caption(rows)
+    return table_text(report.latency_table(rows), heading, sentences, to_terminal=to_terminal)

@@ -74,7 +74,7 @@ def model(
     chosen = format_of(format, output)
     check_choice("--depth", depth, DEPTHS)
     dtypes, modes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)), parse_choices("--mode", mode, MODES)
-    networks = _networks(open_backbone(name, mixers, stage or []), resolution, task, batch, implementation)
+    networks = networks_of(open_backbone(name, mixers, stage or []), resolution, task, batch, implementation)
     require_destinations(output, plot, _PLOT_ENDINGS)
     rows, totals = _rows(list(product(networks, dtypes, modes)), depth, verify=verify)
     if plot:
@@ -88,7 +88,7 @@ def model(
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
-def _networks(
+def networks_of(
     choice: Choice, resolution: str | None, task: str, batch: str | None, implementation: str
 ) -> list[Network]:
     """The backbone at every size, batch and form asked for."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from skaprof.cli.output import emit, say
 from skaprof.cli.progress import Progress
@@ -13,7 +13,7 @@ from skaprof.cli.run import command_line
 from skaprof.errors import SkaprofError
 
 if TYPE_CHECKING:
-    from skaprof.bench.configuration import Entry, Options
+    from skaprof.bench.configuration import Entry, Options, Timed
     from skaprof.bench.device import Device
 
 Row = dict[str, Any]
@@ -65,7 +65,7 @@ class Session:
             self.store = Store(Path(output))
             self.store.start(head)
 
-    def run(self, groups: list[list[Entry]]) -> bool:
+    def run(self, groups: Sequence[Sequence[Timed]]) -> bool:
         """Measure what is missing; whether Ctrl-C ended it. What was measured stays in `rows` whatever happens.
 
         Raises:
@@ -90,7 +90,7 @@ class Session:
             return True
         return False
 
-    def _measure_group(self, group: list[Entry], left: int, tick: Callable[[int], None]) -> None:
+    def _measure_group(self, group: Sequence[Timed], left: int, tick: Callable[[int], None]) -> None:
         """The rows of one size, in about its share of the time that is left, in place of any it had before."""
         from skaprof.bench.configuration import identity
 
@@ -102,11 +102,11 @@ class Session:
         self._save(fresh, whole=stale)
         self.finished += 1
 
-    def _measured(self, group: list[Entry], seconds: float, tick: Callable[[int], None]) -> list[Row]:
+    def _measured(self, group: Sequence[Timed], seconds: float, tick: Callable[[int], None]) -> list[Row]:
         if self.isolate:
             from skaprof.bench.worker import measure_isolated
 
-            return measure_isolated(group, self.options, self.device.name, seconds)
+            return measure_isolated(cast("list[Entry]", group), self.options, self.device.name, seconds)
         from skaprof.bench.configuration import measure_configuration
 
         return measure_configuration(group, self.options, self.device, self.device.now() + seconds, tick)

@@ -25,8 +25,11 @@ from skaprof.nn.layers import FusedAttention
 
 ELSEWHERE = "(elsewhere)"
 """The unit of work that no named submodule did."""
-_FVCORE_NORMS = ("aten::layer_norm", "aten::group_norm")
-"""Elementwise work that fvcore counts at 5 "flops" an element among its multiply-adds, unless told not to."""
+_FVCORE_ELEMENTWISE = (
+    *("aten::layer_norm", "aten::group_norm", "aten::batch_norm", "aten::instance_norm"),
+    *("aten::adaptive_avg_pool2d", "aten::upsample_nearest2d", "aten::upsample_bilinear2d", "aten::grid_sampler"),
+)
+"""Elementwise work that fvcore counts (a norm at 5 "flops" an element) among its multiply-adds, unless told not to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Counted:
 def count_fvcore(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     """fvcore's count of one forward call, for each named submodule. `x` may be on meta."""
     analysis = FlopCountAnalysis(module, x).unsupported_ops_warnings(False)
-    analysis.set_op_handle(**dict.fromkeys(_FVCORE_NORMS, _no_macs))
+    analysis.set_op_handle(**dict.fromkeys(_FVCORE_ELEMENTWISE, _no_macs))
     analysis = analysis.uncalled_modules_warnings(False).tracer_warnings("none")
     with warnings.catch_warnings(), _TracedConvolution(), _ConvolutionShape():
         warnings.simplefilter("ignore")  # the tracer warns of shapes that become constants, which is what we want

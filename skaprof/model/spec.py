@@ -87,9 +87,7 @@ def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
     if not isinstance(text, str) or not text.isprintable() or " " in text:
         raise bad_value(option, text, "a mixer such as mhsa or cska:kernel_size=5, with no blanks in it")
     name, *settings = text.split(":")
-    mixer = MIXERS.get(name)
-    if mixer is None:
-        raise bad_value(option, name, f"one of {', '.join(MIXERS)}", MIXERS)
+    mixer = MIXERS.get(name) or _installed(option, name)
     sizes: dict[str, int] = {}
     options = dict(mixer.options)
     given: set[str] = set()
@@ -111,6 +109,21 @@ def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
         else:
             options[key] = _parse_value(label, value, mixer.options[key])
     return MixerSpec(text, mixer, options, **sizes)
+
+
+def _installed(option: str, name: str) -> Mixer:
+    """The mixer of that name which another package brings.
+
+    Raises:
+        SkaprofError: there is none, with the nearest name; or it cannot be loaded.
+    """
+    from skaprof.model.installed import installed_mixer, installed_names  # not for the mixers that are built in
+
+    mixer = installed_mixer(name)
+    if mixer is None:
+        known = [*MIXERS, *installed_names()]
+        raise bad_value(option, name, f"one of {', '.join(known)}", known)
+    return mixer
 
 
 def _known_options(mixer: Mixer) -> list[str]:

@@ -12,6 +12,7 @@ from skaprof.nn.mixers import (
     StaticKeyAttention,
     TokenMixer,
 )
+from skaprof.nn.swap import swap_mixers
 
 __all__ = [
     "BackboneNetwork",
@@ -25,4 +26,5 @@ __all__ = [
     "TokenMixer",
     "build_mixer",
     "build_network",
+    "swap_mixers",
 ]

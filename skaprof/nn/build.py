@@ -38,6 +38,11 @@ def build_mixer(spec: MixerSpec, workload: Workload, implementation: str = "eage
         SkaprofError: the mixer has no such implementation.
     """
     spec.require_implementation(implementation)
+    if spec.mixer.name not in _BUILDERS:
+        from skaprof.model.installed import installed_builder
+
+        built: TokenMixer = installed_builder(spec.mixer.name)(workload, implementation, **spec.options)
+        return built
     arguments: dict[str, Any] = {**spec.options, "grid": (workload.height, workload.width)}
     if spec.mixer.has_heads:
         arguments |= {"heads": workload.heads, "head_dim": workload.head_dim}

@@ -45,7 +45,7 @@ def _figures(row: Row, slowest: float) -> list[str | Text]:
         f"{row['ratio']:.3f}x",
         Text(row["verdict"], style=_VERDICT_STYLES.get(row["verdict"], "")),
         significant(row["images_per_s"]),
-        significant(row["tflops"], 3),
+        "-" if row["tflops"] is None else significant(row["tflops"], 3),
         bar,
         sparkline(row["samples_ms"]),
         ", ".join(row["flags"]),
@@ -89,7 +89,7 @@ def _where(row: Row, columns: Sequence[Column]) -> str:
 
 
 def _pair_sentence(row: Row, where: str) -> str:
-    name = f"{row['mixer']} ({row['implementation']}){where}"
+    name = f"{_name(row)}{where}"
     low, middle, high = row["ratio_low"], row["ratio"], row["ratio_high"]
     if low is None:
         said = f"against {row['baseline']}: no verdict, since time ran out; ratio so far {middle:.3f}"
@@ -127,12 +127,30 @@ def run_sentences(rows: Sequence[Row]) -> list[str]:
     return [*_failures(rows), *_disagreements(measured), *_checked_smaller(measured), *sentences]
 
 
+def share_sentences(rows: Sequence[Row]) -> list[str]:
+    """Where a backbone's time goes, by the profiler."""
+    found = []
+    for row in rows:
+        if row.get("time_shares"):
+            pairs = zip(row["time_scopes"], row["time_shares"], strict=True)
+            parts = ", ".join(f"{scope} {significant(100 * share, 3)} %" for scope, share in pairs)
+            size = f"{row['image_height']} x {row['image_width']}, batch {row['batch']}"
+            found.append(f"Time of {_name(row)} at {size}, by the profiler, forward: {parts}.")
+    return found
+
+
+def _name(row: Row) -> str:
+    """What was timed and how, with the backbone where it is one."""
+    model = f"{row['model']} " if row.get("model") else ""
+    return f"{model}{row['mixer']} ({row['implementation']})"
+
+
 def _failures(rows: Sequence[Row]) -> list[str]:
     """One sentence for each reason why rows were not measured."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["median_ms"] is None:
-            name = f"{row['mixer']} ({row['implementation']})"
+            name = _name(row)
             names = reasons.setdefault((row["verdict"], str(row["error"])), [])
             names.extend([name] if name not in names else [])
     return [f"{verdict}: {', '.join(names)}: {error}." for (verdict, error), names in reasons.items()]
@@ -145,7 +163,7 @@ def _disagreements(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         baseline = baselines.get(_group(row))
         if row["ratio_low"] and baseline and not row["ratio_low"] <= row["median_ms"] / baseline <= row["ratio_high"]:
-            off.append(f"{row['mixer']} ({row['implementation']})")
+            off.append(_name(row))
     if not off:
         return []
     names = ", ".join(dict.fromkeys(off))
@@ -153,16 +171,16 @@ def _disagreements(rows: Sequence[Row]) -> list[str]:
 
 
 def _group(row: Row) -> tuple[Any, ...]:
-    keys = ("mode", "dtype", "batch", "height", "width", "dim")
-    return (*(row[key] for key in keys), row["baseline"])
+    keys = ("mode", "dtype", "batch", "height", "width", "dim", "image_height", "image_width")
+    return (*(row.get(key) for key in keys), row["baseline"])
 
 
 def _checked_smaller(rows: Sequence[Row]) -> list[str]:
     """Where the output was checked at another size than the one timed."""
-    names = [f"{row['mixer']} ({row['implementation']})" for row in rows if row["checked_tokens"] != row["tokens"]]
+    names = [_name(row) for row in rows if row["checked_tokens"] not in (None, row["tokens"])]
     if not names:
         return []
-    smallest = min(row["checked_tokens"] for row in rows)
+    smallest = min(row["checked_tokens"] for row in rows if row["checked_tokens"] is not None)
     return [
         f"{', '.join(dict.fromkeys(names))}: the output was checked against float64 at {smallest:,} tokens, since the "
         "reference of the size timed does not fit in memory."

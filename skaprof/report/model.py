@@ -52,6 +52,18 @@ def scope_table(rows: Sequence[Row], totals: Sequence[Row]) -> Table:
     return table
 
 
+def network_table(rows: Sequence[Row]) -> Table:
+    """Rows of whole networks that differ in their mixers, with lines between sizes."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    columns = [column for column in _identity_columns(rows) if column[0] not in ("scope", "grid", "dim")]
+    columns += _figure_columns(rows, has_parts=False)
+    for words, is_number, _ in columns:
+        table.add_column(words, justify="right" if is_number else "left", no_wrap=True)
+    for row, following in zip(rows, [*rows[1:], rows[-1]], strict=True):
+        table.add_row(*(text(row) for _, _, text in columns), end_section=_network_of(row) != _network_of(following))
+    return table
+
+
 Column = tuple[str, bool, Callable[[Row], str]]
 """The words above a column, whether it holds numbers, and a row's text in it."""
 
@@ -78,15 +90,15 @@ def _figure_columns(rows: Sequence[Row], *, has_parts: bool) -> list[Column]:
     is_modified = any(row[f"{key}_delta"] for row in rows for key in _NOUNS)
     columns = []
     for key, unit in _UNITS.items():
-        columns.append(_scaled(rows, key, _WORDS[key], unit))
+        columns.append(scaled(rows, key, _WORDS[key], unit))
         if key in _NOUNS and has_parts:
             columns.append(_share("share", f"{key}_share"))
         if key in _NOUNS and is_modified:
-            columns.append(_scaled(rows, f"{key}_delta", "change", unit, signed=True))
+            columns.append(scaled(rows, f"{key}_delta", "change", unit, signed=True))
     columns.append(_share("mixers'\nMACs", "mixer_macs_share"))
     columns.append(_share("mixers'\ntraffic", "mixer_traffic_bytes_share"))
     if "verified" in rows[0]:
-        columns += [_scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
+        columns += [scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
         columns.append(("verified", True, lambda row: "yes" if row["verified"] else "NO"))
     return columns
 
@@ -95,9 +107,9 @@ def _share(words: str, key: str) -> Column:
     return words, True, lambda row: percent(row[key])
 
 
-def _scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
+def scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
     """A column of one SI prefix, that of the key it is `like`, if any; a missing figure is a dash."""
-    number = NumberFormat.of([abs(row[like or key]) for row in rows])
+    number = NumberFormat.of([abs(row[like or key] or 0) for row in rows])
     prefixed = f"{number.prefix}{unit}"
 
     def text(row: Row) -> str:
@@ -191,6 +203,11 @@ def _form_sentences(networks: Sequence[Network]) -> list[str]:
 def _where(total: Row) -> str:
     """A network's size, with its mode and form, which change what it costs."""
     return f"{image_text(total)} ({total['mode']}, {total['implementation']})"
+
+
+def network_text(row: Row) -> str:
+    """All that tells one size and form from another."""
+    return f"{image_text(row)}, batch {row['batch']:,}, {row['dtype']}, {row['mode']}, {row['implementation']}"
 
 
 def _network_of(row: Row) -> tuple[Any, ...]:

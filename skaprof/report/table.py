@@ -83,12 +83,12 @@ def lowest_rows(rows: Sequence[Row], groups: Sequence[int]) -> dict[str, set[int
         if column.unit is None or "op" in rows[0]:
             continue
         for indices in members.values():
-            if not _is_shown(column.key, rows) or any(rows[index][column.key] is None for index in indices):
+            if not _is_shown(column.key, rows):
                 continue
-            values = [rows[index][column.key] for index in indices]
-            if min(values) < max(values):
+            values = {index: rows[index][column.key] for index in indices if rows[index][column.key] is not None}
+            if values and min(values.values()) < max(values.values()):
                 lowest.setdefault(column.key, set()).update(
-                    index for index, value in zip(indices, values, strict=True) if value == min(values)
+                    index for index, value in values.items() if value == min(values.values())
                 )
     return lowest
 
@@ -144,6 +144,9 @@ def print_table(console: Console, table: Table) -> None:
 
 _TEXT = {"mixer", "implementation", "mode", "dtype", "op", "kind", "quantity", "formula"}
 _SIZE_WORDS = {
+    "model": "model",
+    "image_height": "image\nheight",
+    "image_width": "image\nwidth",
     "mixer": "mixer",
     "implementation": "form",
     "mode": "mode",

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value
-from skaprof.report.claims.units import NUMBER, SUFFIXES, dimension_of, quantity
+from skaprof.report.claims.units import NUMBER, PLAIN, SUFFIXES, dimension_of, quantity
 from skaprof.report.measured import COUNT_KEYS, MEASURED_KEYS
 
 METRICS = (*COUNT_KEYS, *MEASURED_KEYS)
@@ -22,7 +22,8 @@ _OPERATORS: dict[str, Callable[[Fraction, Fraction], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_FORM = re.compile(rf"\s*(\w+)\s*(>=|<=|>|<)\s*([+-]?)\s*({NUMBER.pattern})\s*([A-Za-z%]*)\s*", re.ASCII)
+FORM = re.compile(rf"\s*(\w+)\s*(>=|<=|>|<)\s*([+-]?)\s*({NUMBER.pattern})\s*([A-Za-z%]*)\s*", re.ASCII)
+"""A metric, a comparison, a sign and a number with its unit."""
 _EXPECTED = f"{' or '.join(ONE_SIDED)}, or a change such as 'macs>0%', 'median_ms>5%' or 'params>=1k'"
 
 
@@ -52,13 +53,24 @@ def parse_threshold(option: str, text: str) -> Threshold:
     """
     if text.strip() in ONE_SIDED:
         return Threshold(text.strip(), text.strip())
-    found = _FORM.fullmatch(text)
+    found = FORM.fullmatch(text)
     if found is None:
         raise bad_value(option, text, _EXPECTED, ONE_SIDED)
     metric, sign, minus, digits, suffix = found.groups()
     if metric not in METRICS:
         raise bad_value(option, metric, f"one of {', '.join(METRICS)}", METRICS)
-    if suffix not in SUFFIXES or (suffix != "%" and SUFFIXES[suffix][1] not in (dimension_of(metric), (0, 0))):
-        raise SkaprofError(f"{option}: {suffix!r} is no unit of {metric}: expected %, k, M, G, T or its own unit")
+    require_unit(option, metric, suffix)
     value = quantity(digits, suffix).value
     return Threshold(text.strip(), metric, sign, -value if minus == "-" else value, suffix == "%")
+
+
+def require_unit(option: str, metric: str, suffix: str, *, percent: bool = True) -> None:
+    """Nothing, where a number of this metric may end so; in a percent sign where one is allowed.
+
+    Raises:
+        SkaprofError: it may not.
+    """
+    is_unit = suffix in SUFFIXES and suffix != "%" and SUFFIXES[suffix][1] in (dimension_of(metric), PLAIN)
+    if not is_unit and not (percent and suffix == "%"):
+        known = "%, k, M, G, T" if percent else "k, M, G, T"
+        raise SkaprofError(f"{option}: {suffix!r} is no unit of {metric}: expected {known} or its own unit")

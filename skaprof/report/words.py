@@ -46,7 +46,7 @@ def _cheapest_here(rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(_name(row, rows) for row in rows))
     won: dict[str, list[str]] = {}
     for metric, noun in _NOUNS.items():
-        lowest = min(row[metric] for row in rows)
+        lowest = _lowest(rows, metric)
         winners = [name for name in names if any(_name(row, rows) == name and row[metric] == lowest for row in rows)]
         if len(winners) == len(names):
             continue
@@ -58,10 +58,16 @@ def _cheapest_here(rows: Sequence[Row]) -> str:
     return "; ".join(f"{winners}: {' and '.join(figures)}" for winners, figures in won.items()) + "."
 
 
+def _lowest(rows: Sequence[Row], metric: str) -> int:
+    """The lowest figure; a module that was only counted has none of some."""
+    figures: list[int] = [row[metric] for row in rows if row[metric] is not None]
+    return min(figures)
+
+
 def _cheapest_over(metric: str, rows: Sequence[Row], sizes: Sequence[Sequence[Row]]) -> str:
     wins: Counter[str] = Counter()  # in the order the rows name them, where counts are equal
     for size in sizes:
-        lowest = min(row[metric] for row in size)
+        lowest = _lowest(size, metric)
         wins.update(list(dict.fromkeys(_name(row, rows) for row in size if row[metric] == lowest)))
     noun = "cases" if len({(row["mode"], row["dtype"]) for row in rows}) > 1 else "sizes"
     counts = "; ".join(f"{name} at {count:,} of {len(sizes):,} {noun}" for name, count in wins.most_common())
@@ -152,6 +158,15 @@ _MEMORY_PROOFS: dict[str, Callable[[Row], bool]] = {
     ),
     "Saved: the bytes that autograd saves in each eager form.": lambda row: row["mode"] == "train",
 }
+
+
+def counted_sentences(rows: Sequence[Row]) -> list[str]:
+    """What is known of modules that were counted, not derived, and what the counters did not know in them."""
+    counted = [row for row in rows if row["traffic_bytes"] is None]
+    names = ", ".join(dict.fromkeys(row["mixer"] for row in counted))
+    found = [f"{names}: counted by both counters, not derived; elementwise FLOPs and traffic are not known."]
+    errors = dict.fromkeys(f"{row['mixer']}: {row['error']}" for row in counted if row["error"])
+    return [*found, *(f"{error}." for error in errors)]
 
 
 def proof_sentences(rows: Sequence[Row]) -> list[str]:

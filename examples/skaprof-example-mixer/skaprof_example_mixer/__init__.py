@@ -1,0 +1,1 @@
+"""How a package adds a token mixer to skaprof."""

@@ -1,0 +1,209 @@
+"""Whole modules as things to time: a user's own mixer, and backbones. Their float64 selves are their references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import record_function
+
+from skaprof.bench import gate
+from skaprof.bench.configuration import Options, Row
+from skaprof.bench.contenders import Built, Call, UnsupportedError, compiled, context_of, explained, ready
+from skaprof.bench.device import Device
+from skaprof.bench.memory import free_bytes, least_bytes
+from skaprof.errors import SkaprofError
+from skaprof.implementations import GRAPHS, IMPLEMENTATIONS
+from skaprof.model.backbones import IMAGE_CHANNELS, open_backbone
+from skaprof.model.network import Network, make_network, network_ops
+from skaprof.model.scopes import TOTAL, costed
+from skaprof.model.user import UserModule
+from skaprof.nn import build_network
+from skaprof.nn.user import built_mixer
+from skaprof.workload import DTYPE_BYTES, Workload
+
+_SEED = 0
+_PROFILED_CALLS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class UserEntry:
+    """A row to measure: a user's mixer. `counted` are the keys of its row that the counters gave."""
+
+    user: UserModule
+    counted: Row
+    implementation: str
+    mode: str
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return self.user.path
+
+    @property
+    def batch(self) -> int:
+        """Batch size."""
+        return int(self.counted["batch"])
+
+    def head(self) -> Row:
+        """The keys of its row that timing does not add; what was counted is of a forward call."""
+        forward_only = dict.fromkeys(("macs", "flops")) if self.mode == "train" else {}
+        return self.counted | forward_only | {"implementation": self.implementation, "mode": self.mode}
+
+    def build(self, options: Options, device: Device) -> Built:
+        """The contender.
+
+        Raises:
+            UnsupportedError: it cannot run here, or has no such form.
+            skaprof.bench.gate.WrongOutputError: it computes something else than in float64.
+        """
+        if IMPLEMENTATIONS[self.implementation].form != "eager":
+            raise UnsupportedError("a module of your own has one form: eager, channels-last or compile")
+        row = self.counted
+        w = Workload(row["batch"], row["height"], row["width"], row["dim"])
+        kind = options.device.partition(":")[0]
+        try:
+            module, x = built_mixer(self.user, w, row["dtype"], kind)
+        except SkaprofError as error:
+            raise UnsupportedError(error.message) from error
+        return build_module(self, module, x, row["dtype"], options, device)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEntry:
+    """A row to measure: a backbone with these mixers, as `skaprof model` names it, with its head."""
+
+    model: str
+    mixers: str | None
+    image: tuple[int, int]
+    batch: int
+    mode: str
+    dtype: str
+    implementation: str
+
+    @property
+    def network(self) -> Network:
+        """The network in the form that the implementation runs."""
+        form = IMPLEMENTATIONS[self.implementation].form
+        return make_network(open_backbone(self.model, self.mixers), *self.image, self.batch, form)
+
+    @property
+    def name(self) -> str:
+        """The backbone and the mixer of each stage."""
+        network = self.network
+        return f"{network.backbone.name} {','.join(placed.spec.text for placed in network.stages)}"
+
+    def head(self) -> Row:
+        """The row of `skaprof model --depth total`, and the stages that time was shared among (none yet)."""
+        (row,) = costed(self.network, self.dtype, self.mode).rows(TOTAL)
+        return row.as_dict() | {"implementation": self.implementation, "time_scopes": None, "time_shares": None}
+
+    def build(self, options: Options, device: Device) -> Built:
+        """The contender, with the share of time that each stage takes.
+
+        Raises:
+            UnsupportedError: it cannot run here.
+            skaprof.bench.gate.WrongOutputError: it computes something else than in float64.
+            MemoryError: its float64 reference does not fit.
+        """
+        kind = options.device.partition(":")[0]
+        network = self.network
+        _require_room(network, kind)
+        torch.manual_seed(_SEED)
+        dtype = getattr(torch, self.dtype)
+        with torch.device(kind):
+            module = build_network(network).to(dtype).eval()
+            x = torch.randn(self.batch, IMAGE_CHANNELS, *self.image, dtype=dtype)
+        built = build_module(self, module, x, self.dtype, options, device)
+        scopes, shares = time_shares(module, x, kind)
+        built.extra = {"time_scopes": scopes, "time_shares": shares}
+        return built
+
+
+def _require_room(network: Network, kind: str) -> None:
+    free = free_bytes(kind)
+    needed = least_bytes(network_ops(network), DTYPE_BYTES["float64"], fused=True)
+    if free is not None and needed > free:
+        raise MemoryError(
+            f"its float64 reference needs at least {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free"
+        )
+
+
+def build_module(
+    entry: UserEntry | NetworkEntry, module: nn.Module, x: Tensor, dtype: str, options: Options, device: Device
+) -> Built:
+    """The contender of a module on x (B, ...), checked against itself in float64, in evaluation mode."""
+    how = IMPLEMENTATIONS[entry.implementation]
+    kind = options.device.partition(":")[0]
+    if options.timing in GRAPHS and (entry.mode == "train" or how.compiled):
+        raise UnsupportedError("no graph timing of training, nor of compiled code")
+    with explained(kind), context_of(how)():
+        if how.channels_last:
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks it
+        run_module: Callable[[Tensor], Tensor] = compiled(module) if how.compiled else module
+        with torch.no_grad():
+            gradient = torch.zeros_like(run_module(x))
+        gradient[-1] = torch.randn_like(gradient[-1])
+        gate.check_against(deepcopy(module).double(), run_module, module, x, gradient, dtype, entry.mode)
+        if entry.mode == "forward":
+            call = Call(run_module, module, x, None)
+        else:
+            call = Call(run_module, module, x.requires_grad_(), torch.randn_like(gradient))
+        label = f"{entry.name} ({entry.implementation})"
+        return ready(label, call, how, kind, options.timing, device.cache_bytes, None)
+
+
+def time_shares(module: nn.Module, x: Tensor, kind: str) -> tuple[list[str], list[float]]:
+    """The share of a forward call's time that each top submodule takes, by PyTorch's profiler: names, and shares of 1.
+
+    Of each submodule's median over some calls, in the eager form: what no submodule does is in no share.
+    """
+    from torch.profiler import ProfilerActivity, profile
+
+    parts = dict(module.named_children())
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if kind == "cuda" else [])]
+    with torch.no_grad(), _named_ranges(parts):
+        module(x)
+        with profile(activities=activities) as profiled:
+            for _ in range(_PROFILED_CALLS):
+                module(x)
+    times: dict[str, list[float]] = {name: [] for name in parts}
+    for event in profiled.events() or []:
+        if event.name in times:
+            times[event.name].append(float(event.device_time_total if kind == "cuda" else event.cpu_time_total))
+    medians = {name: median(of_one) if of_one else 0.0 for name, of_one in times.items()}
+    whole = sum(medians.values())
+    return list(parts), [time / whole if whole else 0.0 for time in medians.values()]
+
+
+@contextmanager
+def _named_ranges(parts: Mapping[str, nn.Module]) -> Iterator[None]:
+    """For the time of the block, each call of a part is a range of its name to the profiler."""
+    opened: dict[str, Any] = {}
+
+    def opener(name: str) -> Callable[..., None]:
+        def enter(module: nn.Module, inputs: object) -> None:
+            opened[name] = record_function(name)
+            opened[name].__enter__()
+
+        return enter
+
+    def closer(name: str) -> Callable[..., None]:
+        def leave(module: nn.Module, inputs: object, output: object) -> None:
+            opened.pop(name).__exit__(None, None, None)
+
+        return leave
+
+    handles = [part.register_forward_pre_hook(opener(name)) for name, part in parts.items()]
+    handles += [part.register_forward_hook(closer(name)) for name, part in parts.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,94 @@
+"""`skaprof latency --model`: whole backbones as contenders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from skaprof.errors import SkaprofError, shown
+from skaprof.grids import parse_choices, parse_grid, parse_sizes
+from skaprof.model.backbones import open_backbone
+from skaprof.model.network import make_network
+from skaprof.workload import DTYPE_BYTES, MODES
+
+if TYPE_CHECKING:
+    from skaprof.bench.modules import NetworkEntry
+
+_BACKBONES = "Whole backbones"
+
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Time whole backbones instead: caformer_s18, caformer_s18\\[stage3=ska], a TOML file; repeatable, the "
+        "first is the baseline. --resolution is the image's.",
+        rich_help_panel=_BACKBONES,
+    ),
+]
+StageMixers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPEC,...", help="A mixer for each stage of --model, or one for all.", rich_help_panel=_BACKBONES
+    ),
+]
+
+
+class Wanted(NamedTuple):
+    """The backbones of one size, which are timed together."""
+
+    models: tuple[str, ...]
+    mixers: str | None
+    image: tuple[int, int]
+    batch: int
+    dtype: str
+    mode: str
+
+
+def require_apart(of_networks: Mapping[str, object], of_mixers: Mapping[str, object]) -> None:
+    """Nothing, where the options of whole backbones and those of single mixers do not meet.
+
+    Raises:
+        SkaprofError: --mixers without --model, or --model with an option that says nothing of a whole backbone.
+    """
+    if not of_networks["--model"]:
+        if of_networks["--mixers"] is not None:
+            raise SkaprofError(f"--mixers: {shown(of_networks['--mixers'])} needs --model, which is not given")
+        return
+    for option, given in of_mixers.items():
+        if given is not None:
+            raise SkaprofError(f"{option}: {shown(given)}: expected without --model, whose stages have their own")
+
+
+def parse(
+    models: Sequence[str], mixers: str | None, resolution: str | None, batch: str | None, dtype: str, mode: str
+) -> list[Wanted]:
+    """What the options ask for, each network made once to see that it fits.
+
+    Raises:
+        SkaprofError: an unknown backbone or mixer, or a size that does not fit.
+    """
+    choices = [open_backbone(model, mixers, option="--model") for model in models]
+    own = choices[0].backbone.resolution
+    images = ((own, own),) if resolution is None else parse_sizes("--resolution", resolution)
+    for choice, image in product(choices, images):
+        make_network(choice, *image, option="--resolution")
+    batches = (1,) if batch is None else parse_grid("--batch", batch)
+    dtypes, modes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)), parse_choices("--mode", mode, MODES)
+    unique = tuple(dict.fromkeys(models))
+    return [Wanted(unique, mixers, *sizes) for sizes in product(images, batches, dtypes, modes)]
+
+
+def groups(wanted: Sequence[Wanted], implementations: Sequence[str]) -> list[list[NetworkEntry]]:
+    """The rows to measure, those of one size together."""
+    from skaprof.bench.modules import NetworkEntry
+
+    return [
+        [
+            NetworkEntry(model, each.mixers, each.image, each.batch, each.mode, each.dtype, implementation)
+            for model, implementation in product(each.models, implementations)
+        ]
+        for each in wanted
+    ]

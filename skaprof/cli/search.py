@@ -1,0 +1,174 @@
+"""`skaprof search`: the best trade-offs over mixers in each stage of a backbone, within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Annotated, Any
+
+import typer
+
+from skaprof.cli import options as opt
+from skaprof.cli.model import networks_of
+from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
+from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
+from skaprof.grids import parse_choices, parse_optional_grid
+from skaprof.model.backbones import Choice, open_backbone
+from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.model.search import DEFAULT_OBJECTIVES, SEARCHED, Found, Search, expanded, find, make_search
+from skaprof.model.spec import MixerSpec
+from skaprof.report.limits import parse_limit
+from skaprof.workload import DTYPE_BYTES, MODES, require_odd_kernel
+
+Row = dict[str, Any]
+Result = tuple[Search, Found]
+_PLOT_ENDINGS = (".png", ".svg")
+
+
+def search(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A backbone of skaprof model, or a TOML file.")],
+    mixer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mixer",
+            "-m",
+            metavar="SPEC",
+            help="A candidate for every stage; repeatable. Default: the backbone's own, and mhsa, ska, cska.",
+        ),
+    ] = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N=SPEC", help="A candidate for stage N, which then has only such; repeatable."),
+    ] = None,
+    kernel_size: Annotated[
+        str | None,
+        typer.Option(metavar="GRID", help="Each candidate with a kernel, at each of these sizes: 3,5,7."),
+    ] = None,
+    head_dim: Annotated[
+        str | None, typer.Option(metavar="GRID", help="Each candidate with heads, at each of these widths: 16,32.")
+    ] = None,
+    objective: Annotated[
+        str, typer.Option(metavar="LIST", help=f"What to minimize, the first sorts: {', '.join(SEARCHED)}.")
+    ] = ",".join(DEFAULT_OBJECTIVES),
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LIMIT",
+            help="What a network must keep to: 'params<=28M', 'macs<=4.1G', 'traffic_bytes<=350MiB'; repeatable.",
+        ),
+    ] = None,
+    resolution: Annotated[
+        str | None,
+        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280, each searched. Default: the task's."),
+    ] = None,
+    task: Annotated[
+        str,
+        typer.Option(
+            metavar="TASK",
+            help="classification; detection (800x1280) or segmentation (512x2048), both without the head.",
+        ),
+    ] = "classification",
+    batch: opt.Batch = None,
+    dtype: opt.Dtype = "float32",
+    mode: opt.Mode = "forward",
+    implementation: opt.Implementation = "eager",
+    format: opt.Format = None,
+    output: opt.Output = None,
+    plot: opt.Plot = None,
+) -> None:
+    """The networks that no other mixers beat: the Pareto front of parameters, MACs and traffic, within limits.
+
+    Each row is a network as skaprof model --depth total has it, differences against the backbone's own mixers. Exit 1
+    where none is within the limits; the message says which comes nearest.
+    """
+    chosen = format_of(format, output)
+    objectives = parse_choices("--objective", objective, SEARCHED)
+    if plot and len(objectives) < 2:
+        raise bad_value("--objective", objective, "two or more with --plot, for its axes")
+    limits = [parse_limit("--limit", text) for text in limit or ()]
+    choice = open_backbone(name)
+    candidates = _candidates(choice, mixer, stage or [], kernel_size, head_dim)
+    dtypes, modes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)), parse_choices("--mode", mode, MODES)
+    networks = networks_of(choice, resolution, task, batch, implementation)
+    require_destinations(output, plot, _PLOT_ENDINGS)
+    if plot and len(networks) * len(dtypes) * len(modes) > 1:
+        raise SkaprofError("--plot: several sizes, forms, modes or dtypes: expected one of each in a figure")
+    results = []
+    for network, each_dtype, each_mode in product(networks, dtypes, modes):
+        made = make_search(network, candidates, each_dtype, each_mode)
+        results.append((made, find(made, objectives, limits)))
+    _deliver(results, objectives, chosen, output, task)
+    if plot and results[0][1].within:
+        _draw(results[0], objectives, plot)
+    for made, found in results:
+        if not found.within:
+            from skaprof.report.search import nothing_within
+
+            say(f"skaprof: {nothing_within(made, found, _where(made, results))}")
+    if not all(found.within for _, found in results):
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _candidates(
+    choice: Choice, mixers: Sequence[str] | None, stages: Sequence[str], kernel_size: str | None, head_dim: str | None
+) -> list[list[MixerSpec]]:
+    """The candidates of each stage: those of --stage N=SPEC where there are some, else those of --mixer."""
+    kernel_sizes = parse_optional_grid("--kernel-size", kernel_size)
+    head_dims = parse_optional_grid("--head-dim", head_dim)
+    for size in kernel_sizes:
+        require_odd_kernel(size, "--kernel-size")
+    own = [spec.text for spec in choice.specs]
+    everywhere = expanded(mixers or [*own, *DEFAULT_MIXERS], kernel_sizes, head_dims, "--mixer")
+    named: dict[str, list[str]] = {str(number): [] for number in range(1, len(own) + 1)}
+    for setting in stages:
+        place, equals, spec = setting.partition("=")
+        if not equals or place not in named:
+            raise bad_value("--stage", setting, f"1=SPEC to {len(own)}=SPEC, the stages of {choice.backbone.name}")
+        named[place].append(spec)
+    return [expanded(texts, kernel_sizes, head_dims, "--stage") if texts else everywhere for texts in named.values()]
+
+
+def _deliver(results: Sequence[Result], objectives: Sequence[str], chosen: str, output: str | None, task: str) -> None:
+    rows = [made.row(number).as_dict() for made, found in results for number in found.front]
+    if chosen != "table":
+        deliver(data_text(rows, chosen, command_line(), environment()), output)
+    elif rows:
+        deliver(_table(results, rows, objectives, task, to_terminal=output is None), output)
+
+
+def _table(
+    results: Sequence[Result], rows: list[Row], objectives: Sequence[str], task: str, *, to_terminal: bool
+) -> Iterator[str]:
+    from skaprof.report import model, search
+
+    if len(rows) > MOST_TABLE_ROWS:
+        raise SkaprofError(
+            f"{len(rows):,} networks on the front: expected at most {MOST_TABLE_ROWS:,} in a table; "
+            "use --format csv or json"
+        )
+    words = []
+    for made, found in results:
+        if found.front:
+            words += search.search_sentences(made, found, objectives, _where(made, results))
+    words += search.closing_sentences([made for made, _ in results])
+    heading = f"{model.caption(rows)}, {task}"
+    return table_text(model.network_table(rows), heading, words, to_terminal=to_terminal)
+
+
+def _where(made: Search, results: Sequence[Result]) -> str:
+    """The size and form of a search, where there are several."""
+    from skaprof.report.model import network_text
+
+    return network_text(made.own.as_dict()) if len(results) > 1 else ""
+
+
+def _draw(result: Result, objectives: Sequence[str], paths: list[str]) -> None:
+    from skaprof.report.model import caption
+    from skaprof.report.search_plot import search_plot
+
+    title = caption([result[0].own.as_dict()])
+    for path in paths:
+        image = search_plot(*result, objectives[:2], title, suffix_of("--plot", path, _PLOT_ENDINGS))
+        write_whole("--plot", path, [image])
+        say(f"wrote {path}")

@@ -1,0 +1,90 @@
+"""`skaprof swap`: what replacing submodules of any model by a token mixer changes, place by place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from skaprof.cli import options as opt
+from skaprof.cli.output import deliver, require_destinations
+from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.errors import EXIT_CHECK_FAILED, bad_value
+from skaprof.grids import parse_count, parse_sizes
+from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.model.user import LAYOUTS, parse_arguments
+from skaprof.workload import check_choice
+
+Row = dict[str, Any]
+
+
+def swap(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="PACKAGE.MODULE:NAME", help="A class or function of yours that gives a torch.nn.Module."
+        ),
+    ],
+    replace: Annotated[
+        list[str],
+        typer.Option(
+            metavar="PATTERN=SPEC",
+            help="Put the mixer into each submodule that PATTERN matches: a name (blocks.*.attn), its end (attn), "
+            "or a class (Attention). Repeatable; the first that matches counts.",
+        ),
+    ],
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An argument of NAME: a Python literal, else text; repeatable."),
+    ] = None,
+    shape: Annotated[str, typer.Option(metavar="BxCxHxW", help="Shape of the model's input.")] = "1x3x224x224",
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HxW", help="The token grid, where the tokens are no square; those beyond it are class tokens."
+        ),
+    ] = None,
+    input: Annotated[
+        str, typer.Option(metavar="LAYOUT", help="How a submodule's four-dimensional input lies: BHWC or BCHW.")
+    ] = "BHWC",
+    format: opt.Format = None,
+    output: opt.Output = None,
+) -> None:
+    """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
+
+    An example input tells each mixer its tokens, grid and dim. Both counters count the model before and after; an op
+    that a counter does not know is named, and never counted as 0. Exit 1 where there is no count.
+    """
+    chosen = format_of(format, output)
+    require_destinations(output, None, ())
+    replacements = [_replacement(text) for text in replace]
+    arguments = parse_arguments("--arg", arg or ())
+    sides = tuple(parse_count("--shape", side) for side in shape.lower().split("x"))
+    grid = parse_sizes("--size", size) if size is not None else (None,)
+    if len(grid) > 1:
+        raise bad_value("--size", size, "one grid")
+    layout = check_choice("--input", input, LAYOUTS[1:])
+    from skaprof.api import load_swapped_rows
+
+    rows = load_swapped_rows()(model, arguments, sides, replacements, grid[0], channels_first=layout == "BCHW")
+    if chosen == "table":
+        deliver(_table(rows, sides, to_terminal=output is None), output)
+    else:
+        deliver(data_text(rows, chosen, command_line(), environment(counters=True)), output)
+    if rows[-1]["macs_delta"] is None or not all(row["verified"] for row in rows[:-1]):
+        raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _replacement(text: str) -> tuple[str, MixerSpec]:
+    pattern, equals, spec = text.partition("=")
+    if not equals or not pattern:
+        raise bad_value("--replace", text, "PATTERN=SPEC, such as attn=ska or Attention=cska:kernel_size=5")
+    return pattern, parse_mixer(spec, "--replace")
+
+
+def _table(rows: Sequence[Row], shape: tuple[int, ...], *, to_terminal: bool) -> Iterator[str]:
+    from skaprof.report import swap as report
+
+    heading = f"{rows[-1]['model']}, input {' x '.join(map(str, shape))}, forward, float32"
+    return table_text(report.swap_table(rows), heading, report.sentences(rows), to_terminal=to_terminal)

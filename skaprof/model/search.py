@@ -1,0 +1,233 @@
+"""Which mixer in which stage: every network that candidates make, those within limits, and the best trade-offs.
+
+A network's cost is the backbone's own plus, for each stage, what the mixer chosen there changes, whatever the other
+stages have. So each (stage, candidate) is costed once, and any number of networks is sums of those. A class token
+would break that over several stages (it goes where every mixer has a place for it); backbones with one have one stage.
+"""
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from itertools import product
+from typing import NamedTuple
+
+from skaprof.errors import SkaprofError
+from skaprof.model.cost import OpCost
+from skaprof.model.network import Network, make_network, network_costs
+from skaprof.model.scopes import COMPARED, TOTAL, Costed
+from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.results import ScopeRow
+
+SEARCHED = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes", "key_params")
+"""The figures that may be minimized or limited."""
+DEFAULT_OBJECTIVES = COMPARED
+MOST_NETWORKS = 1_000_000
+_OF_MIXERS = tuple(f"mixer_{metric}" for metric in COMPARED)
+_SUMMED = (*SEARCHED, *_OF_MIXERS)
+_OPERATORS: dict[str, Callable[[int, Fraction], bool]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+LIMIT_SIGNS = tuple(_OPERATORS)
+Point = tuple[int, ...]
+"""A network's figures, in the order of the metrics asked for."""
+
+
+class Limit(NamedTuple):
+    """What a network must keep to, such as params<=28M; `text` is as the user wrote it."""
+
+    text: str
+    metric: str
+    sign: str
+    value: Fraction
+
+    def holds(self, figure: int) -> bool:
+        """Whether a network with this figure keeps to it."""
+        return _OPERATORS[self.sign](figure, self.value)
+
+    def miss(self, figure: int) -> float:
+        """By how much of its value a figure misses it; 0 where it holds."""
+        return 0.0 if self.holds(figure) else float(abs(figure - self.value) / max(self.value, Fraction(1)))
+
+
+class Part(NamedTuple):
+    """A candidate in one stage, and what it adds to the figures of the unmodified backbone (less, if below 0)."""
+
+    spec: MixerSpec
+    added: dict[str, int]
+
+
+class Search(NamedTuple):
+    """The networks that the candidates of each stage make, numbered in the order of their product.
+
+    `own` is the unmodified backbone; `left_out` says which candidates do not fit a stage, and why.
+    """
+
+    own: ScopeRow
+    stages: tuple[tuple[Part, ...], ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of networks."""
+        return network_count(self.stages)
+
+    def points(self, metrics: Sequence[str]) -> list[Point]:
+        """The figures of every network, in order."""
+        sums = [tuple(getattr(self.own, metric) for metric in metrics)]
+        for parts in self.stages:
+            added = [tuple(part.added[metric] for metric in metrics) for part in parts]
+            sums = [tuple(map(operator.add, point, more)) for point in sums for more in added]
+        return sums
+
+    def row(self, number: int) -> ScopeRow:
+        """The network of that number, as `skaprof model --depth total` has it."""
+        chosen = self._parts(number)
+        figures = {key: getattr(self.own, key) + sum(part.added[key] for part in chosen) for key in _SUMMED}
+        shares = {
+            f"{key}_share": figures[key] / whole if (whole := figures[key.removeprefix("mixer_")]) else 0.0
+            for key in (*COMPARED, *_OF_MIXERS[1:])
+        }
+        deltas = {f"{key}_delta": figures[key] - getattr(self.own, key) for key in COMPARED}
+        mixers = ",".join(part.spec.text for part in chosen)
+        return ScopeRow(**(self.own.as_dict() | {"mixer": mixers} | figures | shares | deltas))
+
+    def _parts(self, number: int) -> list[Part]:
+        chosen = []
+        for parts in reversed(self.stages):
+            number, place = divmod(number, len(parts))
+            chosen.append(parts[place])
+        return chosen[::-1]
+
+
+class Found(NamedTuple):
+    """What a search found: the figures of all networks, those within the limits, and among them the front.
+
+    `front` is in the order of its figures. A network is on it where no other is as good in every objective and better
+    in one. `nearest` is of the network that misses its limits least, and the limit it misses most, where none holds
+    them all.
+    """
+
+    metrics: tuple[str, ...]
+    points: list[Point]
+    within: list[int]
+    front: list[int]
+    nearest: tuple[int, Limit] | None
+
+
+def network_count(candidates: Iterable[Sequence[object]]) -> int:
+    """How many networks these candidates of each stage make."""
+    count = 1
+    for of_stage in candidates:
+        count *= len(of_stage)
+    return count
+
+
+def expanded(
+    texts: Iterable[str], kernel_sizes: Sequence[int], head_dims: Sequence[int], option: str
+) -> list[MixerSpec]:
+    """The candidates of these specs: each with every kernel size and head dim that it has the axis for and no own.
+
+    Raises:
+        SkaprofError: an unknown mixer, or a value that is not valid for it.
+    """
+    found: dict[str, MixerSpec] = {}
+    for text in texts:
+        spec = parse_mixer(text, option)
+        has_kernel = spec.mixer.kernel_size is not None and spec.kernel_size is None
+        has_head_dim = spec.mixer.has_heads and spec.head_dim is None and spec.heads is None
+        kernels = [f":kernel_size={size}" for size in kernel_sizes] if has_kernel else []
+        widths = [f":head_dim={width}" for width in head_dims] if has_head_dim else []
+        for kernel, width in product(kernels or [""], widths or [""]):
+            found[text + kernel + width] = parse_mixer(text + kernel + width, option)
+    return list(found.values())
+
+
+def make_search(
+    network: Network, candidates: Sequence[Sequence[MixerSpec]], dtype: str = "float32", mode: str = "forward"
+) -> Search:
+    """The search over `candidates`, one list a stage, at the size and in the form of `network`, whatever its mixers.
+
+    Raises:
+        SkaprofError: too many networks, or no candidate that fits a stage.
+    """
+    if network_count(candidates) > MOST_NETWORKS:
+        raise SkaprofError(
+            f"--mixer: the candidates make {network_count(candidates):,} networks: expected at most {MOST_NETWORKS:,}; "
+            "name fewer, or fix a stage with --stage"
+        )
+    own = _with(network, network.choice.unmodified.specs)
+    own_costs = network_costs(own, dtype, mode)
+    own_row = _total(own, own_costs, own_costs, dtype, mode)
+    stages, left_out = [], []
+    for place, specs in enumerate(candidates):
+        parts = []
+        for spec in specs:
+            try:
+                changed = _with(own, [*own.choice.specs[:place], spec, *own.choice.specs[place + 1 :]])
+            except SkaprofError as error:
+                left_out.append(error.message)
+                continue
+            row = _total(changed, network_costs(changed, dtype, mode), own_costs, dtype, mode)
+            parts.append(Part(spec, {key: getattr(row, key) - getattr(own_row, key) for key in _SUMMED}))
+        if not parts:
+            raise SkaprofError(f"--mixer: no candidate fits stage {place + 1}: {left_out[-1]}")
+        stages.append(tuple(parts))
+    return Search(own_row, tuple(stages), tuple(left_out))
+
+
+def _with(network: Network, specs: Sequence[MixerSpec]) -> Network:
+    """The network's backbone with these mixers, at the same size and in the same form."""
+    choice = network.choice._replace(specs=tuple(specs))
+    size = network.height, network.width, network.batch
+    return make_network(choice, *size, network.implementation, has_head=network.has_head)
+
+
+def _total(network: Network, costs: list[OpCost], own: list[OpCost], dtype: str, mode: str) -> ScopeRow:
+    (row,) = Costed(network, dtype, mode, costs, own).rows(TOTAL)
+    return row
+
+
+def find(search: Search, objectives: Sequence[str] = DEFAULT_OBJECTIVES, limits: Sequence[Limit] = ()) -> Found:
+    """The networks within the limits, and the Pareto front of the objectives among them."""
+    metrics = tuple(dict.fromkeys((*objectives, *(limit.metric for limit in limits))))
+    points = search.points(metrics)
+    places = [metrics.index(limit.metric) for limit in limits]
+    within = [
+        number
+        for number, point in enumerate(points)
+        if all(limit.holds(point[place]) for limit, place in zip(limits, places, strict=True))
+    ]
+    count = len(objectives)
+    front = pareto_front({number: points[number][:count] for number in within})
+    nearest = None if within else _nearest(points, limits, places)
+    return Found(metrics, points, within, front, nearest)
+
+
+def pareto_front(points: dict[int, Point]) -> list[int]:
+    """The numbers of the points that no other is as low as in every figure and lower in one, by their figures.
+
+    Sorted first, a point can only be beaten by one before it. Beaten points beat nobody that their victor does not.
+    """
+    front: list[int] = []
+    kept: list[Point] = []
+    for number, point in sorted(points.items(), key=lambda item: item[1]):
+        for place, other in enumerate(kept):
+            if all(map(operator.le, other, point)) and other != point:
+                kept.insert(0, kept.pop(place))  # what beat one will mostly beat its neighbour: ask it first
+                break
+        else:
+            front.append(number)
+            kept.append(point)
+    return front
+
+
+def _nearest(points: Sequence[Point], limits: Sequence[Limit], places: Sequence[int]) -> tuple[int, Limit]:
+    def worst(number: int) -> tuple[float, Limit]:
+        misses = [(limit.miss(points[number][place]), limit) for limit, place in zip(limits, places, strict=True)]
+        return max(misses, key=lambda miss: miss[0])
+
+    number = min(range(len(points)), key=lambda candidate: worst(candidate)[0])
+    return number, worst(number)[1]

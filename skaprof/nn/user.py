@@ -1,0 +1,75 @@
+"""A user's module, built and run: on meta where it can, so that its size does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skaprof.errors import SkaprofError, shown
+from skaprof.model.user import UserModule, attempted, load_callable, require_same_shape
+from skaprof.workload import Workload
+
+DEVICES = ("meta", "cpu")
+"""Where a module is tried: without memory, then with, as some code does not run on meta tensors."""
+
+
+def build_user(option: str, path: str, keywords: dict[str, Any]) -> nn.Module:
+    """The module that the user's class or function gives, in evaluation mode, on the default device.
+
+    Raises:
+        SkaprofError: it cannot be imported or built, with its own error, or is no module.
+    """
+    make = load_callable(option, path)
+    given = ", ".join(f"{name}={value!r}" for name, value in keywords.items())
+    module = attempted(option, f"{path}({given}) cannot be built", lambda: make(**keywords))
+    if not isinstance(module, nn.Module):
+        raise SkaprofError(f"{option}: {shown(path)} gives {type(module).__name__}: expected a torch.nn.Module")
+    return module.eval()
+
+
+def built_mixer(
+    user: UserModule, w: Workload, dtype: str, device: str, option: str = "--module"
+) -> tuple[nn.Module, Tensor]:
+    """A mixer of the user's and an input of its layout; it was run once, and its output has its input's shape.
+
+    Raises:
+        SkaprofError: as `build_user`; or it fails to run, with its own error, or gives another shape.
+    """
+    torch_dtype = getattr(torch, dtype)
+    with torch.device(device):
+        module = build_user(option, user.path, user.keywords(w)).to(torch_dtype)
+        x = torch.randn(user.shape(w), dtype=torch_dtype)
+    output = ran(option, user.path, module, x)
+    require_same_shape(option, user.path, tuple(x.shape), output)
+    return module, x
+
+
+def ran(option: str, path: str, module: nn.Module, x: Tensor) -> Any:
+    """What the module gives for x.
+
+    Raises:
+        SkaprofError: it fails, with its own error.
+    """
+
+    def run() -> Any:
+        with torch.no_grad():
+            return module(x)
+
+    return attempted(option, f"{path} cannot run on an input of shape {tuple(x.shape)}", run)
+
+
+def first_that_runs(make: Callable[[str], Any]) -> Any:
+    """What `make` gives on the first of `DEVICES` where it does not fail.
+
+    Raises:
+        SkaprofError: it fails on all; the error on the processor says why.
+    """
+    for device in DEVICES[:-1]:
+        try:
+            return make(device)
+        except SkaprofError:
+            continue
+    return make(DEVICES[-1])

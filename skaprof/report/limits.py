@@ -1,0 +1,26 @@
+"""`--limit` and `--objective`: what a network must keep to, such as `params<=28M`, and which figures to minimize."""
+
+from __future__ import annotations
+
+from skaprof.errors import bad_value
+from skaprof.model.search import LIMIT_SIGNS, SEARCHED, Limit
+from skaprof.report.claims.units import quantity
+from skaprof.report.thresholds import FORM, require_unit
+from skaprof.workload import check_choice
+
+_EXPECTED = "a figure and its limit, such as 'params<=28M', 'macs<=4.1G' or 'traffic_bytes<=350MiB'"
+
+
+def parse_limit(option: str, text: str) -> Limit:
+    """The limit that `text` names.
+
+    Raises:
+        SkaprofError: it names none: an unknown figure, comparison or unit, or a limit below zero.
+    """
+    found = FORM.fullmatch(text)
+    if found is None or found[3] == "-" or found[2] not in LIMIT_SIGNS:
+        raise bad_value(option, text, _EXPECTED)
+    metric, sign, _, digits, suffix = found.groups()
+    check_choice(option, metric, SEARCHED)
+    require_unit(option, metric, suffix, percent=False)
+    return Limit(text.strip(), metric, sign, quantity(digits, suffix).value)
