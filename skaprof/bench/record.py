@@ -25,6 +25,8 @@ BAD_FLAGS = frozenset(
 )
 """Flags that forbid any verdict but inconclusive; drift and bimodal are told, and interleaving bears them."""
 
+NOISY = math.log(1.1)
+"""Log ratio of the A/A control beyond which a run is called noisy: that is told, and widens the tolerance as always."""
 
 LEAST_SLEEP_CYCLES = 20_000
 
@@ -120,6 +122,9 @@ def conclude(records: list[Record], settings: Settings) -> Measurement:
     if control is not None and statistics.verdict(control, settings.log_tolerance) in ("faster", "slower"):
         for record in records:
             record.flags.add("aa-failed")
+    if control is not None and control.outer_bound > NOISY:
+        for record in records:
+            record.flags.add("noisy")
     contenders = records[:-1] if control is not None else records
     comparisons: list[Comparison | None] = [None]
     for record in contenders[1:]:

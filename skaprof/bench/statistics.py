@@ -128,8 +128,8 @@ def outliers(samples: Sequence[float]) -> int:
 def is_bimodal(samples: Sequence[float]) -> bool:
     """Whether the samples fall into two far groups of at least a fifth each, with next to nothing in between.
 
-    The split is the widest gap of the middle of the sorted logarithms; it must be over 3 % and over 8 times the
-    typical spacing inside the groups' bulk.
+    The split is the widest gap in the middle of the sorted logarithms; it must be over 3 %, and over 1.5 times the
+    wider of the two groups' interquartile ranges.
     """
     if len(samples) < 20:
         return False

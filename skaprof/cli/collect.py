@@ -47,7 +47,8 @@ class Contents(NamedTuple):
             grid = SizeGrid((self.batch,), ((height, width),), (dim,))
             for implementation in implementations:
                 specs = [spec for spec in self.specs if implementation in spec.mixer.op_lists]
-                yield make_plan(specs, grid, (implementation,), ("forward",), (self.dtype,))
+                if specs:
+                    yield make_plan(specs, grid, (implementation,), ("forward",), (self.dtype,))
 
 
 def formulas(contents: Contents) -> list[Row]:
@@ -166,13 +167,25 @@ def figure_3(contents: Contents) -> list[Row]:
     """Throughput over the number of heads, at 196 tokens and dim 384."""
     from skaprof.cli.latency import measured_rows
 
-    with_heads = [spec for spec in contents.specs if spec.mixer.has_heads and spec.heads is None]
-    if not with_heads:
-        return []
     grid = SizeGrid(dims=(FIGURE_3_DIM,), heads=FIGURE_3_AXIS, batches=(8,))
-    fused = [spec for spec in with_heads if "sdpa" in spec.mixer.op_lists]
+    fused = _over_heads(contents)
+    if not fused:
+        return []
     return measured_rows([make_plan(fused, grid)], ("sdpa",), contents.device, contents.max_seconds)
 
+
+def _over_heads(contents: Contents) -> list[MixerSpec]:
+    """The mixers that figure 3 shows: with heads that a sweep may set, and a fused form."""
+    return [
+        spec for spec in contents.specs if spec.mixer.has_heads and not spec.heads and "sdpa" in spec.mixer.op_lists
+    ]
+
+
+EXPECTED: dict[str, Callable[[Contents], int]] = {
+    "latency": lambda contents: len(contents.sizes) * len(contents.modes),
+    "figure-3": lambda contents: len(FIGURE_3_AXIS) if _over_heads(contents) else 0,
+}
+"""How many sizes a timed section has when all are measured."""
 
 COLLECTORS: dict[str, Callable[[Contents], list[Row]]] = {
     "formulas": formulas,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +21,12 @@ from skaprof.saved import read_results
 
 
 def compare(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="Results of flops or latency: .json or .jsonl.")],
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="OLD", help="Results of flops, model, latency or report: .json, .jsonl, or a report's folder."
+        ),
+    ],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Results to compare with them.")],
     fail_on: Annotated[
         list[str] | None,
@@ -48,8 +54,8 @@ def compare(
         require_writable("--output", output)
     thresholds = [parse_threshold("--fail-on", text) for text in dict.fromkeys(fail_on or ())]
     compared = compare_results(
-        read_results(old, "OLD"),
-        read_results(new, "NEW"),
+        read_results(_results_in(old), "OLD"),
+        read_results(_results_in(new), "NEW"),
         thresholds,
         allow_different_devices=allow_different_devices,
     )
@@ -57,7 +63,7 @@ def compare(
         say(f"skaprof: {warning}")
     shown = [comparison for comparison in compared.comparisons if show_all or comparison.changed or comparison.broken]
     words = sentences(compared, thresholds)
-    deliver(_text(shown, words, chosen, to_terminal=output is None), output)
+    deliver(_text(shown, compared.comparisons, words, chosen, to_terminal=output is None), output)
     broken = {threshold for comparison in compared.comparisons for threshold in comparison.broken}
     if broken and (output is not None or chosen not in SPOKEN_FORMATS):
         for threshold in filter(broken.__contains__, thresholds):
@@ -66,7 +72,14 @@ def compare(
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
-def _text(shown: list[Comparison], words: list[str], chosen: str, *, to_terminal: bool) -> Iterator[str]:
+def _results_in(path: str) -> str:
+    """The file itself, or that of the report in a folder."""
+    return str(Path(path) / "results.json") if Path(path).is_dir() else path
+
+
+def _text(
+    shown: list[Comparison], among: Sequence[Comparison], words: list[str], chosen: str, *, to_terminal: bool
+) -> Iterator[str]:
     rows = [comparison.as_dict() for comparison in shown]
     if chosen not in SPOKEN_FORMATS:
         return data_text(rows, chosen, command_line(), environment())
@@ -74,4 +87,4 @@ def _text(shown: list[Comparison], words: list[str], chosen: str, *, to_terminal
         return to_markdown_page(words, rows)
     if not shown:
         return iter([f"{sentence}\n" for sentence in words])
-    return table_text(changes_table(shown), "", words, to_terminal=to_terminal)
+    return table_text(changes_table(shown, among), "", words, to_terminal=to_terminal)

@@ -192,6 +192,8 @@ def latency(
     how = _timing(timing, on_gpu=on_gpu)
     options = Options(where, how, fraction, tf32, _baseline(baseline, groups, names))
     put_tf32(tf32)
+    if plot:
+        _require_drawable(groups, plan)
     session = Session(options, open_device(where), seconds, isolate=isolate)
     lines = output if output is not None and output.lower().endswith(_LINES) else None
     session.prepare(lines, resume)
@@ -199,13 +201,28 @@ def latency(
     try:
         interrupted = session.run(groups)
     finally:  # whatever ended it, what was measured is shown
-        if session.rows and plot:
-            _draw(session.rows, plan, plot)
         if session.rows and chosen != _LINES:
             _deliver(session.rows, chosen, None if lines else output, session.environment)
+        if session.rows and plot:
+            _draw(session.rows, plan, plot)
     if interrupted:
         say(f"skaprof: interrupted after {session.finished:,} of {len(groups):,} sizes")
         raise SystemExit(EXIT_INTERRUPTED)
+
+
+def _require_drawable(groups: Sequence[Sequence[Timed]], plan: Plan) -> None:
+    """Nothing, where the plot will not have too many lines: that is known before any time is spent.
+
+    Raises:
+        SkaprofError: it would.
+    """
+    from skaprof.bench.configuration import identity
+    from skaprof.report.plot import require_few_lines
+    from skaprof.results import SIZE_KEYS
+
+    rows = [dict(zip(SIZE_KEYS, identity(entry), strict=True)) for group in groups for entry in group]
+    if plan.swept and rows:
+        require_few_lines(rows, plan.swept[1:])
 
 
 def measured_rows(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.collect import COLLECTORS, Contents
+from skaprof.cli.collect import COLLECTORS, EXPECTED, Contents
 from skaprof.cli.output import say, write_folder
 from skaprof.cli.run import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, shown, shown_path
@@ -58,6 +58,8 @@ def report(
     """
     if from_results is not None and (config or mixer or latency or analytic_only or device or max_seconds):
         raise SkaprofError("--from redraws what a file holds: expected no option that chooses contents beside it")
+    if analytic_only and (latency or device or max_seconds):
+        raise SkaprofError("--analytic-only times nothing: expected no --latency, --device or --max-seconds beside it")
     interrupted = False
     if from_results is not None:
         results = _saved_report(from_results)
@@ -68,7 +70,9 @@ def report(
     if check:
         _require_unchanged(output, files)
     else:
-        write_folder("--output", output, files, _is_report if force else None)
+        if interrupted and Path(output).exists():  # a whole report is not given up for a part of one
+            output = f"{output.rstrip('/')}.interrupted"
+        write_folder("--output", output, files, _is_report if force or interrupted else None)
         say(f"wrote {len(files)} files to {output}")
     if interrupted:
         say("skaprof: interrupted; the report has what was measured until then")
@@ -97,23 +101,44 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
     from skaprof.report.sections import SECTIONS
 
     names = [name for name in contents.sections or SECTIONS if not (analytic_only and SECTIONS[name].needs_torch)]
+    if not names:
+        raise SkaprofError(f"--analytic-only: every section asked for is measured: {', '.join(contents.sections)}")
     measured = _from_files(latency)
     rows: list[Row] = []
     interrupted = False
+    notes: list[str] = []
     for name in progress(names, len(names), "collecting"):
         try:
             found = measured[name] if name in measured else COLLECTORS[name](contents)
         except Interrupted as cut:
             found, interrupted = cut.rows, True
         rows += [{"section": name, **row} for row in found]
+        if name in EXPECTED and name not in measured:
+            notes += _shortfall(SECTIONS[name].title, found, EXPECTED[name](contents), interrupted=interrupted)
         if interrupted:
             break
     timed = any(SECTIONS[name].needs_torch for name in names)
     files = [read_results(path, "--latency") for path in latency]
-    settings = {"title": contents.title, "commands": [saved.command for saved in files]}
+    settings = {"title": contents.title, "notes": notes, "commands": [saved.command for saved in files]}
     where = _environment(contents, files, timed=timed)
     head = {"command": _recorded_command(), "environment": where, "settings": settings}
     return {**head, "rows": rows}, interrupted
+
+
+def _shortfall(title: str, found: list[Row], expected: int, *, interrupted: bool) -> list[str]:
+    """What a reader must know where not all was measured, or not for long enough."""
+    sizes = {tuple(row[key] for key in _SIZE_KEYS) for row in found}
+    notes = []
+    if len(sizes) < expected:
+        why = "it was interrupted" if interrupted else "time ran out"
+        notes.append(f"{title}: only {len(sizes):,} of {expected:,} sizes were measured; {why}.")
+    short = {tuple(row[key] for key in _SIZE_KEYS) for row in found if "few-rounds" in row["flags"]}
+    if short:
+        notes.append(f"{title}: {len(short):,} of {len(sizes):,} sizes had too few rounds for a verdict; time ran out.")
+    return notes
+
+
+_SIZE_KEYS = ("height", "width", "dim", "mode", "heads")
 
 
 def _from_files(paths: list[str]) -> dict[str, list[Row]]:

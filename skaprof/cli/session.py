@@ -74,7 +74,9 @@ class Session:
         from skaprof.bench.configuration import identity, unmeasured
 
         whole = [row for row in self.rows if "few-rounds" not in row["flags"]]
-        left = list(unmeasured(groups, {identity(row) for row in whole}))
+        missing = list(unmeasured(groups, {identity(row) for row in self.rows}))
+        cut_short = [group for group in unmeasured(groups, {identity(row) for row in whole}) if group not in missing]
+        left = missing + cut_short  # what has no figures at all comes first
         self.finished = len(groups) - len(left)
         if self.finished and left:
             say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
@@ -82,7 +84,8 @@ class Session:
             with Progress("timing", len(left)) as bar:
                 for place, group in enumerate(left):
                     if self.device.now() > self.deadline:
-                        say(f"--max-seconds: {self.finished:,} of {len(groups):,} sizes measured when time ran out")
+                        done = len(groups) - len(list(unmeasured(groups, {identity(row) for row in self.rows})))
+                        say(f"--max-seconds: {done:,} of {len(groups):,} sizes measured when time ran out")
                         break
                     self._measure_group(group, len(left) - place, bar.tick)
                     bar.advance()
@@ -94,12 +97,15 @@ class Session:
         """The rows of one size, in about its share of the time that is left, in place of any it had before."""
         from skaprof.bench.configuration import identity
 
-        fresh = self._measured(group, (self.deadline - self.device.now()) / left, tick)
+        found = self._measured(group, (self.deadline - self.device.now()) / left, tick)
+        before = {identity(row): row for row in self.rows}
+        fresh = [row for row in found if not _is_better(before.get(identity(row)), row)]
         replaced = {identity(row) for row in fresh}
         kept = [row for row in self.rows if identity(row) not in replaced]
         stale = len(kept) < len(self.rows)
         self.rows = kept + fresh
-        self._save(fresh, whole=stale)
+        if fresh:
+            self._save(fresh, whole=stale)
         self.finished += 1
 
     def _measured(self, group: Sequence[Timed], seconds: float, tick: Callable[[int], None]) -> list[Row]:
@@ -124,3 +130,8 @@ class Session:
             emit(json.dumps(row) + "\n" for row in self.rows)  # what was measured is not lost with the file
             self.rows = []
             raise
+
+
+def _is_better(before: Row | None, now: Row) -> bool:
+    """Whether the row that was there has more rounds than the one that would take its place."""
+    return before is not None and (before["rounds"] or 0) > (now["rounds"] or 0)

@@ -22,11 +22,14 @@ _STYLES = {"slower": "bold red", "lost": "bold red", "faster": "bold green", "un
 _EXTRA = ("scope", "op", "device", "timing")
 
 
-def changes_table(comparisons: Sequence[Comparison]) -> Table:
-    """One line a comparison: what it is of, the two figures, the change, and the intervals of times."""
+def changes_table(comparisons: Sequence[Comparison], among: Sequence[Comparison]) -> Table:
+    """One line a comparison: what it is of, the two figures, the change, and the intervals of times.
+
+    What tells rows apart is judged `among` all that were compared, not only those shown.
+    """
     rows = [_shown_row(comparison) for comparison in comparisons]
-    sizes = size_columns(rows)
-    extra = [key for key in _EXTRA if len({comparison.row.get(key) for comparison in comparisons}) > 1]
+    sizes = size_columns([_shown_row(comparison) for comparison in among])
+    extra = [key for key in _EXTRA if len({comparison.row.get(key) for comparison in among}) > 1]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for words in (*(column.words for column in sizes), *extra, "figure"):
         table.add_column(words, no_wrap=True)

@@ -35,7 +35,7 @@ def files_of(results: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
         yield f"{name}.csv", "".join(to_csv(flat(row, SAMPLE_KEYS) for row in rows)).encode()
         for name_of_figure, draw in rendered.figures.items():
             yield from _images(name_of_figure, draw())
-    head = _head(results["settings"]["title"], findings)
+    head = _head(results["settings"]["title"], [*results["settings"].get("notes", ()), *findings])
     yield "report.md", f"{head}{''.join(body)}{_appendix(results)}".encode()
 
 

@@ -115,11 +115,12 @@ def run_sentences(rows: Sequence[Row]) -> list[str]:
     if not measured:
         return [*_failures(rows), "Nothing could be measured."]
     rounds = sorted({row["rounds"] for row in measured})
-    widest = max(row["tolerance"] for row in measured)
+    tolerances = [f"{100 * value:.1f}" for value in sorted({row["tolerance"] for row in measured})]
+    widest = tolerances[0] if tolerances[0] == tolerances[-1] else f"{tolerances[0]} to {tolerances[-1]}"
     spread = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
     sentences = [
         f"{measured[0]['timing']} timing on {measured[0]['device']}, {spread} rounds of all contenders, each forward "
-        f"then reversed; intervals over rounds; to be faster or slower takes {100 * widest:.1f} % "
+        f"then reversed; intervals over rounds; to be faster or slower takes {widest} % "
         "(the tolerance, or what the baseline differs from itself)."
     ]
     raised = sorted({flag for row in measured for flag in row["flags"]} & set(FLAG_WORDS))
@@ -197,6 +198,7 @@ FLAG_WORDS: dict[str, str] = {
     "resolution": "a call is too short for the clock; use --timing hot or graph; no verdict",
     "kernel-changed": "other kernels ran at the end than at the start; no verdict",
     "unsynchronized": "work went on after the end was recorded; no verdict",
+    "noisy": "the baseline differed from itself by over 10 % now and then; verdicts take that into account",
     "few-rounds": "time ran out before 8 rounds: no intervals, no verdict",
     "aa-failed": "the baseline differed from itself; no verdict",
 }

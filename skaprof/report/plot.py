@@ -162,6 +162,18 @@ def panel_figure(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str) -
         return figure
 
 
+def require_few_lines(rows: Sequence[Row], others: Sequence[str]) -> dict[str, list[Row]]:
+    """The rows of each line, under its label; `others` are the swept keys but the axis.
+
+    Raises:
+        SkaprofError: more lines than can be told apart.
+    """
+    series = _series(rows, others)
+    if len(series) > _MOST_LINES:
+        raise SkaprofError(f"--plot: {len(series)} lines: expected at most {_MOST_LINES}; sweep fewer values")
+    return series
+
+
 def _series(rows: Sequence[Row], others: Sequence[str]) -> dict[str, list[Row]]:
     """The rows of each line, under its label: the mixer and whatever else tells lines apart."""
     varying = [key for key in ("implementation", "mode", "dtype") if len({row[key] for row in rows}) > 1]
@@ -180,9 +192,7 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
     axis, *others = swept
     key = _drawn_key(rows, metric)
     mixers = list(dict.fromkeys(row["mixer"] for row in rows))
-    series = _series(rows, others)
-    if len(series) > _MOST_LINES:
-        raise SkaprofError(f"--plot: {len(series)} lines: expected at most {_MOST_LINES}; sweep fewer values")
+    series = require_few_lines(rows, others)
     for number, (label, of_label) in enumerate(series.items()):
         line = sorted((row for row in of_label if row[axis] is not None), key=lambda row: row[axis]) or of_label[:1]
         points = [(row[axis], row[key]) for row in line if row[axis] is not None and row[key] is not None]

@@ -8,11 +8,15 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, NullFormatter
 
 from skaprof.report.plot import MARKERS, STYLE, color_of, finish
 
 Row = Mapping[str, Any]
+
+_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_FINE_TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3)
+_FEWEST_TICKS = 4
 
 
 def promise_figure(rows: Sequence[Row], title: str) -> Figure:
@@ -58,9 +62,11 @@ def _guides(axes: Axes, rows: Sequence[Row]) -> None:
     axes.axvline(1, color="#666666", linewidth=0.8, zorder=1)
     axes.fill_between((low, 1), 1, high, color="#D55E00", alpha=0.10, linewidth=0, zorder=0)
     axes.annotate("fewer MACs,\nyet slower", (low * 1.04, high / 1.04), va="top", fontsize=8, color="#8A3C00")
-    within = (1.0, 2.0, 5.0) if high < 20 * low else (1.0,)
+    ticks = [tick for tick in _TICKS if low <= tick <= high]
+    if len(ticks) < _FEWEST_TICKS:
+        ticks = [tick for tick in _FINE_TICKS if low <= tick <= high]
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(base=10, subs=within, numticks=12))
+        axis.set_major_locator(FixedLocator(ticks))
         axis.set_major_formatter(lambda value, _: f"{value:g}x")
         axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("MACs over the baseline's")

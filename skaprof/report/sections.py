@@ -52,8 +52,11 @@ def _formulas(rows: Sequence[Row]) -> Rendered:
 def _sizes(rows: Sequence[Row]) -> Rendered:
     places = dict.fromkeys(map(_place, rows))
     tables = "".join(_size_table([row for row in rows if _place(row) == place]) for place in places)
-    eager = [row for row in rows if row["implementation"] == rows[0]["implementation"]]
-    findings = [*words.cheapest_sentences(eager, words.size_groups(eager)), *words.ratio_sentences(eager)]
+    findings = []
+    for form in dict.fromkeys(row["implementation"] for row in rows):
+        own = [row for row in rows if row["implementation"] == form]
+        said = [*words.cheapest_sentences(own, words.size_groups(own)), *words.ratio_sentences(own)]
+        findings += [f"{form}: {sentence}" for sentence in said]
     note = f"{words.CONVENTION} Ratios are over {rows[0]['baseline']}'s; bold is lowest at its size.\n"
     return Rendered(f"{tables}{note}", findings)
 

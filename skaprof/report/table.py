@@ -104,7 +104,8 @@ def caption(rows: Sequence[Row]) -> str:
     if not _varies(rows, "batch"):
         parts.append(f"batch {first['batch']:,}")
     if not _varies(rows, "height") and not _varies(rows, "width"):
-        parts.append(f"{first['tokens']:,} tokens ({first['height']} x {first['width']})")
+        noun = "token" if first["tokens"] == 1 else "tokens"
+        parts.append(f"{first['tokens']:,} {noun} ({first['height']} x {first['width']})")
     if not _varies(rows, "dim"):
         parts.append(f"dim {first['dim']:,}")
     heads, head_dim = _shared(rows, "heads"), _shared(rows, "head_dim")

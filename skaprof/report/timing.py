@@ -81,11 +81,15 @@ def _outcome(name: str, rows: Sequence[Row]) -> str:
     sound = [row for row in rows if _is_sound(row)]
     verdicts = Counter(row["verdict"] for row in sound)
     counts = [f"{verdicts[verdict]:,} {verdict}" for verdict in _VERDICTS if verdicts[verdict]]
-    counts += [f"{len(rows) - len(sound):,} not sound"] if len(sound) < len(rows) else []
-    said = f"{name}: {', '.join(counts)} of {len(rows):,} cases"
+    if unsound := [row for row in rows if not _is_sound(row)]:
+        flags = ", ".join(sorted({flag for row in unsound for flag in row["flags"]} & UNSOUND))
+        counts.append(f"{len(unsound):,} without a verdict ({flags})")
+    said = f"{name}: {', '.join(counts)} of {len(rows):,} {'case' if len(rows) == 1 else 'cases'}"
     if not sound:
         return f"{said}."
     ratios = [row["ratio"] for row in sound]
+    if len(ratios) == 1:
+        return f"{said}; time ratio {ratios[0]:.2f}."
     mean = exp(fmean(map(log, ratios)))
     return f"{said}; time ratio {min(ratios):.2f} to {max(ratios):.2f}, geometric mean {mean:.2f}."
 

@@ -75,23 +75,38 @@ def _cheapest_over(metric: str, rows: Sequence[Row], sizes: Sequence[Sequence[Ro
 
 
 def ratio_sentences(rows: Sequence[Row]) -> list[str]:
-    """For each mixer but the baseline, at how many sizes it needs more MACs or parameters, and how many times as many.
+    """For each mixer but the baseline, at how many sizes it needs fewer or more MACs and parameters, and how much.
 
     `rows` have one form, mode and dtype, and the ratios of `skaprof.model.rows.ratios`.
     """
     sentences = []
     for mixer in dict.fromkeys(row["mixer"] for row in rows if row["mixer"] != row["baseline"]):
         own = [row for row in rows if row["mixer"] == mixer]
-        parts = []
-        for metric in ("macs", "params"):
-            ratios = [row[f"{metric}_ratio"] for row in own if row[f"{metric}_ratio"] is not None]
-            if ratios:
-                more = sum(ratio > 1 for ratio in ratios)
-                spread = f"{min(ratios):.2f} to {max(ratios):.2f} times as many"
-                parts.append(f"more {_NOUNS[metric]} at {more:,} of {len(own):,} sizes ({spread})")
+        parts = [
+            _ratio_words(_NOUNS[metric], ratios)
+            for metric in ("macs", "params")
+            if (ratios := [row[f"{metric}_ratio"] for row in own if row[f"{metric}_ratio"] is not None])
+        ]
         if parts:
             sentences.append(f"Against {own[0]['baseline']}, {mixer} needs {' and '.join(parts)}.")
     return sentences
+
+
+def _ratio_words(noun: str, ratios: Sequence[float]) -> str:
+    """`more MACs at 5 of 6 sizes (0.94x to 4.83x)`."""
+    low, high = f"{min(ratios):.2f}x", f"{max(ratios):.2f}x"
+    spread = f"({low})" if low == high else f"({low} to {high})"
+    counts = {
+        "fewer": sum(ratio < 1 for ratio in ratios),
+        "more": sum(ratio > 1 for ratio in ratios),
+        "as many": sum(ratio == 1 for ratio in ratios),
+    }
+    word, count = max(counts.items(), key=lambda item: item[1])
+    if count == len(ratios):
+        where = "" if count == 1 else f" at all {count:,} sizes"
+    else:
+        where = f" at {count:,} of {len(ratios):,} sizes"
+    return f"{word} {noun}{where} {spread}"
 
 
 def _name(row: Row, rows: Sequence[Row]) -> str:
