@@ -69,6 +69,10 @@ def sentences(rows: Sequence[Row], hardware: Hardware, peak: str) -> list[str]:
             "No times are predicted: data sheets have no launch cost and no rates of small kernels; "
             "skaprof calibrate measures them."
         )
+    if any((row["ideal_share"] or 0) > 1 for row in rows):
+        found.append(
+            "Above 100 % of the roofline: data that stays in a cache moves faster than the bandwidth of memory."
+        )
     found.append(
         "Ideal: each kernel takes as long as its FLOPs at the peak, or its bytes (activations and weights, once) at "
         "the bandwidth, and launches are free."

@@ -21,7 +21,7 @@ _MOST_LABELS = 24
 
 
 def roofline_plot(rows: Sequence[Row], hardware: Hardware, peak: str, suffix: str) -> bytes:
-    """Attainable FLOP/s over FLOPs per byte on logarithmic axes: ideal, predicted (hollow), measured (filled).
+    """FLOP/s over FLOPs per byte on logarithmic axes: measured (filled), predicted, or else ideal (hollow).
 
     Raises:
         SkaprofError: no row computes anything.
@@ -36,11 +36,15 @@ def roofline_plot(rows: Sequence[Row], hardware: Hardware, peak: str, suffix: st
         _points(axes, drawn)
         axes.set_xlabel("arithmetic intensity (FLOPs per byte)")
         axes.set_ylabel("FLOP/s")
-        title = (
-            f"{hardware.name}: {in_unit(hardware.peak(peak), 'FLOP/s')} {peak}, {in_unit(hardware.bandwidth, 'B/s')}"
-        )
-        finish(figure, title, legend=True)
+        finish(figure, _title(drawn, hardware, peak), legend=True)
         return encoded(figure, suffix)
+
+
+def _title(rows: Sequence[Row], hardware: Hardware, peak: str) -> str:
+    ceilings = f"{in_unit(hardware.peak(peak), 'FLOP/s')} {peak}, {in_unit(hardware.bandwidth, 'B/s')}"
+    hollow = "predicted" if any(row["predicted_ms"] for row in rows) else "at the ceilings"
+    shown = f"filled: measured, hollow: {hollow}" if any(row["measured_ms"] for row in rows) else hollow
+    return f"{hardware.name}: {ceilings} ({shown})"
 
 
 def _ceilings(axes: Axes, rows: Sequence[Row], hardware: Hardware, peak: str) -> None:
@@ -54,24 +58,27 @@ def _ceilings(axes: Axes, rows: Sequence[Row], hardware: Hardware, peak: str) ->
 
 
 def _points(axes: Axes, rows: Sequence[Row]) -> None:
+    """Every row's best figures: measured and predicted, or where it has neither, what the ceilings allow."""
     mixers = list(dict.fromkeys(row["mixer"] for row in rows))
+    labels = list(dict.fromkeys(map(_label, rows)))
     told: set[str] = set()
-    for number, row in enumerate(rows):
-        label = ", ".join(str(row[key]) for key in ("mixer", "implementation", "op") if row.get(key))
-        color = color_of(row, mixers)
-        marker = MARKERS[mixers.index(row["mixer"]) % len(MARKERS)]
-        for key, face in (("ideal_ms", "none"), ("predicted_ms", "#FFFFFF"), ("measured_ms", color)):
-            if row[key]:
-                work = row["flops"] + row["elementwise_flops"]
-                axes.plot(
-                    [row["intensity"]],
-                    [work / row[key] * 1e3],
-                    linestyle="none",
-                    marker=marker,
-                    markersize=5,
-                    color=color,
-                    markerfacecolor=face,
-                    alpha=0.4 if key == "ideal_ms" else 1.0,
-                    label=label if label not in told and number < _MOST_LABELS else None,
-                )
-                told.add(label)
+    for row in rows:
+        label = _label(row)
+        measured_or_predicted = [key for key in ("predicted_ms", "measured_ms") if row[key]]
+        for key in measured_or_predicted or ["ideal_ms"]:
+            color = color_of(row, mixers)
+            axes.plot(
+                [row["intensity"]],
+                [(row["flops"] + row["elementwise_flops"]) / row[key] * 1e3],
+                linestyle="none",
+                marker=MARKERS[labels.index(label) % len(MARKERS)],
+                markersize=5,
+                color=color,
+                markerfacecolor=color if key == "measured_ms" else "white",
+                label=label if label not in told and len(told) < _MOST_LABELS else None,
+            )
+            told.add(label)
+
+
+def _label(row: Row) -> str:
+    return ", ".join(str(row[key]) for key in ("mixer", "implementation", "op") if row.get(key))
