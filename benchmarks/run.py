@@ -1,7 +1,7 @@
 """Start-up, sweep and proof, each against a yardstick measured in the same run. Reports ratios; asserts nothing.
 
 python benchmarks/run.py            # all, about a minute
-python benchmarks/run.py startup    # one of startup, sweep, verify
+python benchmarks/run.py startup    # one of startup, sweep, verify, report
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -65,6 +66,17 @@ def verify() -> None:
     )
 
 
+def report() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        compare(
+            "skaprof report --analytic-only / import matplotlib.pyplot, pandas",
+            [sys.executable, "-m", "skaprof", "report", "--analytic-only", "--force", "--output", f"{folder}/report"],
+            python("import matplotlib.pyplot, pandas"),
+            rounds=9,
+            goal=3,
+        )
+
+
 def sweep() -> None:
     code = (
         "import resource, time, numpy, pandas, skaprof, skaprof.api, skaprof.columns\n"
@@ -78,7 +90,7 @@ def sweep() -> None:
     subprocess.run(python(code), check=True, env=ENVIRONMENT)
 
 
-BENCHMARKS = {"startup": startup, "sweep": sweep, "verify": verify}
+BENCHMARKS = {"startup": startup, "sweep": sweep, "verify": verify, "report": report}
 
 if __name__ == "__main__":
     for chosen in sys.argv[1:] or BENCHMARKS:

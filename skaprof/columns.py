@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_SWEEP_BYTES = 4 * 2**30
 _TEXT_KEYS = ("mixer", "implementation", "mode", "dtype")
-_OPTIONAL_KEYS = ("heads", "head_dim", "kernel_size")
+_OPTIONAL_KEYS = ("heads", "head_dim", "kernel_size", "peak_bytes")
 _BYTES_PER_ROW = 8 * (len(ROW_KEYS) - len(_TEXT_KEYS)) + len(_OPTIONAL_KEYS) + len(_TEXT_KEYS)
 
 Column = NDArray[Any]
@@ -28,8 +28,8 @@ Column = NDArray[Any]
 def sweep_frame(plan: Plan) -> pd.DataFrame:
     """A DataFrame with one row for each planned row, in order, and the keys of `CostRow` as columns.
 
-    Text columns are categorical, heads, head_dim and kernel_size are nullable Int64; figures are int64, or Python
-    integers (dtype object) where int64 could overflow.
+    Text columns are categorical; heads, head_dim, kernel_size and peak_bytes are nullable Int64; figures are int64, or
+    Python integers (dtype object) where int64 could overflow.
 
     Raises:
         SkaprofError: the sweep would take more than `MAX_SWEEP_BYTES`.
@@ -44,10 +44,19 @@ def sweep_frame(plan: Plan) -> pd.DataFrame:
             codes = np.array([words.index(_word(block, key)) for block in plan.blocks], dtype=np.int16)
             data[key] = pd.Categorical.from_codes(codes[column], categories=words)
         elif key in _OPTIONAL_KEYS:
-            data[key] = pd.arrays.IntegerArray(column, column == 0)
+            data[key] = _nullable(column)
         else:
             data[key] = column
     return pd.DataFrame(data, copy=False)
+
+
+def _nullable(column: Column) -> Any:
+    """The column with nothing where it is 0: nullable integers, or Python ones where they are no int64."""
+    import pandas as pd
+
+    if column.dtype == object:
+        return np.array([value or None for value in column.tolist()], dtype=object)
+    return pd.arrays.IntegerArray(column, column == 0)
 
 
 def sweep_rows(plan: Plan) -> Iterator[dict[str, Any]]:
@@ -71,7 +80,7 @@ def sweep_rows(plan: Plan) -> Iterator[dict[str, Any]]:
 
 
 def sweep_columns(plan: Plan) -> dict[str, Column]:
-    """One array a key. Text keys hold the index of the row's block in the plan; a missing size is 0.
+    """One array a key. Text keys hold the index of the row's block in the plan; a missing size or peak is 0.
 
     Raises:
         SkaprofError: the sweep would take more than `MAX_SWEEP_BYTES`.
@@ -133,7 +142,9 @@ def _block_columns(grid: SizeGrid, block: Block) -> dict[str, Column]:
     row = cost_row(block.variant, sizes).as_dict()
     numbers = {key: value for key, value in row.items() if key not in _TEXT_KEYS}
     return {
-        key: np.broadcast_to(np.asarray(value, dtype=np.int64 if key not in METRICS else number), shape)
+        key: np.broadcast_to(
+            np.asarray(0 if value is None else value, dtype=np.int64 if key not in METRICS else number), shape
+        )
         for key, value in numbers.items()
     }
 
@@ -149,7 +160,7 @@ def _number_type(block: Block, grid: SizeGrid) -> type:
     height, width = (max(sides[at] for sides in grid.sides) for at in range(2))
     kernel = max(kernel or 0 for _, kernel in block.kernels)
     largest = cost_row(block.variant, Workload(max(grid.batches), height, width, dim, heads, head_dim, kernel))
-    return np.int64 if max(getattr(largest, metric) for metric in METRICS) < 2**62 else object
+    return np.int64 if max(getattr(largest, metric) or 0 for metric in METRICS) < 2**62 else object
 
 
 def _positions(plan: Plan) -> list[slice | Column]:

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from skaprof.workload import Size
 
 SCHEMA_VERSION = 1
-METRICS = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes")
+SUMMED_METRICS = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes", "saved_bytes")
+"""The computed keys of a row that add up over ops."""
+METRICS = (*SUMMED_METRICS, "peak_bytes")
 """The computed keys of a row, each derived from the mixer's op list."""
 
 
@@ -17,8 +19,9 @@ class CostRow(NamedTuple):
     """The cost of one mixer at one size. Counts are exact integers; bytes follow from the dtype.
 
     `mixer` is the spec as given; `macs` multiply-adds; `flops` = 2 * macs; `elementwise_flops` all other arithmetic;
-    `weight_bytes` the parameters'; `traffic_bytes` the activations' reads and writes. heads, head_dim and kernel_size
-    are None where the mixer has none.
+    `weight_bytes` the parameters'; `traffic_bytes` the activations' reads and writes; `saved_bytes` the activations
+    kept for the backward pass, 0 in forward; `peak_bytes` the most activations held at once in inference, None in
+    training and where no op runs. heads, head_dim and kernel_size are None where the mixer has none.
     """
 
     mixer: str
@@ -39,6 +42,8 @@ class CostRow(NamedTuple):
     elementwise_flops: Size
     weight_bytes: Size
     traffic_bytes: Size
+    saved_bytes: Size
+    peak_bytes: Size | None
 
     def as_dict(self) -> dict[str, Any]:
         """The row's keys and values, in the order every format uses."""
@@ -56,6 +61,8 @@ SYMBOLS = {
     "s": "bytes per element",
 }
 """Every symbol a formula may hold, and the size it stands for."""
+AXIS_SYMBOLS = {"tokens": "n", "resolution": "r", "dim": "d", "heads": "h", "kernel_size": "k"}
+"""The axes along which costs may cross, and the symbol that each has in a formula; p is the patch of a resolution."""
 
 SAMPLE_KEYS = ("samples_ms", "off_clock_samples_ms")
 """The keys of a measured row that hold every sample: in JSON alone."""
@@ -101,6 +108,8 @@ class ScopeRow(NamedTuple):
     elementwise_flops: int
     weight_bytes: int
     traffic_bytes: int
+    saved_bytes: int
+    peak_bytes: int | None
     params_share: float
     macs_share: float
     traffic_bytes_share: float

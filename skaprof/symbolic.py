@@ -9,10 +9,11 @@ from sympy import Expr, Poly, Symbol
 
 from skaprof.model.cost import op_costs, total
 from skaprof.model.spec import MixerSpec
-from skaprof.results import SYMBOLS
+from skaprof.results import SUMMED_METRICS, SYMBOLS
 from skaprof.workload import Workload
 
-QUANTITIES = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes")
+QUANTITIES = SUMMED_METRICS
+"""What has a closed form: the largest of several, such as the peak of memory, has none."""
 
 _B, _N, _D, _A, _H, _E, _K, _S = (Symbol(name, positive=True, integer=True) for name in SYMBOLS)
 

@@ -14,8 +14,9 @@ from statistics import median
 import pytest
 
 from skaprof.bench import engine
-from skaprof.bench.engine import Record, Settings, measure
+from skaprof.bench.engine import measure
 from skaprof.bench.fake import FakeDevice, Noise, autocorrelated, drifting, independent, spiky
+from skaprof.bench.record import Measurement, Record, Settings
 from skaprof.bench.statistics import LOOKS, Interval, interval, ratio_interval
 
 RUNS = 2000
@@ -33,7 +34,7 @@ def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "WARM_WINDOW", 0.001)
 
 
-def pair(noise: str, seed: int, slower: float = 0.0, **settings: object) -> engine.Measurement:
+def pair(noise: str, seed: int, slower: float = 0.0, **settings: object) -> Measurement:
     fake = FakeDevice(noise=NOISES[noise](Random(f"{noise} {seed}")))
     contenders = [fake.kernel("a", SECONDS), fake.kernel("b", SECONDS * (1 + slower))]
     return measure(fake, contenders, Settings(samples_per_block=7, **settings))  # type: ignore[arg-type]

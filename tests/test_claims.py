@@ -136,7 +136,7 @@ def test_comparators(claim: str, holds: bool) -> None:
 
 @given(
     st.sampled_from(("mhsa", "ska", "cska", "ska:query=false", "linear", "sepconv")),
-    st.sampled_from(("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes")),
+    st.sampled_from(("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes", "saved_bytes")),
     st.integers(1, 40),
     st.integers(1, 20),
     st.sampled_from(("forward", "train")),
@@ -147,6 +147,12 @@ def test_figures_are_those_of_the_closed_forms(spec: str, metric: str, side: int
     sizes = f"@ size={side}x3,dim={dim},mode={mode}"
     assert outcome(f"{spec}.{metric} == {true} {sizes}") == "holds"
     assert outcome(f"{spec}.{metric} == {true + 1} {sizes}") == "fails"
+
+
+def test_a_peak_is_claimed_of_inference_alone() -> None:
+    peak = skaprof.cost("mhsa").peak_bytes
+    assert outcome(f"mhsa.peak_bytes == {peak} @ mode=forward") == "holds"
+    assert outcome("mhsa.peak_bytes > 0 @ mode=train") == "not testable here"
 
 
 def test_a_grid_makes_a_claim_about_every_size() -> None:

@@ -10,9 +10,11 @@ from random import Random
 import pytest
 
 from skaprof.bench import engine, statistics
+from skaprof.bench.clock import clock_reading
 from skaprof.bench.device import Contender
-from skaprof.bench.engine import Measurement, Record, Settings, clock_reading, measure
+from skaprof.bench.engine import measure
 from skaprof.bench.fake import NOMINAL_CLOCK, FakeDevice, drifting, independent
+from skaprof.bench.record import LEAST_SLEEP_CYCLES, Measurement, Record, Settings, conclude
 from skaprof.bench.statistics import Interval, outliers, rounds_to_decide, verdict
 
 SECONDS = 200e-6
@@ -87,7 +89,7 @@ def test_too_few_graph_buffers_raise_warm_leak() -> None:
 def test_a_slow_host_is_hidden_by_a_longer_sleep() -> None:
     found = run(device(launch_seconds=1e-3))
     assert flags(found) == {"stable"}
-    assert found.records[0].sleep_cycles > engine.LEAST_SLEEP_CYCLES
+    assert found.records[0].sleep_cycles > LEAST_SLEEP_CYCLES
     assert found.records[0].seconds == pytest.approx(SECONDS, rel=0.01)
 
 
@@ -187,7 +189,7 @@ def test_a_host_that_is_late_now_and_then_is_not_launch_exposed() -> None:
 
     found = run(Hiccups(noise=independent(Random(1), 0.01)))
     assert "launch-exposed" not in flags(found)
-    assert found.records[0].sleep_cycles < 100 * engine.LEAST_SLEEP_CYCLES
+    assert found.records[0].sleep_cycles < 100 * LEAST_SLEEP_CYCLES
 
 
 def test_a_contender_that_launches_nothing_is_measured_as_next_to_nothing() -> None:
@@ -245,7 +247,7 @@ def test_a_baseline_that_differs_from_itself_fails_the_control() -> None:
     for record in records:
         for number, blocks in enumerate(record.rounds):
             blocks[:] = [[sample * (1 + 1e-4 * number * len(record.label)) for sample in block] for block in blocks]
-    found = engine._conclude(records, Settings())
+    found = conclude(records, Settings())
     assert flags(found) == {"aa-failed"}
     assert only_verdict(found) == "inconclusive"
 

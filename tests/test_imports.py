@@ -15,13 +15,14 @@ PACKAGE = ROOT / "skaprof"
 
 # Each layer may import itself and those to its right.
 LAYERS = (
-    *("cli", "api", "report", "bench", "count", "symbolic", "columns", "nn"),
+    *("cli", "api", "report", "bench", "count", "crossover", "symbolic", "columns", "nn"),
     *("model", "toml_file", "implementations", "grids", "saved", "results", "workload", "machine", "errors"),
 )
 SIDEWAYS = {
-    *(("report", other) for other in ("bench", "count", "symbolic", "columns", "nn")),
-    *(("bench", other) for other in ("count", "symbolic", "columns")),
-    *(("count", other) for other in ("symbolic", "columns")),
+    *(("report", other) for other in ("bench", "count", "crossover", "symbolic", "columns", "nn")),
+    *(("bench", other) for other in ("count", "crossover", "symbolic", "columns")),
+    *(("count", other) for other in ("crossover", "symbolic", "columns")),
+    *(("crossover", other) for other in ("columns", "nn")),
     *(("symbolic", other) for other in ("columns", "nn")),
     ("columns", "nn"),
 }

@@ -18,8 +18,8 @@ from conftest import Run
 from skaprof.bench import store, worker
 from skaprof.bench.configuration import MEASURED_KEYS, Entry, Options, configurations, measure_configuration
 from skaprof.bench.cpu import CpuDevice
-from skaprof.bench.engine import BAD_FLAGS
 from skaprof.bench.environment import resolve_device
+from skaprof.bench.record import BAD_FLAGS
 from skaprof.bench.worker import measure_isolated
 from skaprof.errors import SkaprofError
 from skaprof.implementations import IMPLEMENTATIONS

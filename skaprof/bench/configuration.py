@@ -15,10 +15,11 @@ from skaprof.bench.contenders import Built, UnsupportedError, build, explained, 
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.cuda import CudaDevice
 from skaprof.bench.device import Device
-from skaprof.bench.engine import Comparison, Measurement, Record, Settings, measure
+from skaprof.bench.engine import measure
 from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.kernels import attention_backend
 from skaprof.bench.memory import free_bytes, least_bytes, release
+from skaprof.bench.record import Comparison, Measurement, Record, Settings
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.plan import Plan, Variant
 from skaprof.model.rows import cost_row

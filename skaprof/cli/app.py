@@ -50,6 +50,15 @@ skaprof report --latency runs.jsonl --output report
 skaprof report --from report/results.json --output redrawn
 
 skaprof report --analytic-only --check --output reports/analytic""",
+    "crossover": """Examples:
+
+skaprof crossover --mixer cska --baseline mhsa --axis tokens --dim 320
+
+skaprof crossover --axis dim --tokens 49
+
+skaprof crossover --mixer cska --axis kernel_size --tokens 16 --format json
+
+skaprof crossover --mixer ska --dim 384 --results runs.jsonl --plot crossover.svg""",
     "compare": """Examples:
 
 skaprof compare main.json branch.json
@@ -101,6 +110,7 @@ PANELS = {
     "model": "What does it cost?",
     "search": "What does it cost?",
     "swap": "What does it cost?",
+    "crossover": "From which size does it win?",
     "latency": "How long does it take?",
     "figure": "Show and keep it true",
     "report": "Show and keep it true",

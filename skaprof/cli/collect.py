@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 PAPER_SIZES = ((56, 56, 64), (28, 28, 128), (14, 14, 320), (7, 7, 512), (14, 14, 384), (14, 14, 768))
 """Height, width and dim of the four stages of CAFormer-S18 at 224 x 224, and of ViT-S and ViT-B with patches of 16."""
-SCALING_SIDES = (128, 160, 192, 224, 288, 320, 384, 448, 512, 640, 768, 1024)
+SCALING_SIDES = (128, 160, 224, 320, 384, 512, 768, 1024)
 BREAK_EVEN_DIMS = (64, 128, 256, 320, 384, 512, 768, 1024)
 
 

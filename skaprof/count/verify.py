@@ -1,7 +1,8 @@
 """The proof: the model against the built module, fvcore and FlopCounterMode, op by op.
 
 A figure is verified when parameters and MACs of every op agree exactly with the module and with both counters, and
-when each counter left out exactly the ops the model predicts it leaves out.
+when each counter left out exactly the ops the model predicts it leaves out; and in eager form, when autograd saves and
+a forward call holds exactly the bytes that the model says.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from skaprof.count.leftovers import (
     TORCH_LEAVES_OUT,
     predicted,
 )
+from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.errors import SkaprofError
 from skaprof.model.backbones import IMAGE_CHANNELS
-from skaprof.model.cost import OpCost
+from skaprof.model.cost import OpCost, total
 from skaprof.model.network import Network, network_costs
 from skaprof.model.plan import Variant
 from skaprof.model.rows import variant_op_costs
@@ -33,6 +35,8 @@ from skaprof.model.scopes import TOTAL
 from skaprof.nn import build_mixer, build_network
 from skaprof.workload import Workload
 
+MEMORY = "memory"
+"""What a difference in bytes is of: what one op saves or holds depends on the others."""
 BACKWARD = "backward"
 """What a difference of the whole backward pass is of, since no op can be blamed for it."""
 _LARGEST_COUNT = 2**63  # fvcore multiplies shapes in 64-bit integers
@@ -100,7 +104,8 @@ class Verification:
             "macs_fvcore": fvcore,
             "macs_torch": summed(self.macs_torch_by_unit),
             "verified": not any(
-                inside(difference.op) or difference.op in (ELSEWHERE, BACKWARD) for difference in self.differences
+                inside(difference.op) or difference.op in (ELSEWHERE, BACKWARD, MEMORY)
+                for difference in self.differences
             ),
         }
 
@@ -128,6 +133,7 @@ def verify(variant: Variant, workload: Workload) -> Verification:
         variant_op_costs(variant, workload),
         is_fused=variant.implementation == "sdpa",
         is_training=variant.mode == "train",
+        memory=() if variant.implementation == "sdpa" else ("saved_bytes", "peak_bytes"),
     )
     shape = (workload.batch, workload.tokens, workload.dim)
     return _prove(claim, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
@@ -145,6 +151,7 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
         network_costs(network, dtype, mode),
         is_fused=True,  # only ops that one fused kernel runs have a group
         is_training=mode == "train",
+        memory=() if network.implementation == "sdpa" else ("saved_bytes",),
     )
     shape = (network.batch, IMAGE_CHANNELS, network.height, network.width)
     return _prove(claim, lambda: build_network(network), shape, dtype)
@@ -154,7 +161,9 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
 class Claim:
     """What the model says of a module: each op's cost in a forward call, and in the mode asked for.
 
-    `is_fused`: whether ops of one group run as one kernel.
+    `is_fused`: whether ops of one group run as one kernel. `memory`: which of "saved_bytes" (in training) and
+    "peak_bytes" (in forward) are proved: not those of a fused kernel, which runs on no meta tensor; nor a network's
+    peak, since the calls of its submodules hold their inputs to the end.
     """
 
     name: str
@@ -162,6 +171,7 @@ class Claim:
     costs: list[OpCost]
     is_fused: bool
     is_training: bool
+    memory: tuple[str, ...]
 
     def unit(self, cost: OpCost) -> str:
         """The submodule that runs this op: its own, or the group's where that is one fused kernel."""
@@ -180,6 +190,7 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
         fvcore = count_fvcore(module, x, units)
         torch_forward = count_torch(module, x, units)
         training = count_torch_training(module, x, units) if claim.is_training else None
+        memory = _memory_differences(claim, module, x)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise SkaprofError(f"--verify: PyTorch cannot describe {claim.name}: {reason}") from None
@@ -188,6 +199,7 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
         *_macs_differences(claim, claim.forward, fvcore, "fvcore"),
         *_macs_differences(claim, claim.forward, torch_forward, "FlopCounterMode"),
         *_leftover_differences(claim, fvcore, torch_forward),
+        *memory,
     ]
     if training is not None:
         differences += _macs_differences(claim, claim.costs, training, "FlopCounterMode")
@@ -213,6 +225,16 @@ def _on_meta(build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str)
     torch_dtype = getattr(torch, dtype)
     with torch.device("meta"):
         return build().to(torch_dtype), torch.empty(shape, dtype=torch_dtype)
+
+
+def _memory_differences(claim: Claim, module: nn.Module, x: torch.Tensor) -> list[Difference]:
+    """What autograd saves in training, what a call holds in forward: the bytes of PyTorch's own storages."""
+    metric, source = ("saved_bytes", "autograd") if claim.is_training else ("peak_bytes", "PyTorch")
+    expected = getattr(total(claim.costs), metric)
+    if metric not in claim.memory or expected is None:
+        return []
+    counted = saved_by_autograd(module, x) if claim.is_training else held_in_forward(module, x)
+    return [] if counted == expected else [Difference(MEMORY, metric, source, f"{expected:,}", f"{counted:,}")]
 
 
 def _params_differences(costs: list[OpCost], module: nn.Module) -> list[Difference]:

@@ -6,14 +6,20 @@ itself reads, and in training it adds what must then be computed again.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
+from skaprof.model.memory import held_bytes, kept_bytes
 from skaprof.model.ops import PRICES, Op, Tensor
 from skaprof.workload import Size
 
 
 class OpCost(NamedTuple):
-    """The cost of one op. All counts are exact; bytes follow from the dtype."""
+    """The cost of one op. All counts are exact; bytes follow from the dtype.
+
+    `saved_bytes`: activations kept for the backward pass, at the first op that keeps them; 0 in forward.
+    `peak_bytes`: activations held while the op runs; None in training.
+    """
 
     name: str
     kind: str
@@ -23,6 +29,8 @@ class OpCost(NamedTuple):
     elementwise_flops: Size
     weight_bytes: Size
     traffic_bytes: Size
+    saved_bytes: Size
+    peak_bytes: Size | None
 
     @property
     def flops(self) -> Size:
@@ -36,7 +44,8 @@ class Cost(NamedTuple):
     `params` learned values; `macs` multiply-adds of linears, matrix products and convolutions; `elementwise_flops` all
     other arithmetic, at the prices of `skaprof.model.ops.PRICES`; `weight_bytes` the parameters' bytes;
     `traffic_bytes` activation bytes moved: each op reads its activations once and writes its result once (in
-    training, gradients of activations likewise). Weights are not in it: `weight_bytes` has them.
+    training, gradients of activations likewise). Weights are not in it: `weight_bytes` has them; `saved_bytes` the
+    activations kept from the forward for the backward pass; `held_bytes` what is held while each op runs in inference.
     """
 
     params: Size
@@ -44,11 +53,18 @@ class Cost(NamedTuple):
     elementwise_flops: Size
     weight_bytes: Size
     traffic_bytes: Size
+    saved_bytes: Size
+    held_bytes: tuple[Size, ...]
 
     @property
     def flops(self) -> Size:
         """2 * macs."""
         return 2 * self.macs
+
+    @property
+    def peak_bytes(self) -> Size | None:
+        """Most bytes of activations held at once in inference; None in training, and where no op runs."""
+        return reduce(_larger, self.held_bytes) if self.held_bytes else None
 
 
 def op_costs(ops: Sequence[Op], bytes_per_element: Size, mode: str = "forward", *, fused: bool = False) -> list[OpCost]:
@@ -61,10 +77,16 @@ def op_costs(ops: Sequence[Op], bytes_per_element: Size, mode: str = "forward", 
         fused: whether each fused group runs as one kernel that never writes its inner tensors.
     """
     hidden = _hidden_tensors(ops) if fused else set()
+    kept: list[Size] = [0] * len(ops)
+    held: list[Size | None] = [None] * len(ops)
+    if mode == "train":
+        kept = kept_bytes(ops, hidden, bytes_per_element)
+    else:
+        held = [*held_bytes(ops, hidden, bytes_per_element, fused=fused)]
     recomputed = _recomputed_ops(ops, hidden) if mode == "train" else set()
     readers: Counter[str] = Counter()
     costs = []
-    for op in ops:
+    for op, op_kept, op_held in zip(ops, kept, held, strict=True):
         macs, elementwise, traffic = op.macs, op.elementwise_flops, _forward_traffic(op, hidden)
         if mode == "train":
             again = [tensor for tensor in op.inputs if readers[tensor.name]]
@@ -84,13 +106,15 @@ def op_costs(ops: Sequence[Op], bytes_per_element: Size, mode: str = "forward", 
                 elementwise,
                 op.params * bytes_per_element,
                 traffic * bytes_per_element,
+                op_kept,
+                op_held,
             )
         )
     return costs
 
 
 def total(costs: Iterable[OpCost]) -> Cost:
-    """The sums over `costs`."""
+    """The sums over `costs`, and what each of them holds."""
     costs = list(costs)
     return Cost(
         sum(cost.params for cost in costs),
@@ -98,7 +122,14 @@ def total(costs: Iterable[OpCost]) -> Cost:
         sum(cost.elementwise_flops for cost in costs),
         sum(cost.weight_bytes for cost in costs),
         sum(cost.traffic_bytes for cost in costs),
+        sum(cost.saved_bytes for cost in costs),
+        tuple(cost.peak_bytes for cost in costs if cost.peak_bytes is not None),
     )
+
+
+def _larger(one: Size, other: Size) -> Size:
+    """The larger of two numbers, and of each pair of two arrays: `max` knows no arrays."""
+    return one + (other - one) * (other > one)
 
 
 def _moved(tensors: Iterable[Tensor], hidden: set[str]) -> Size:

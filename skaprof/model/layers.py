@@ -1,5 +1,7 @@
 """The primitive ops that whole networks add to those of the mixers: norms, activations, shortcuts, tokens."""
 
+from math import prod
+
 from skaprof.model.ops import PRICES, Op, Tensor, elementwise, parameter
 
 
@@ -16,13 +18,17 @@ def _norm(name: str, kind: str, x: Tensor, *, bias: bool) -> Op:
 
 
 def layer_norm(name: str, x: Tensor, *, bias: bool = True) -> Op:
-    """Each token of x (..., dim) brought to mean 0 and variance 1, then scaled (and shifted) by learned values."""
-    return _norm(name, "layer_norm", x, bias=bias)
+    """Each token of x (..., dim) brought to mean 0 and variance 1, then scaled (and shifted) by learned values.
+
+    Each token's mean and deviation are kept in float32.
+    """
+    return _norm(name, "layer_norm", x, bias=bias)._replace(row_statistics=2 * prod(x.shape[:-1]))
 
 
 def group_norm(name: str, x: Tensor, *, bias: bool = True) -> Op:
-    """As `layer_norm`, with one mean and variance for all tokens of an image: group norm with one group."""
-    return _norm(name, "group_norm", x, bias=bias)
+    """As `layer_norm`, with one mean and variance for all tokens of an image, kept in x's dtype: one group's norm."""
+    statistics = Tensor(f"{name}.statistics", (x.shape[0], 2))
+    return _norm(name, "group_norm", x, bias=bias)._replace(kept=(x, statistics), scratch=statistics.numel)
 
 
 def gelu(name: str, x: Tensor) -> Op:
@@ -31,8 +37,9 @@ def gelu(name: str, x: Tensor) -> Op:
 
 
 def squared_relu(name: str, x: Tensor) -> Op:
-    """relu(x)^2."""
-    return elementwise(name, "squared_relu", (x,), Tensor(name, x.shape), (x,))
+    """relu(x)^2. Autograd keeps relu(x), and does not need x then."""
+    op = elementwise(name, "squared_relu", (x,), Tensor(name, x.shape), (x,))
+    return op._replace(kept=(Tensor(f"{name}.relu", x.shape),), scratch=x.numel)
 
 
 def learned_scale(name: str, x: Tensor) -> Op:

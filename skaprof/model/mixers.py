@@ -119,6 +119,10 @@ def cska_unfolded(w: Workload, *, bias: bool = False, conv_bias: bool = True) ->
     learned = parameter("scores.key", w.heads, w.tokens, patch + int(conv_bias))
     key = learned.view(w.heads, w.tokens, width)
     scores = matmul("scores", patches.output, _transposed(key))._replace(parameters=(learned,))
+    if conv_bias:  # columns are appended: to the patches, and to the weights, each in a copy
+        assembled = Tensor("scores.assembled_key", key.shape)
+        patches = patches._replace(scratch=w.batch * w.heads * w.tokens * patch)
+        scores = scores._replace(kept=(patches.output, assembled), scratch=assembled.numel)
     return [query, value, patches, *_attend(w, scores, value, bias=bias)]
 
 

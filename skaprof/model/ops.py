@@ -37,6 +37,11 @@ class Op(NamedTuple):
     A contraction (linear, matmul, conv2d) has two `contracted` operands; the gradient of each costs `macs` again and
     reads the other. Any other op's backward reads `saved`, unless it `passes_gradient` on: then the gradients of its
     inputs are (parts of) its output's, and nothing moves but what a parameter's gradient reads.
+
+    `kept` is what autograd keeps in memory for the backward, where that is not what it reads (the operands or `saved`).
+    `scratch` is how many elements the op holds for a while beside inputs and output. `row_statistics` is how many
+    float32 values (a norm's mean and deviation, a fused softmax's logarithm of the sum) it has where it does not keep
+    its output.
     """
 
     name: str
@@ -51,6 +56,9 @@ class Op(NamedTuple):
     backward_elementwise_flops: Size = 0
     group: str | None = None
     passes_gradient: bool = False
+    kept: tuple[Tensor, ...] | None = None
+    scratch: Size = 0
+    row_statistics: Size = 0
 
     @property
     def params(self) -> Size:
@@ -169,14 +177,17 @@ def scale(name: str, x: Tensor) -> Op:
 
 
 def softmax(name: str, x: Tensor) -> Op:
-    """Softmax over the last dimension; its backward reads its output."""
+    """Softmax over the last dimension; its backward reads its output.
+
+    A fused kernel has no such output: for each row it keeps the logarithm of the sum of exponentials.
+    """
     output = Tensor(name, x.shape)
-    return elementwise(name, "softmax", (x,), output, (output,))
+    return elementwise(name, "softmax", (x,), output, (output,))._replace(row_statistics=prod(x.shape[:-1]))
 
 
 def elu_plus_one(name: str, x: Tensor) -> Op:
     """elu(x) + 1, the positive feature map of linear attention (Katharopoulos et al., arXiv 2006.16236, eq. 7)."""
-    return elementwise(name, "elu_plus_one", (x,), Tensor(name, x.shape), (x,))
+    return elementwise(name, "elu_plus_one", (x,), Tensor(name, x.shape), (x,))._replace(scratch=x.numel)
 
 
 def divide(name: str, x: Tensor, y: Tensor) -> Op:
@@ -190,9 +201,16 @@ def subtract(name: str, x: Tensor, y: Tensor) -> Op:
 
 
 def star_relu(name: str, x: Tensor) -> Op:
-    """s * relu(x)^2 + b with learned scalars s and b (MetaFormer baselines, arXiv 2210.13452, section 3.2)."""
+    """s * relu(x)^2 + b with learned scalars s and b (MetaFormer baselines, arXiv 2210.13452, section 3.2).
+
+    Autograd keeps relu(x) for the square and the square for the scale, and does not need x then.
+    """
     op = elementwise(name, "star_relu", (x,), Tensor(name, x.shape), (x,))
-    return op._replace(parameters=(parameter(f"{name}.scale", 1), parameter(f"{name}.bias", 1)))
+    return op._replace(
+        parameters=(parameter(f"{name}.scale", 1), parameter(f"{name}.bias", 1)),
+        kept=(Tensor(f"{name}.relu", x.shape), Tensor(f"{name}.square", x.shape)),
+        scratch=x.numel,
+    )
 
 
 def token_sum(name: str, x: Tensor) -> Op:
@@ -204,12 +222,16 @@ def token_sum(name: str, x: Tensor) -> Op:
 
 
 def average_pool(name: str, x: Tensor, kernel_size: Size) -> Op:
-    """A k x k average at stride 1, padding not counted in: k * k additions and divisions per output element."""
+    """A k x k average at stride 1, padding not counted in: k * k additions and divisions per output element.
+
+    Autograd keeps x, though the gradient is made of its shape alone.
+    """
     op = elementwise(name, "average_pool", (x,), Tensor(name, x.shape), ())
     window = kernel_size * kernel_size
     return op._replace(
         elementwise_flops=op.elementwise_flops * window,
         backward_elementwise_flops=op.backward_elementwise_flops * window,
+        kept=(x,),
     )
 
 
@@ -226,7 +248,7 @@ def concat(name: str, x: Tensor, y: Tensor, *shape: Size) -> Op:
 def scoped(scope: str, ops: Sequence[Op], x: Tensor) -> list[Op]:
     """`ops`, written for an input named "x", as they are inside `scope` and on the tensor `x` there."""
 
-    def placed(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def placed(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(
             [
                 Tensor(x.name if name == "x" else f"{scope}.{name}", shape, is_parameter)
@@ -248,6 +270,9 @@ def scoped(scope: str, ops: Sequence[Op], x: Tensor) -> list[Op]:
             op.backward_elementwise_flops,
             None if op.group is None else f"{scope}.{op.group}",
             op.passes_gradient,
+            None if op.kept is None else placed(op.kept),
+            op.scratch,
+            op.row_statistics,
         )
         for op in ops
     ]

@@ -135,12 +135,28 @@ class _Attention(TokenMixer):
         return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
 
     def merge_heads(self, x: Tensor) -> Tensor:
-        """(B, h, N, e) -> (B, N, h * e)."""
-        return x.transpose(1, 2).flatten(2)
+        """(B, h, N, e) -> (B, N, h * e), in one copy whatever the sizes: a strided view would make a bias a step."""
+        return x.transpose(1, 2).contiguous().flatten(2)
 
-    def attend(self, scores: Tensor, v: Tensor) -> Tensor:
-        """Scores (..., N, N) and values (..., N, e) -> (..., N, e), step by step."""
-        mixed: Tensor = self.mix(self.softmax(self.scale(scores)), v)
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        mixed = self.fused(x, grid) if self.implementation == "sdpa" else self.attend(x, grid)
+        output: Tensor = self.output(self.merge_heads(mixed))
+        return output
+
+    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """x (B, N, C) -> (B, h, N, e) through the fused kernel."""
+        raise NotImplementedError  # each mixer's own
+
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        """x (B, N, C) -> scores (..., N, N) and values (..., N, e), with batch and heads in the same order."""
+        raise NotImplementedError  # each mixer's own
+
+    def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """x (B, N, C) -> (B, h, N, e), step by step; each step lets go of what no later one reads."""
+        scores, v = self.scored(x, grid)
+        scores = self.scale(scores)
+        scores = self.softmax(scores)
+        mixed: Tensor = self.mix(scores, v)
         return mixed
 
 
@@ -172,14 +188,17 @@ class MultiHeadSelfAttention(_Attention):
         if implementation != "sdpa":
             self.scores = MatMul()
 
-    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        mixed: Tensor = self.attention(*self._projected(x))
+        return mixed
+
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        q, k, v = self._projected(x)
+        return self.scores(q, k.transpose(-2, -1)), v
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v = (self.split_heads(project(x)) for project in (self.query, self.key, self.value))
-        if self.implementation == "sdpa":
-            mixed = self.attention(q, k, v)
-        else:
-            mixed = self.attend(self.scores(q, k.transpose(-2, -1)), v)
-        output: Tensor = self.output(self.merge_heads(mixed))
-        return output
+        return q, k, v
 
 
 class StaticKeyAttention(_Attention):
@@ -230,15 +249,21 @@ class StaticKeyAttention(_Attention):
         self.has_query = query
         self.scores = StaticKeyScores(self.heads, class_tokens + grid[0] * grid[1], self.head_dim)
 
-    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q, v = self._projected(x)
+        mixed: Tensor = self.attention(q, self.scores.key.expand(x.shape[0], -1, -1, -1), v)
+        return mixed
+
+    def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        return super().attend(x, grid).transpose(0, 1)  # its scores have heads before batch
+
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        q, v = self._projected(x)
+        return self.scores(q.transpose(0, 1)), v.transpose(0, 1)
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor]:
         q = self.split_heads(self.query(x) if self.has_query else x)
-        v = self.split_heads(self.value(x))
-        if self.implementation == "sdpa":
-            mixed = self.attention(q, self.scores.key.expand(x.shape[0], -1, -1, -1), v)
-        else:
-            mixed = self.attend(self.scores(q.transpose(0, 1)), v.transpose(0, 1)).transpose(0, 1)
-        output: Tensor = self.output(self.merge_heads(mixed))
-        return output
+        return q, self.split_heads(self.value(x))
 
 
 class ConvStaticKeyAttention(_Attention):
@@ -305,23 +330,30 @@ class ConvStaticKeyAttention(_Attention):
         bias = F.pad(self.scores.bias.view(self.heads, -1, 1), (0, UNFOLDED_BIAS_COLUMNS - 1))
         return torch.cat((key, bias), dim=-1)
 
-    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q, v = self._projected(x)
+        patches = self.unfold(self._query_map(q, grid))
+        del q  # unfolded, it is not read again
+        mixed: Tensor = self.attention(patches, self.unfolded_key().expand(x.shape[0], -1, -1, -1), v)
+        return mixed
+
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        q, v = self._projected(x)
+        keys_by_position = self.scores(self._query_map(q, grid)).flatten(2).unflatten(1, (self.heads, -1))
+        scores = keys_by_position.transpose(-2, -1)
+        if self.class_tokens:
+            class_queries = self.split_heads(q[:, : self.class_tokens])
+            class_scores = self.class_scores(class_queries.transpose(0, 1)).transpose(0, 1)
+            scores = self.concat(class_scores, scores)
+        return scores, v
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.query(x), self.split_heads(self.value(x))
+
+    def _query_map(self, q: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """q (B, N, h * e) -> (B, h * e, H, W), without class tokens."""
         assert grid is not None
-        q = self.query(x)
-        query_map = q[:, self.class_tokens :].transpose(1, 2).unflatten(2, grid)
-        v = self.split_heads(self.value(x))
-        if self.implementation == "sdpa":
-            mixed = self.attention(self.unfold(query_map), self.unfolded_key().expand(x.shape[0], -1, -1, -1), v)
-        else:
-            keys_by_position = self.scores(query_map).flatten(2).unflatten(1, (self.heads, -1))
-            scores = keys_by_position.transpose(-2, -1)
-            if self.class_tokens:
-                class_queries = self.split_heads(q[:, : self.class_tokens])
-                class_scores = self.class_scores(class_queries.transpose(0, 1)).transpose(0, 1)
-                scores = self.concat(class_scores, scores)
-            mixed = self.attend(scores, v)
-        output: Tensor = self.output(self.merge_heads(mixed))
-        return output
+        return q[:, self.class_tokens :].transpose(1, 2).unflatten(2, grid)
 
 
 class LinearAttention(TokenMixer):
@@ -362,11 +394,19 @@ class LinearAttention(TokenMixer):
             project(x).unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
             for project in (self.query, self.key, self.value)
         )
-        q, k = self.query_features(q), self.key_features(k)
+        q = self.query_features(q).contiguous()  # two products read it: else each would copy it, and autograd keep both
+        k = self.key_features(k)
         context = self.context(k.transpose(-2, -1), v)
-        normalizer = self.normalizer(q, self.key_sum(k))
-        mixed = self.divide(self.mix(q, context), normalizer)
-        output: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
+        del v  # only what a later step reads is held
+        key_sum = self.key_sum(k)
+        del k
+        normalizer = self.normalizer(q, key_sum)
+        del key_sum
+        mixed = self.mix(q, context)
+        del q, context
+        mixed = self.divide(mixed, normalizer)
+        del normalizer
+        output: Tensor = self.output(mixed.transpose(1, 2).contiguous().flatten(2))
         return output
 
 
@@ -404,8 +444,9 @@ class SeparableConvolution(TokenMixer):
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         assert grid is not None
-        feature_map = self.activation(self.expand(x)).transpose(1, 2).unflatten(2, grid)
-        output: Tensor = self.project(self.depthwise(feature_map).flatten(2).transpose(1, 2))
+        hidden = self.activation(self.expand(x)).transpose(1, 2).unflatten(2, grid)
+        hidden = self.depthwise(hidden).flatten(2).transpose(1, 2)
+        output: Tensor = self.project(hidden)
         return output
 
 

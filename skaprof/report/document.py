@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skaprof.report.formats import escape_markdown, flat, to_csv, to_json
 from skaprof.report.markdown import bullets, table_of
 from skaprof.report.sections import SECTIONS
 from skaprof.results import SAMPLE_KEYS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
 _FIGURE_ENDINGS = (".png", ".svg")
@@ -30,11 +33,17 @@ def files_of(results: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
         findings += rendered.findings
         body.append(f"## {section.title}\n\n{rendered.body}\n")
         yield f"{name}.csv", "".join(to_csv(flat(row, SAMPLE_KEYS) for row in rows)).encode()
-        for figure, draw in rendered.figures.items():
-            for ending in _FIGURE_ENDINGS:
-                yield f"{figure}{ending}", draw(ending)
+        for name_of_figure, draw in rendered.figures.items():
+            yield from _images(name_of_figure, draw())
     head = _head(results["settings"]["title"], findings)
     yield "report.md", f"{head}{''.join(body)}{_appendix(results)}".encode()
+
+
+def _images(name: str, figure: Figure) -> Iterator[tuple[str, bytes]]:
+    from skaprof.report.plot import encoded_as
+
+    names = [f"{name}{ending}" for ending in _FIGURE_ENDINGS]
+    return zip(names, encoded_as(figure, _FIGURE_ENDINGS), strict=True)
 
 
 def results_file(results: Mapping[str, Any]) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skaprof.model.plan import SizeGrid, make_plan
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAPER_MIXERS = ("mhsa", "ska", "cska")
 FIGURE_3_AXIS = (1, 2, 4, 8, 16, 32)
@@ -28,23 +31,30 @@ def figure_4_panels(mixers: Sequence[str] = PAPER_MIXERS) -> list[tuple[str, str
 
 def draw_figure_4(suffixes: Sequence[str]) -> list[bytes]:
     """Figure 4 of arXiv 2412.07049, once for each of ".png" and ".svg" asked for."""
-    from skaprof.report.plot import panel_grid
+    from skaprof.report.plot import encoded_as, panel_figure
 
     panels = figure_4_panels()
     title = "MACs and parameters of one mixer: batch 1, heads of 32, k = 3; FLOPs = 2 x MACs"
-    return [panel_grid(panels, title, suffix) for suffix in suffixes]
+    return encoded_as(panel_figure(panels, title), suffixes)
 
 
 def draw_figure_3(rows: Sequence[Mapping[str, Any]], suffixes: Sequence[str]) -> list[bytes]:
+    """`figure_3`, once for each of ".png" and ".svg" asked for."""
+    from skaprof.report.plot import encoded_as
+
+    return encoded_as(figure_3(rows), suffixes)
+
+
+def figure_3(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """The speed half of figure 3 from measured rows: images per second over the heads, with interval bands."""
-    from skaprof.report.plot import latency_plot
+    from skaprof.report.plot import latency_figure
 
     first = rows[0]
     title = (
         f"Throughput on {first['device']}: {first['tokens']} tokens, dim {first['dim']}, batch {first['batch']}, "
         f"{first['dtype']}, {first['implementation']}, {first['timing']}"
     )
-    return [latency_plot(rows, ("heads",), title, suffix, "images_per_s") for suffix in suffixes]
+    return latency_figure(rows, ("heads",), title, "images_per_s")
 
 
 def _rows(mixers: Sequence[str], grid: SizeGrid) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ IDENTITY_KEYS = (
     *("model", "image_height", "image_width", "scope", "op", "device", "timing", "section", "panel", "swap"),
 )
 """What makes two rows the same row, in files of any command; a key a row lacks is None."""
-COUNT_KEYS = (*METRICS, "saved_bytes", "peak_bytes", "params_counted", "macs_fvcore", "macs_torch")
+COUNT_KEYS = (*METRICS, "params_counted", "macs_fvcore", "macs_torch")
 """Figures that are exact: any difference is one."""
 TIMED_KEYS = ("median_ms", "images_per_s", "tflops")
 """Figures that follow from the median time and share its interval."""

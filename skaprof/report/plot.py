@@ -49,7 +49,7 @@ _MOST_BARS = 100
 _TITLE_INCHES = 0.08  # of a character of the title
 _LEGEND_HANDLE, _LEGEND_CHARACTER, _LEGEND_LINE = 0.6, 0.075, 0.18  # inches
 STYLE = {
-    "figure.dpi": 200,
+    "figure.dpi": 150,
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,
@@ -88,6 +88,11 @@ def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str
 
 
 def latency_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str, key: str = "median_ms") -> bytes:
+    """`latency_figure` as ".png" or ".svg"."""
+    return encoded(latency_figure(rows, swept, title, key), suffix)
+
+
+def latency_figure(rows: Sequence[Row], swept: Sequence[str], title: str, key: str = "median_ms") -> Figure:
     """Latency over the first swept key with interval bands, one line a mixer and implementation; else as bars.
 
     `key` is "median_ms", or "images_per_s" for throughput.
@@ -106,7 +111,7 @@ def latency_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: 
         else:
             _bars(axes, measured, key)
         finish(figure, title, legend=bool(swept))
-        return encoded(figure, suffix)
+        return figure
 
 
 def scope_plot(rows: Sequence[Row], title: str, suffix: str) -> bytes:
@@ -144,7 +149,7 @@ def _scope_labels(rows: Sequence[Row]) -> list[str]:
     return [", ".join([row["scope"], *words]) for row, *words in zip(rows, *details, strict=True)]
 
 
-def panel_grid(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str, suffix: str) -> bytes:
+def panel_figure(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str) -> Figure:
     """MACs above parameters for each (heading, axis, rows): the shape of the paper's figure 4."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 5.4), layout="constrained")
@@ -154,7 +159,7 @@ def panel_grid(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str, suf
                 _lines(grid[line][column], rows, metric, (axis,))
             grid[0][column].set_title(heading, fontsize=9, loc="left")
         finish(figure, title, legend=True)
-        return encoded(figure, suffix)
+        return figure
 
 
 def _series(rows: Sequence[Row], others: Sequence[str]) -> dict[str, list[Row]]:
@@ -291,7 +296,19 @@ def finish(figure: Figure, title: str, *, legend: bool) -> None:
 
 def encoded(figure: Figure, suffix: str) -> bytes:
     """The figure's bytes as ".png" or ".svg", the same for the same figure."""
-    kind = PLOT_FORMATS[suffix]
+    return encoded_as(figure, (suffix,))[0]
+
+
+def encoded_as(figure: Figure, suffixes: Sequence[str]) -> list[bytes]:
+    """The figure in several formats. It is laid out once: that takes as long as drawing it."""
+    with matplotlib.rc_context(STYLE):
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+            figure.set_layout_engine("none")
+        return [_saved(figure, PLOT_FORMATS[suffix]) for suffix in suffixes]
+
+
+def _saved(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": "skaprof"} if kind == "svg" else {"Software": "skaprof"}
     figure.savefig(buffer, format=kind, metadata=metadata)

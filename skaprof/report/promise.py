@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from skaprof.report.plot import MARKERS, STYLE, color_of, encoded, finish
+from skaprof.report.plot import MARKERS, STYLE, color_of, finish
 
 Row = Mapping[str, Any]
 
 
-def promise_plot(rows: Sequence[Row], title: str, suffix: str) -> bytes:
+def promise_figure(rows: Sequence[Row], title: str) -> Figure:
     """Each row's time ratio over its MACs ratio, both to the baseline, with intervals; on the line MACs told the time.
 
-    `rows` carry `macs_ratio`, `ratio`, `ratio_low` and `ratio_high`. `suffix` is ".png" or ".svg".
+    `rows` carry `macs_ratio`, `ratio`, `ratio_low` and `ratio_high`.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 4.2), layout="constrained")
@@ -29,7 +29,7 @@ def promise_plot(rows: Sequence[Row], title: str, suffix: str) -> bytes:
             _points(axes, [row for row in rows if (row["mixer"], row["implementation"]) == name], mixers, place)
         _guides(axes, rows)
         finish(figure, title, legend=True)
-        return encoded(figure, suffix)
+        return figure
 
 
 def _points(axes: Axes, rows: Sequence[Row], mixers: Sequence[str], place: int) -> None:

@@ -6,7 +6,8 @@ A section knows neither where its rows come from nor what else is in the report.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.report import words
 from skaprof.report.formats import escape_markdown
@@ -16,8 +17,11 @@ from skaprof.report.numbers import si, signed, significant
 from skaprof.report.table import cost_table, formula_table
 from skaprof.report.timing import latency_section
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Row = Mapping[str, Any]
-Draw = Callable[[str], bytes]
+Draw = Callable[[], "Figure"]
 
 
 class Rendered(NamedTuple):
@@ -89,10 +93,10 @@ def _figure_4(rows: Sequence[Row]) -> Rendered:
         for heading, axis in dict.fromkeys((row["panel"], row["axis"]) for row in rows)
     ]
 
-    def draw(suffix: str) -> bytes:
-        from skaprof.report.plot import panel_grid
+    def draw() -> Figure:
+        from skaprof.report.plot import panel_figure
 
-        return panel_grid(panels, "MACs and parameters of one mixer: batch 1; FLOPs = 2 x MACs", suffix)
+        return panel_figure(panels, "MACs and parameters of one mixer: batch 1; FLOPs = 2 x MACs")
 
     mixers = ", ".join(dict.fromkeys(row["mixer"] for row in rows))
     alt = f"MACs and parameters of {mixers}: {'; '.join(heading for heading, *_ in panels)}"
@@ -122,10 +126,10 @@ def _network_name(row: Row) -> str:
 def _scaling(rows: Sequence[Row]) -> Rendered:
     drawn = [{**row, "mixer": row["swap"]} for row in rows]
 
-    def draw(suffix: str) -> bytes:
-        from skaprof.report.plot import panel_grid
+    def draw() -> Figure:
+        from skaprof.report.plot import panel_figure
 
-        return panel_grid([("", "resolution", drawn)], f"{rows[0]['model']} over the image size", suffix)
+        return panel_figure([("", "resolution", drawn)], f"{rows[0]['model']} over the image size")
 
     headers = ("image", "network", "params", "MACs", "change in params", "change in MACs", "mixers' MACs")
     cells = [
@@ -158,7 +162,7 @@ def _verification(rows: Sequence[Row]) -> Rendered:
 
 def _heads(rows: Sequence[Row]) -> Rendered:
     """Figure 3's speed half: throughput over the number of heads."""
-    from skaprof.report.figures import draw_figure_3
+    from skaprof.report.figures import figure_3
 
     headers = ("mixer", "heads", "images/s", "median (ms)", "flags")
     cells = [
@@ -173,9 +177,9 @@ def _heads(rows: Sequence[Row]) -> Rendered:
     ]
     drawable = [row for row in rows if row["median_ms"] is not None]
     alt = f"Images per second of {', '.join(dict.fromkeys(row['mixer'] for row in rows))} over the number of heads"
-    draw: Draw = lambda suffix: draw_figure_3(drawable, (suffix,))[0]  # noqa: E731
     shown = figure("figure3", alt) if drawable else ""
-    return Rendered(f"{shown}\n{table_of(headers, cells)}", (), {"figure3": draw} if drawable else {})
+    figures = {"figure3": partial(figure_3, drawable)} if drawable else {}
+    return Rendered(f"{shown}\n{table_of(headers, cells)}", (), figures)
 
 
 def _latency(rows: Sequence[Row]) -> Rendered:

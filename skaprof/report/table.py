@@ -33,7 +33,11 @@ FIGURES = (
     Column("weight_bytes", "weights", "B"),
     Column("traffic_bytes", "traffic", "B"),
     Column("traffic_bytes_ratio", "ratio"),
+    Column("saved_bytes", "saved", "B"),
+    Column("peak_bytes", "peak", "B"),
 )
+_IN_ONE_MODE = ("saved_bytes", "peak_bytes")
+"""Figures of training alone and of inference alone: no column where no row has any."""
 PROOF = (
     Column("params_counted", "params\ncounted", ""),
     Column("macs_fvcore", "MACs\nfvcore", ""),
@@ -49,7 +53,7 @@ def cost_table(rows: Sequence[Row], groups: Sequence[int]) -> Table:
     sizes = size_columns(rows)
     for column in sizes:
         table.add_column(column.words, justify="left" if column.key in _TEXT else "right", no_wrap=True)
-    figures = [column for column in (*FIGURES, *PROOF) if column.key in rows[0]]
+    figures = [column for column in (*FIGURES, *PROOF) if _is_shown(column.key, rows)]
     numbers = {column.key: NumberFormat.of([row[column.key] or 0 for row in rows]) for column in figures}
     for column in figures:
         table.add_column(_header(column, numbers[column.key]), justify="right", no_wrap=True)
@@ -65,6 +69,10 @@ def cost_table(rows: Sequence[Row], groups: Sequence[int]) -> Table:
     return table
 
 
+def _is_shown(key: str, rows: Sequence[Row]) -> bool:
+    return key in rows[0] and (key not in _IN_ONE_MODE or any(row[key] for row in rows))
+
+
 def lowest_rows(rows: Sequence[Row], groups: Sequence[int]) -> dict[str, set[int]]:
     """For each figure, the indices of the rows that are lowest at their size; none where all there are equal."""
     members: dict[int, list[int]] = {}
@@ -76,7 +84,7 @@ def lowest_rows(rows: Sequence[Row], groups: Sequence[int]) -> dict[str, set[int
             continue
         for indices in members.values():
             values = {index: rows[index][column.key] for index in indices if rows[index][column.key] is not None}
-            if values and min(values.values()) < max(values.values()):
+            if _is_shown(column.key, rows) and values and min(values.values()) < max(values.values()):
                 lowest.setdefault(column.key, set()).update(
                     index for index, value in values.items() if value == min(values.values())
                 )

@@ -6,11 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import exp, log
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skaprof.report.latency import UNSOUND, interval_text, run_sentences
 from skaprof.report.markdown import bullets, table_of
 from skaprof.report.numbers import significant
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
 
@@ -23,15 +26,15 @@ _SIZE = ("mode", "dtype", "batch", "height", "width", "dim", "timing", "device")
 
 def latency_section(
     rows: Sequence[Row], figure: Callable[[str, str], str]
-) -> tuple[str, Sequence[str], Mapping[str, Callable[[str], bytes]]]:
+) -> tuple[str, Sequence[str], Mapping[str, Callable[[], Figure]]]:
     """The section's markdown, its findings, and its figures, from the rows of `skaprof latency`."""
     rows = with_promises(rows)
     compared = [row for row in rows if _is_sound(row) and row["macs_ratio"] is not None]
 
-    def draw(suffix: str) -> bytes:
-        from skaprof.report.promise import promise_plot
+    def draw() -> Figure:
+        from skaprof.report.promise import promise_figure
 
-        return promise_plot(compared, f"What MACs promise and what the clock says, on {rows[0]['device']}", suffix)
+        return promise_figure(compared, f"What MACs promise and what the clock says, on {rows[0]['device']}")
 
     tables = "".join(_size_table(rows, size) for size in dict.fromkeys(_place(row) for row in rows))
     sentences = run_sentences(rows)

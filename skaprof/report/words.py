@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from skaprof.model.breakeven import BreakEven
@@ -14,7 +14,8 @@ Row = Mapping[str, Any]
 
 CONVENTION = (
     "1 MAC = one multiply-add of a linear, matrix product or convolution; FLOPs = 2 x MACs; elementwise FLOPs "
-    "(scale, softmax, bias, activation) are counted apart; traffic = activations read and written."
+    "(scale, softmax, bias, activation) are counted apart; traffic = activations read and written; peak = most "
+    "activations held at once in inference; saved = activations kept for the backward pass."
 )
 SYMBOLS_SENTENCE = (
     ", ".join(f"{symbol} {meaning}" for symbol, meaning in SYMBOLS.items()) + "; h e = d unless both are given."
@@ -151,6 +152,14 @@ _TOLD_APART = (
 )
 
 
+_MEMORY_PROOFS: dict[str, Callable[[Row], bool]] = {
+    "Peak: the most bytes that PyTorch's storages hold at once in a call of each eager form.": lambda row: (
+        row["mode"] == "forward" and "scope" not in row
+    ),
+    "Saved: the bytes that autograd saves in each eager form.": lambda row: row["mode"] == "train",
+}
+
+
 def counted_sentences(rows: Sequence[Row]) -> list[str]:
     """What is known of modules that were counted, not derived, and what the counters did not know in them."""
     counted = [row for row in rows if row["traffic_bytes"] is None]
@@ -172,6 +181,11 @@ def proof_sentences(rows: Sequence[Row]) -> list[str]:
             "fvcore counts scaled_dot_product_attention as nothing: in sdpa rows its MACs lack the attention, and only "
             "that, as predicted."
         )
+    sentences += [
+        words
+        for words, is_shown in _MEMORY_PROOFS.items()
+        if any(row["implementation"] != "sdpa" and is_shown(row) for row in rows)
+    ]
     if any(row["mode"] == "train" for row in rows):
         sentences.append("fvcore counts forward calls only: in train rows its forward count is checked, and not shown.")
     return sentences

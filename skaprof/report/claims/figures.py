@@ -121,11 +121,21 @@ class Sources:
                 raise NotTestableError(measured.row.get("error") or f"the row has no {found.metric}")
             return value
         implementation = found.implementation or point.implementation
+        exact = self._counted(found, point, implementation)
+        if exact is None:
+            raise NotTestableError(f"{found.spec} has no {found.metric} in {point.mode}")
+        return Bounds.exactly(exact)
+
+    def _counted(self, found: Figure, point: Point, implementation: str) -> int | None:
+        """A figure of the analytic model; None where it has none, as training has no peak."""
         if self._is_backbone(found):
-            return Bounds.exactly(self.backbones.cost(found.spec, point, implementation)[found.metric])
-        variant, workload = _mixer_at(found, point)
-        variant.spec.require_implementation(implementation)
-        return Bounds.exactly(getattr(cost_row(variant, workload), found.metric))
+            costs = self.backbones.cost(found.spec, point, implementation)
+        else:
+            variant, workload = _mixer_at(found, point)
+            variant.spec.require_implementation(implementation)
+            costs = cost_row(variant, workload).as_dict()
+        count: int | None = costs[found.metric]
+        return count
 
     def measured(self, found: Figure, point: Point) -> MeasuredRow:
         """The row that tells a measured figure.

@@ -1,0 +1,181 @@
+"""Crossovers as a person reads them: a table and sentences from the rows of `skaprof crossover`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
+from math import isqrt
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from skaprof.report.numbers import significant
+from skaprof.report.sampled import METRIC, UNDECIDED
+from skaprof.results import AXIS_SYMBOLS, SYMBOLS
+
+Row = Mapping[str, Any]
+
+_NOUNS = {
+    "params": "fewer parameters",
+    "macs": "fewer MACs",
+    "traffic_bytes": "less activation traffic",
+    "saved_bytes": "less memory saved for backward",
+    METRIC: "less time",
+}
+_WORDS = {
+    "params": "params",
+    "macs": "MACs",
+    "traffic_bytes": "traffic",
+    "saved_bytes": "saved",
+    METRIC: "measured time",
+}
+_IN_EVERY_FORM = ("params", "macs")
+
+
+def crossover_table(rows: Sequence[Row]) -> Table:
+    """One line a crossing: where it is, who costs less on either side, and where the mixer does."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    symbol = AXIS_SYMBOLS[rows[0]["axis"]]
+    for words in ("mixer", "quantity", "form", f"{symbol} at the crossing", "", "below", "above"):
+        table.add_column(words, no_wrap=True)
+    for words in ("last win", "first win"):
+        table.add_column(words, justify="right", no_wrap=True)
+    previous = ""
+    for row in rows:
+        if previous and row["mixer"] != previous:
+            table.add_section()
+        cells = (row["winner_below"], row["winner_above"], _count(row["last_win"]), _count(row["first_win"]))
+        name = "" if row["mixer"] == previous else row["mixer"]
+        table.add_row(name, _WORDS[row["metric"]], _form(row), _formula(row), _place(row), *cells)
+        previous = row["mixer"]
+    return table
+
+
+def caption(rows: Sequence[Row]) -> str:
+    """The sizes that stay as they are."""
+    row = rows[0]
+    parts = [f"against {row['baseline']}", f"batch {row['batch']:,}"]
+    if row["axis"] == "resolution":
+        parts.append(f"patch {row['patch']}")
+    elif row["tokens"] is not None:
+        parts.append(f"{row['tokens']:,} tokens")
+    parts += [f"dim {row['dim']:,}"] if row["dim"] is not None else []
+    parts += [f"{row['heads']} heads"] if row["heads"] is not None else []
+    parts += [f"head dim {row['head_dim']}"] if row["head_dim"] is not None else []
+    return ", ".join([*parts, row["dtype"]])
+
+
+def crossover_sentences(rows: Sequence[Row]) -> list[str]:
+    """For each mixer and quantity, where the mixer costs less than the baseline."""
+    key = ("mixer", "metric", "implementation", "mode", "device", "timing")
+    groups = groupby(rows, lambda row: tuple(row.get(name) for name in key))
+    sentences = [_sentence(list(group)) for _, group in groups]
+    return [*sentences, _legend(rows)]
+
+
+def _sentence(rows: Sequence[Row]) -> str:
+    row = rows[0]
+    form = f" ({_form(row)})" if _form(row) else ""
+    noun = _NOUNS[row["metric"]]
+    if row["winner_below"] == row["winner_above"] == "equal":
+        same = noun.replace("fewer", "as many").replace("less", "as much")
+        return f"{row['mixer']} needs {same}{form} as {row['baseline']} at every size."
+    if row["winner_below"] == UNDECIDED:
+        return f"Whether {row['mixer']} needs {noun}{form} than {row['baseline']} is undecided at every size timed."
+    return f"{row['mixer']} needs {noun}{form} than {row['baseline']} {_where(rows)}."
+
+
+def _where(rows: Sequence[Row]) -> str:
+    row = rows[0]
+    sizes = "size timed" if row["metric"] == METRIC else "size"
+    if row["winner_below"] == row["winner_above"]:
+        return f"at {'every' if row['winner_below'] == row['mixer'] else 'no'} {sizes}"
+    parts = [_range(row, low, high) for low, high in _winning(rows)]
+    twice = f"; the two cross {len(rows)} times" if len(rows) > 1 else ""
+    return " and ".join(parts) + twice
+
+
+def _winning(rows: Sequence[Row]) -> Iterable[tuple[Row | None, Row | None]]:
+    """The crossings on either side of each interval in which the mixer costs less; None where there is none."""
+    edges: list[Row | None] = [None, *rows, None]
+    for low, high in pairwise(edges):
+        side = high["winner_below"] if high else low["winner_above"] if low else None
+        if side == rows[0]["mixer"]:
+            yield low, high
+
+
+def _range(row: Row, low: Row | None, high: Row | None) -> str:
+    symbol = AXIS_SYMBOLS[row["axis"]]
+    last, first = high["last_win"] if high else None, low["first_win"] if low else None
+    if row["metric"] == METRIC:
+        return _timed_range(row, low, high)
+    bounds = [f"{symbol} > {_bound(low)}"] if low else []
+    bounds += [f"{symbol} < {_bound(high)}"] if high else []
+    at = [f"from {_size(row['axis'], first)}"] if first is not None else []
+    at += [f"up to {_size(row['axis'], last)}"] if last is not None else []
+    nowhere = (low and first is None) or (high and last is None)
+    there = "where no whole size lies" if nowhere else f"{_here(row)}{' '.join(at)}{_squares(row, last)}"
+    return f"while {' and '.join(bounds)}, {there}"
+
+
+def _here(row: Row) -> str:
+    """The size that a crossing depends on most, of those that stay as they are."""
+    return f"at {row['tokens']:,} tokens " if row["axis"] == "dim" else f"at dim {row['dim']:,} "
+
+
+def _timed_range(row: Row, low: Row | None, high: Row | None) -> str:
+    parts = [f"from {_size(row['axis'], low['crossover_high'])} (not at {low['crossover_low']:,})"] if low else []
+    parts += [f"up to {_size(row['axis'], high['crossover_low'])} (not at {high['crossover_high']:,})"] if high else []
+    return " ".join(parts)
+
+
+def _squares(row: Row, last: int | None) -> str:
+    if row["axis"] != "tokens" or last is None:
+        return ""
+    return f" (squares up to {isqrt(last)} x {isqrt(last)})"
+
+
+def _size(axis: str, size: int) -> str:
+    """A size with its unit: `39 tokens`, `dim 448`."""
+    if axis in ("tokens", "heads"):
+        return f"{size:,} {axis if size != 1 else axis.removesuffix('s')}"
+    return f"{size:,} pixels" if axis == "resolution" else f"{axis.replace('_', ' ')} {size:,}"
+
+
+def _bound(row: Row) -> str:
+    return _formula(row) or significant(row["crossover"])
+
+
+def _formula(row: Row) -> str:
+    """The closed form as a person writes it, in letters that every terminal has: `d^2/(9 d + h)`."""
+    return (row["formula"] or "").replace("**", "^").replace("*", " ")
+
+
+def _place(row: Row) -> str:
+    if row["crossover"] is not None:
+        return f"= {significant(row['crossover'])}"
+    if row["crossover_low"] is not None:
+        return f"{row['crossover_low']:,} to {row['crossover_high']:,}"
+    return "-"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _form(row: Row) -> str:
+    if row["metric"] in _IN_EVERY_FORM:
+        return ""
+    mode = f", {row['mode']}" if row["metric"] == METRIC else ""
+    return f"{row['implementation']}{mode}"
+
+
+def _legend(rows: Sequence[Row]) -> str:
+    """The symbols that the rows' formulas hold, and the axis's."""
+    meanings = {**SYMBOLS, "r": "resolution", "p": "patch"}
+    held = set(re.findall(r"[a-zA-Z]+", " ".join(row["formula"] or "" for row in rows)))
+    used = [symbol for symbol in meanings if symbol in held | {AXIS_SYMBOLS[rows[0]["axis"]]}]
+    listed = ", ".join(f"{symbol} {meanings[symbol]}" for symbol in used)
+    return f"{listed}. Counts are exact: closed forms solved for the axis."

@@ -1,0 +1,96 @@
+"""Both mixers' curves along an axis, the winning region shaded, and where fewer MACs take more time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from skaprof.report.plot import MARKERS, PALETTE, STYLE, encoded, finish
+from skaprof.report.sampled import Sample
+
+Row = Mapping[str, Any]
+
+_WINS: dict[str, Any] = {"color": PALETTE[0], "alpha": 0.12, "lw": 0}
+_WORSE: dict[str, Any] = {"facecolor": "none", "edgecolor": PALETTE[1], "hatch": "//", "lw": 0}
+
+
+class Panel(NamedTuple):
+    """One quantity: its words, and at each size what the mixer and the baseline cost.
+
+    `wins` are the ranges of sizes in which the mixer costs less, `worse` those in which it has fewer MACs and takes
+    longer all the same.
+    """
+
+    words: str
+    points: Sequence[tuple[int, float, float]]
+    wins: Sequence[tuple[float, float]]
+    worse: Sequence[tuple[float, float]] = ()
+    is_measured: bool = False
+
+
+def crossover_plot(panels: Sequence[Panel], names: tuple[str, str], axis: str, title: str, suffix: str) -> bytes:
+    """The panels, two a line, as ".png" or ".svg"; `names` are the mixer's and the baseline's."""
+    lines = -(-len(panels) // 2)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.6 * lines + 0.6), layout="constrained")
+        grid = figure.subplots(lines, 2, squeeze=False).ravel()
+        for axes, panel in zip(grid, panels, strict=False):
+            _draw(axes, panel, names)
+            axes.set_xlabel(axis)
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
+        _explain(grid[0], panels, names[0])
+        finish(figure, title, legend=True)
+        return encoded(figure, suffix)
+
+
+def _draw(axes: Axes, panel: Panel, names: tuple[str, str]) -> None:
+    sizes = [size for size, _, _ in panel.points]
+    for which, name in enumerate(names):
+        values = [point[1 + which] for point in panel.points]
+        marker = MARKERS[which] if panel.is_measured else None
+        axes.plot(sizes, values, label=name, color=PALETTE[which], marker=marker, markersize=4, linewidth=1.4)
+    for low, high in panel.wins:
+        axes.axvspan(low, high, **_WINS)
+    for low, high in panel.worse:
+        axes.axvspan(low, high, **_WORSE)
+    values = [value for point in panel.points for value in point[1:]]
+    if min(values) > 0 and max(values) >= 10 * min(values):
+        axes.set_yscale("log")
+    if not panel.is_measured:
+        axes.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
+    axes.set_title(panel.words, loc="left", fontsize=9)
+
+
+def _explain(axes: Axes, panels: Sequence[Panel], mixer: str) -> None:
+    """Names the shades of all panels in the first one's legend, which is the figure's."""
+    if any(panel.wins for panel in panels):
+        axes.fill_between([], [], label=f"{mixer} costs less", **_WINS)
+    if any(panel.worse for panel in panels):
+        axes.fill_between([], [], label="fewer MACs, and more time", **_WORSE)
+
+
+def ranges(samples: Sequence[tuple[int, bool]]) -> list[tuple[float, float]]:
+    """The ranges of sizes around samples that are true, each half of the way to its neighbours."""
+    sizes = [size for size, _ in samples]
+    found = []
+    for at, (size, is_true) in enumerate(samples):
+        if is_true:
+            low = (sizes[at - 1] + size) / 2 if at else size
+            high = (size + sizes[at + 1]) / 2 if at + 1 < len(sizes) else size
+            found.append((float(low), float(high)))
+    return found
+
+
+def measured_panel(
+    words: str, samples: Sequence[Sample], mixer: str, baseline: str, fewer_macs: Mapping[int, bool]
+) -> Panel:
+    """The panel of measured times, with the sizes at which the mixer has fewer MACs and is slower all the same."""
+    wins = ranges([(sample.at, sample.winner == mixer) for sample in samples])
+    worse = ranges([(sample.at, sample.winner == baseline and fewer_macs[sample.at]) for sample in samples])
+    points = [(sample.at, sample.ours, sample.theirs) for sample in samples]
+    return Panel(words, points, wins, worse, is_measured=True)

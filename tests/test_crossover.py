@@ -1,0 +1,285 @@
+"""Crossovers are exact: brute force over the sizes says the same, and the printed formulas are the roots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sympy
+from conftest import Run, require_golden
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from skaprof.crossover import AXES, EQUAL, Duel, Points, Sizes, crossover_rows, make_duel
+from skaprof.errors import SkaprofError
+from skaprof.model.breakeven import BreakEven, token_breakevens
+from skaprof.model.plan import Variant
+from skaprof.model.spec import parse_mixer
+from skaprof.report.crossover import crossover_sentences
+from skaprof.workload import Workload
+
+TEXTS = (
+    *("mhsa", "mhsa:bias=true", "ska", "ska:query=false", "cska", "cska:kernel_size=5", "linear", "sepconv"),
+    *("pooling", "identity", "linear:heads=2", "cska:head_dim=4"),
+)
+POINTS = 60
+
+
+@st.composite
+def duels(draw: st.DrawFn, axes: tuple[str, ...] = AXES) -> Duel:
+    """Two mixers along an axis that one of them has, at drawn sizes that fit."""
+    ours, theirs = draw(st.lists(st.sampled_from(TEXTS), min_size=2, max_size=2, unique=True))
+    axis = draw(st.sampled_from(axes))
+    sizes = Sizes(
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 60)),
+        draw(st.sampled_from((8, 12, 24, 40, 64))),
+        *draw(st.sampled_from(((None, None), (None, 4), (4, None), (2, 12)))),
+        draw(st.sampled_from((None, 3, 7))),
+        draw(st.sampled_from((1, 4, 16))),
+        draw(st.sampled_from(("float32", "bfloat16"))),
+    )
+    sizes = sizes._replace(**{axis: None}) if axis in ("heads", "kernel_size") else sizes
+    try:
+        return make_duel(parse_mixer(ours), parse_mixer(theirs), axis, sizes)
+    except SkaprofError:
+        assume(False)
+        raise
+
+
+def points_of(duel: Duel) -> list[int]:
+    """The first points of the axis, or all of them."""
+    found = [duel.points.at_least(1)]
+    while found[-1] is not None and len(found) < POINTS:
+        found.append(duel.points.at_least(found[-1] + 1))
+    return [at for at in found if at is not None]
+
+
+def winner_at(duel: Duel, at: int, figure: tuple[str, str, str]) -> str:
+    metric, implementation, mode = figure
+    ours, theirs = (getattr(duel.row_at(spec, at, implementation, mode), metric) for spec in duel.specs)
+    return EQUAL if ours == theirs else duel.mixer.text if ours < theirs else duel.baseline.text
+
+
+def winner_said(rows: list[dict[str, Any]], at: int) -> str:
+    """Who costs less at a point by the rows of one figure."""
+    for row in rows:
+        if row["crossover"] is not None and at == row["crossover"]:
+            return EQUAL
+        if row["crossover"] is None or at < row["crossover"]:
+            return str(row["winner_below"])
+    return str(rows[-1]["winner_above"])
+
+
+def by_figure(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["metric"], row["implementation"], row["mode"]), []).append(row)
+    return found
+
+
+@settings(max_examples=250)
+@given(duels())
+def test_who_costs_less_is_what_counting_at_every_size_says(duel: Duel) -> None:
+    points = points_of(duel)
+    for figure, rows in by_figure(crossover_rows(duel)).items():
+        winners = {at: winner_at(duel, at, figure) for at in points}
+        assert {at: winner_said(rows, at) for at in points} == winners, figure
+        for row in rows:
+            root = row["crossover"]
+            ours = [at for at in points if winners[at] == duel.mixer.text]
+            if root is not None and points[-1] > root:
+                before = max((other["crossover"] for other in rows if other["crossover"] < root), default=0)
+                after = min((other["crossover"] for other in rows if other["crossover"] > root), default=root + 1e9)
+                below = [at for at in ours if before < at < root]
+                above = [at for at in ours if root < at < after]
+                assert row["last_win"] == max(below, default=None), figure
+                assert row["first_win"] == min(above, default=None), figure
+
+
+@settings(max_examples=80)
+@given(duels(("tokens",)))
+def test_it_agrees_with_the_break_evens_of_skaprof_flops(duel: Duel) -> None:
+    sides = [(Variant(spec, dtype=duel.sizes.dtype), _workload(duel, spec)) for spec in duel.specs]
+    found = token_breakevens(sides[0], sides[1], ("params", "macs"))
+    for metric in ("params", "macs"):
+        rows = by_figure(crossover_rows(duel))[(metric, "eager", "forward")]
+        if found[metric] is not None:
+            assert as_break_even(rows, duel) == found[metric]
+
+
+def _workload(duel: Duel, spec: Any) -> Workload:
+    row = duel.row_at(spec, 1)
+    return Workload(row.batch, 1, 1, row.dim, row.heads, row.head_dim, row.kernel_size)
+
+
+def as_break_even(rows: list[dict[str, Any]], duel: Duel) -> BreakEven:
+    """The rows of one figure in the words of `BreakEven`."""
+    row = rows[0]
+    if row["crossover"] is None:
+        words = {duel.mixer.text: "always", duel.baseline.text: "never", EQUAL: "equal"}
+        return BreakEven(words[row["winner_below"]])
+    if row["winner_below"] == duel.mixer.text:
+        return BreakEven("up_to", row["last_win"]) if row["last_win"] else BreakEven("never")
+    return BreakEven("from", row["first_win"])
+
+
+@settings(max_examples=100)
+@given(duels())
+def test_each_formula_is_its_crossing(duel: Duel) -> None:
+    from skaprof.crossover import _values
+
+    values = {symbol.name: value for symbol, value in _values(duel).items() if value is not None}
+    for row in crossover_rows(duel):
+        if row["formula"] is not None:
+            formula = sympy.sympify(row["formula"], locals={name: sympy.Symbol(name) for name in values})
+            number = formula.subs({sympy.Symbol(name): value for name, value in values.items()})
+            assert float(number) == pytest.approx(row["crossover"], rel=1e-9)
+
+
+def solved(mixer: str, axis: str = "tokens", baseline: str = "mhsa", **sizes: int) -> dict[str, tuple[Any, ...]]:
+    rows = crossover_rows(make_duel(parse_mixer(mixer), parse_mixer(baseline), axis, Sizes(**sizes)))
+    keys = ("formula", "crossover", "last_win", "first_win")
+    return {row["metric"]: tuple(row[key] for key in keys) for row in rows if row["implementation"] == "eager"}
+
+
+def test_the_papers_crossovers() -> None:
+    assert solved("cska", dim=320)["macs"] == ("d/8", 40.0, 39, None)
+    assert solved("cska", dim=320)["params"] == ("d**2/(9*d + h)", pytest.approx(102400 / 2890), 35, None)
+    assert solved("ska", dim=320)["params"] == ("d", 320.0, 319, None)
+    assert solved("ska", dim=320)["macs"] == (None, None, None, None)
+    assert solved("cska", "dim", tokens=49)["macs"] == ("8*n", 392.0, None, 416)
+    assert solved("cska", "resolution", dim=320, patch=16)["macs"][2] == 96
+    assert solved("cska", "kernel_size", dim=256, tokens=16)["macs"] == ("sqrt(d + n)/sqrt(n)", 17**0.5, 3, None)
+
+
+def test_curves_that_cross_twice_are_two_rows_and_say_so() -> None:
+    duel = make_duel(parse_mixer("linear"), parse_mixer("sepconv"), "heads", Sizes(dim=64, tokens=9))
+    rows = by_figure(crossover_rows(duel))[("saved_bytes", "eager", "train")]
+    assert [(row["winner_below"], row["winner_above"]) for row in rows] == [
+        ("sepconv", "linear"),
+        ("linear", "sepconv"),
+    ]
+    assert (rows[0]["first_win"], rows[1]["last_win"]) == (16, 32)
+    sentence = crossover_sentences(rows)[0]
+    assert "from 16 heads up to 32 heads" in sentence
+    assert sentence.endswith("the two cross 2 times.")
+
+
+def test_points_of_an_axis() -> None:
+    assert [Points(32, 32).at_most(limit) for limit in (31, 32, 100)] == [None, 32, 96]
+    assert [Points(1, 2).at_least(limit) for limit in (-4, 1, 2)] == [1, 1, 3]
+    divisors = Points(listed=(1, 2, 3, 6))
+    assert [divisors.at_most(0), divisors.at_most(5), divisors.at_least(4), divisors.at_least(7)] == [None, 3, 6, None]
+
+
+def test_output_is_the_golden_file(skaprof: Run) -> None:
+    done = skaprof("crossover", "--mixer", "cska", "--mixer", "linear", "--dim", "320")
+    assert done.returncode == 0, done.stderr
+    require_golden("crossover", done.stdout)
+
+
+BAD = [
+    (("--axis", "tokns"), "did you mean 'tokens'"),
+    (("-m", "mhsa"), "another mixer than --mixer"),
+    (("-m", "ska", "--axis", "kernel_size"), "kernel_size is no axis of ska and mhsa"),
+    (("-m", "pooling", "--baseline", "sepconv", "--axis", "heads"), "heads is no axis of pooling and sepconv"),
+    (("-m", "cska:kernel_size=5", "--axis", "kernel_size"), "their specs say which"),
+    (("--axis", "dim", "--dim", "256"), "--dim and --axis dim both set it"),
+    (("--axis", "resolution", "--tokens", "9"), "--tokens and --axis resolution both set it"),
+    (("--dim", "64,128"), "--dim: '64,128'"),
+    (("--heads", "7"), "'7' is not valid: expected a divisor of dim 256"),
+    (("--kernel-size", "4"), "expected an odd number"),
+    (("--results", "{costs}"), "has no timed rows: expected what skaprof latency writes"),
+    (
+        ("--results", "{times}", "--dim", "64"),
+        "has no timed rows of both ska and mhsa at these sizes: it has mhsa, ska",
+    ),
+    (("--plot", "{costs}.pdf"), ".png, .svg"),
+    (("--plot", "{costs}.svg"), "2 mixers: expected one --mixer"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(arguments)[:40] for arguments, _ in BAD])
+def test_bad_input_gets_one_clear_line_and_exit_2(
+    skaprof: Run, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    costs, times = tmp_path / "costs.json", saved_times(tmp_path, {49: (1.0, 2.0)})
+    skaprof("flops", "--output", str(costs))
+    done = skaprof("crossover", *(word.format(costs=costs, times=times) for word in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert done.stderr.startswith("skaprof: ")
+    assert done.stderr.count("\n") == 1
+
+
+def timed_row(mixer: str, tokens: int, median: float, spread: float, verdict: str, rounds: int) -> dict[str, Any]:
+    row = make_duel(parse_mixer("ska"), parse_mixer("mhsa"), "tokens", Sizes()).row_at(parse_mixer(mixer), tokens)
+    baseline = "mhsa (eager)"
+    measured = {"median_ms": median, "ci_low_ms": median - spread, "ci_high_ms": median + spread, "baseline": baseline}
+    control = {"aa_low": 0.99, "aa_high": 1.01} if verdict == "baseline" else {}
+    where = {"device": "a device", "timing": "hot", "verdict": verdict, "rounds": rounds, "flags": ["stable"]}
+    return row.as_dict() | measured | control | where
+
+
+def saved_times(
+    folder: Path, times: dict[int, tuple[float, float]], spread: float = 0.01, verdict: str = "", rounds: int = 20
+) -> Path:
+    """A results file of ska and mhsa at these tokens: (ms, ms). Each pair has this verdict, or its own."""
+    rows = []
+    for tokens, (ours, theirs) in times.items():
+        rows.append(timed_row("mhsa", tokens, theirs, spread, "baseline", rounds))
+        decided = verdict or ("faster" if ours < theirs else "slower")
+        rows.append(timed_row("ska", tokens, ours, spread, decided, rounds))
+    path = folder / "times.json"
+    head = {"schema_version": 1, "command": "skaprof latency", "environment": {}}
+    path.write_text(json.dumps({**head, "rows": rows}))
+    return path
+
+
+def timed_rows(skaprof: Run, path: Path) -> list[dict[str, Any]]:
+    done = skaprof("crossover", "-m", "ska", "--results", str(path), "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return [row for row in json.loads(done.stdout)["rows"] if row["metric"] == "median_ms"]
+
+
+def test_measured_crossovers_lie_between_decided_sizes(skaprof: Run, tmp_path: Path) -> None:
+    (row,) = timed_rows(skaprof, saved_times(tmp_path, {49: (1.2, 1.0), 100: (2.0, 2.0), 196: (3.0, 4.0)}))
+    assert (row["crossover"], row["formula"]) == (None, None)
+    assert (row["winner_below"], row["winner_above"]) == ("mhsa", "ska")
+    assert (row["crossover_low"], row["crossover_high"], row["first_win"], row["last_win"]) == (100, 196, 196, None)
+
+
+@pytest.mark.parametrize(("verdict", "rounds"), [("inconclusive", 20), ("same", 20), ("faster", 3)])
+def test_what_is_not_decided_is_no_win(skaprof: Run, tmp_path: Path, verdict: str, rounds: int) -> None:
+    (row,) = timed_rows(skaprof, saved_times(tmp_path, {49: (1.0, 2.0)}, verdict=verdict, rounds=rounds))
+    assert row["winner_below"] == row["winner_above"] == "undecided"
+
+
+def test_pairs_not_timed_together_are_judged_by_their_intervals(skaprof: Run, tmp_path: Path) -> None:
+    path = saved_times(tmp_path, {49: (1.2, 1.0), 100: (2.0, 2.01), 196: (3.0, 4.0)})
+    document = json.loads(path.read_text())
+    for row in document["rows"]:
+        row["baseline"] = "linear (eager)"
+        row["verdict"] = "faster"  # than linear: nothing about the two
+    path.write_text(json.dumps(document))
+    (row,) = timed_rows(skaprof, path)
+    assert (row["crossover_low"], row["crossover_high"]) == (49, 196)
+
+
+def test_a_plot_marks_where_fewer_macs_take_more_time(skaprof: Run, tmp_path: Path) -> None:
+    times = saved_times(tmp_path, {49: (1.2, 1.0), 196: (3.0, 4.0)})
+    svg, png = tmp_path / "x.svg", tmp_path / "x.png"
+    done = skaprof("crossover", "-m", "ska", "--results", str(times), "--plot", str(svg), "--plot", str(png))
+    assert done.returncode == 0, done.stderr
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert b"<pattern" in svg.read_bytes()  # the hatch
+    assert "less time (eager, forward) than mhsa from 196 tokens (not at 49)" in done.stdout
+
+
+def test_shaded_ranges_reach_half_way_to_the_neighbours() -> None:
+    from skaprof.report.crossover_plot import ranges
+
+    assert ranges([(10, True), (20, False), (40, True)]) == [(10.0, 15.0), (30.0, 40.0)]

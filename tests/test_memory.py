@@ -1,0 +1,171 @@
+"""Memory: what the model says is kept and held, against PyTorch's own tensors, to the byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from conftest import SPEC_TEXTS, networks, workloads
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from skaprof.count import verify, verify_network
+from skaprof.count.memory import held_in_forward, saved_by_autograd
+from skaprof.model import memory
+from skaprof.model.backbones import parse_backbone
+from skaprof.model.mixers import MIXERS, ska
+from skaprof.model.network import Network, backbone_totals, make_network
+from skaprof.model.ops import Op, Tensor
+from skaprof.model.plan import Variant
+from skaprof.model.rows import cost_row
+from skaprof.model.spec import parse_mixer
+from skaprof.nn import build_mixer
+from skaprof.workload import Workload
+
+DTYPES = ("float32", "bfloat16")
+ONE_KERNEL = ("mhsa", "mhsa:bias=true", "ska", "ska:bias=true", "ska:query=false", "ska:query=false:bias=true")
+"""What the processor's fused attention runs as one kernel: CSKA's unfolded form, with keys wider than values, it does
+not."""
+
+
+def built(text: str, w: Workload, dtype: str, form: str = "eager") -> tuple[nn.Module, torch.Tensor]:
+    """The module and its input, real ones on the processor."""
+    module = build_mixer(parse_mixer(text), w, form).to(getattr(torch, dtype))
+    return module, torch.zeros(w.batch, w.tokens, w.dim, dtype=getattr(torch, dtype))
+
+
+def row_bytes(text: str, w: Workload, dtype: str, form: str = "eager") -> tuple[int, int | None]:
+    """(saved_bytes in training, peak_bytes in inference)."""
+    spec = parse_mixer(text)
+    train, forward = (cost_row(Variant(spec, form, mode, dtype), w) for mode in ("train", "forward"))
+    return train.saved_bytes, forward.peak_bytes
+
+
+@pytest.mark.parametrize("text", SPEC_TEXTS)
+@settings(max_examples=200)
+@given(data=st.data())
+def test_bytes_are_those_of_autograd_and_of_pytorchs_storages(text: str, data: st.DataObject) -> None:
+    w, dtype = data.draw(workloads(parse_mixer(text))), data.draw(st.sampled_from(DTYPES))
+    module, x = built(text, w, dtype)
+    saved, peak = row_bytes(text, w, dtype)
+    assert saved_by_autograd(module, x) == saved
+    if peak is not None:
+        assert held_in_forward(module, x) == peak
+
+
+@pytest.mark.parametrize("text", ONE_KERNEL)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_bytes_of_the_processors_fused_attention_agree_too(text: str, data: st.DataObject) -> None:
+    w, dtype = data.draw(workloads(parse_mixer(text))), data.draw(st.sampled_from(DTYPES))
+    module, x = built(text, w, dtype, "sdpa")
+    assert (saved_by_autograd(module, x), held_in_forward(module, x)) == row_bytes(text, w, dtype, "sdpa")
+
+
+def test_saved_bytes_of_mhsa_counted_by_hand() -> None:
+    """x, q, k, v and the mixed values, and the scores after softmax; fused, a statistic a row in their place."""
+    w = Workload(3, 2, 4, 10, 2, 5)
+    x = a = 3 * 8 * 10
+    assert row_bytes("mhsa", w, "float32")[0] == 4 * (x + 4 * a + 3 * 2 * 8 * 8)
+    assert row_bytes("mhsa", w, "float32", "sdpa")[0] == 4 * (x + 4 * a + 3 * 2 * 8)
+    assert row_bytes("mhsa", w, "bfloat16", "sdpa")[0] == 2 * (x + 4 * a) + 4 * (3 * 2 * 8)
+
+
+def test_peak_bytes_of_mhsa_counted_by_hand() -> None:
+    """x and v, and the scores before and after the scale; fused, x, q, k, v, the output and a statistic a row."""
+    w = Workload(3, 2, 40, 10, 2, 5)
+    x = a = 3 * 80 * 10
+    assert row_bytes("mhsa", w, "float32")[1] == 4 * (x + a + 2 * (3 * 2 * 80 * 80))
+    assert row_bytes("mhsa", w, "float32", "sdpa")[1] == 4 * (x + 4 * a + 3 * 2 * 80)
+
+
+@settings(max_examples=60)
+@given(networks(), st.sampled_from(DTYPES))
+def test_what_a_network_saves_is_what_autograd_saves(network: Network, dtype: str) -> None:
+    if network.implementation == "eager":
+        assert [str(found) for found in verify_network(network, dtype, "train").differences] == []
+
+
+def test_a_networks_rows_add_up_and_peak_at_their_largest() -> None:
+    from skaprof.model.scopes import costed
+
+    network = make_network(parse_backbone("caformer_s18[stage3=ska]"), 64, 64)
+    train, forward = (costed(network, mode=mode).rows("stage") for mode in ("train", "forward"))
+    totals = [backbone_totals("caformer_s18[stage3=ska]", 64, mode=mode) for mode in ("train", "forward")]
+    assert sum(row.saved_bytes for row in train) == totals[0].saved_bytes
+    assert [row.peak_bytes for row in train] == [None] * len(train)
+    assert max(row.peak_bytes or 0 for row in forward) == totals[1].peak_bytes
+    assert all(row.saved_bytes == 0 for row in forward)
+
+
+W = Workload(2, 3, 4, 20, 2, 10, 3)
+
+
+FAULTS = [
+    ("train", "saved_bytes", {"kept": ()}),
+    ("train", "saved_bytes", {"kept": (Tensor("surplus", (7,)),)}),
+    ("forward", "peak_bytes", {"inputs": ()}),
+    ("forward", "peak_bytes", {"scratch": 10**6}),
+]
+
+
+@pytest.mark.parametrize(("mode", "metric", "changes"), FAULTS)
+def test_a_planted_fault_is_found(mode: str, metric: str, changes: dict[str, Any]) -> None:
+    def faulty(w: Workload, **options: bool) -> list[Op]:
+        return [op._replace(**changes) if op.name == "mix" else op for op in ska(w, **options)]
+
+    spec = parse_mixer("ska")._replace(mixer=MIXERS["ska"]._replace(op_lists={"eager": faulty}))
+    proof = verify(Variant(spec, mode=mode), W)
+    assert [(found.op, found.quantity) for found in proof.differences] == [("memory", metric)]
+    assert not proof.verified
+
+
+def test_what_is_counted_is_pytorchs_not_the_models() -> None:
+    class Squaring(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * x
+
+    x = torch.zeros(3, 5)
+    assert saved_by_autograd(Squaring(), x) == x.nbytes
+    assert held_in_forward(Squaring(), x) == 2 * x.nbytes
+    assert held_in_forward(nn.Sequential(Squaring(), Squaring()), x) == 3 * x.nbytes
+    assert held_in_forward(nn.Identity(), x) == x.nbytes
+
+
+def test_a_copy_counts_as_its_original_even_where_an_address_is_used_again() -> None:
+    class Copying(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            doubled = (x + x).t()
+            copied = doubled.contiguous()
+            del doubled
+            return copied + (x + x).t()
+
+    x = torch.zeros(3, 5)
+    assert held_in_forward(Copying(), x) == 4 * x.nbytes
+
+
+def test_statistics_stand_in_for_an_output_that_is_not_kept() -> None:
+    ops = parse_mixer("mhsa").ops(W)
+    softmax = next(op for op in ops if op.kind == "softmax")
+    assert memory.kept_bytes([softmax], set(), 4) == [4 * softmax.output.numel]
+    assert memory.kept_bytes([softmax], {softmax.output.name}, 2) == [memory.STATISTIC_BYTES * softmax.row_statistics]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("text", ["mhsa", "ska", "cska"])
+def test_the_devices_allocator_holds_what_the_model_says(text: str) -> None:
+    """Or more: the allocator counts layout copies and workspaces too, which the model leaves out."""
+    spec = parse_mixer(text)
+    w = Workload(1, 28, 28, 256, 8, 32, spec.resolve_kernel_size())
+    with torch.device("cuda"), torch.no_grad():
+        module, x = build_mixer(spec, w), torch.zeros(w.batch, w.tokens, w.dim)
+        module(x)
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated() - x.nbytes
+        module(x)
+    measured = torch.cuda.max_memory_allocated() - before
+    peak = cost_row(Variant(spec), w).peak_bytes
+    assert peak is not None
+    assert peak <= measured
