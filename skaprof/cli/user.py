@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.errors import SkaprofError, shown
+from skaprof.results import METRICS
 from skaprof.workload import DTYPE_BYTES, Workload, check_choice
 
 if TYPE_CHECKING:
@@ -123,11 +124,9 @@ def _counted_row(user: UserModule, w: Workload, dtype: str) -> Row:
         "params": found.params,
         "macs": found.macs,
         "flops": None if found.macs is None else 2 * found.macs,
-        "elementwise_flops": None,
         "weight_bytes": found.params * DTYPE_BYTES[dtype],
-        "traffic_bytes": None,
     }
-    return identity_of(user, w, dtype) | figures | found.as_dict()
+    return identity_of(user, w, dtype) | dict.fromkeys(METRICS) | figures | found.as_dict()
 
 
 def identity_of(user: UserModule, w: Workload, dtype: str, mode: str = "forward", implementation: str = "eager") -> Row:
