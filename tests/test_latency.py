@@ -284,7 +284,7 @@ def test_a_worker_that_dies_is_a_row_and_no_file_of_the_users_stands_in_for_a_mo
     entry = Entry("mhsa", "forward", "float32", "eager", (1, 1, 4, 8, 1, 8, None))
     (row,) = measure_isolated([entry], Options(), "cpu", 1.0)
     assert row["verdict"] == "baseline", row["error"]
-    monkeypatch.setattr(worker, "_PROGRAM", "import os; os.abort()")
+    monkeypatch.setattr(worker, "python_command", lambda *_: [sys.executable, "-c", "import os; os.abort()"])
     (row,) = measure_isolated([entry], Options(), "cpu", 1.0)
     assert (row["verdict"], row["median_ms"], row["mixer"]) == ("crashed", None, "mhsa")
     assert "its process ended with code -6" in row["error"]

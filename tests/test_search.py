@@ -27,7 +27,7 @@ S18 = make_network(parse_backbone("caformer_s18"), 224, 224)
 @settings(max_examples=30)
 @given(networks(), st.data(), st.sampled_from(("forward", "train")))
 def test_a_network_costs_the_sum_of_what_its_mixers_change(network: Network, data: st.DataObject, mode: str) -> None:
-    """Every key of every row, against the same network built whole: stages do not depend on each other."""
+    """Every figure of every network, against the same network made whole: stages do not depend on each other."""
     some = st.lists(st.sampled_from(NETWORK_MIXERS), min_size=1, max_size=2, unique=True)
     candidates = [[parse_mixer(text) for text in data.draw(some)] for _ in network.stages]
     search = make_search(network, candidates, mode=mode)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.errors import SkaprofError, shown
+from skaprof.results import METRICS
 from skaprof.workload import DTYPE_BYTES, Workload, check_choice
 
 if TYPE_CHECKING:
@@ -123,15 +124,13 @@ def _counted_row(user: UserModule, w: Workload, dtype: str) -> Row:
         "params": found.params,
         "macs": found.macs,
         "flops": None if found.macs is None else 2 * found.macs,
-        "elementwise_flops": None,
         "weight_bytes": found.params * DTYPE_BYTES[dtype],
-        "traffic_bytes": None,
     }
-    return identity_of(user, w, dtype) | figures | found.as_dict()
+    return _identity(user, w, dtype) | dict.fromkeys(METRICS) | figures | found.as_dict()
 
 
-def identity_of(user: UserModule, w: Workload, dtype: str, mode: str = "forward", implementation: str = "eager") -> Row:
+def _identity(user: UserModule, w: Workload, dtype: str) -> Row:
     """The keys that say what a row of the user's module is about; heads and a kernel it may have are not known."""
     sizes = {"batch": w.batch, "height": w.height, "width": w.width, "tokens": w.tokens, "dim": w.dim}
     own = dict.fromkeys(("heads", "head_dim", "kernel_size"))
-    return {"mixer": user.path, "implementation": implementation, "mode": mode} | sizes | own | {"dtype": dtype}
+    return {"mixer": user.path, "implementation": "eager", "mode": "forward"} | sizes | own | {"dtype": dtype}

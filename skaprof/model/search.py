@@ -16,14 +16,12 @@ from skaprof.model.cost import OpCost
 from skaprof.model.network import Network, make_network, network_costs
 from skaprof.model.scopes import COMPARED, TOTAL, Costed
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.results import ScopeRow
+from skaprof.results import SUMMED_METRICS, ScopeRow
 
-SEARCHED = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes", "key_params")
+SEARCHED = (*SUMMED_METRICS, "key_params")
 """The figures that may be minimized or limited."""
 DEFAULT_OBJECTIVES = COMPARED
 MOST_NETWORKS = 1_000_000
-_OF_MIXERS = tuple(f"mixer_{metric}" for metric in COMPARED)
-_SUMMED = (*SEARCHED, *_OF_MIXERS)
 _OPERATORS: dict[str, Callable[[int, Fraction], bool]] = {
     "<=": operator.le,
     "<": operator.lt,
@@ -62,10 +60,13 @@ class Part(NamedTuple):
 class Search(NamedTuple):
     """The networks that the candidates of each stage make, numbered in the order of their product.
 
-    `own` is the unmodified backbone; `left_out` says which candidates do not fit a stage, and why.
+    `network` is the unmodified backbone; `left_out` says which candidates do not fit a stage, and why.
     """
 
-    own: ScopeRow
+    network: Network
+    dtype: str
+    mode: str
+    own_costs: list[OpCost]
     stages: tuple[tuple[Part, ...], ...]
     left_out: tuple[str, ...]
 
@@ -74,9 +75,15 @@ class Search(NamedTuple):
         """Number of networks."""
         return network_count(self.stages)
 
+    @property
+    def own(self) -> ScopeRow:
+        """The unmodified backbone."""
+        return self.row_of(self.network.choice.specs)
+
     def points(self, metrics: Sequence[str]) -> list[Point]:
         """The figures of every network, in order."""
-        sums = [tuple(getattr(self.own, metric) for metric in metrics)]
+        own = self.own
+        sums = [tuple(getattr(own, metric) for metric in metrics)]
         for parts in self.stages:
             added = [tuple(part.added[metric] for metric in metrics) for part in parts]
             sums = [tuple(map(operator.add, point, more)) for point in sums for more in added]
@@ -84,22 +91,18 @@ class Search(NamedTuple):
 
     def row(self, number: int) -> ScopeRow:
         """The network of that number, as `skaprof model --depth total` has it."""
-        chosen = self._parts(number)
-        figures = {key: getattr(self.own, key) + sum(part.added[key] for part in chosen) for key in _SUMMED}
-        shares = {
-            f"{key}_share": figures[key] / whole if (whole := figures[key.removeprefix("mixer_")]) else 0.0
-            for key in (*COMPARED, *_OF_MIXERS[1:])
-        }
-        deltas = {f"{key}_delta": figures[key] - getattr(self.own, key) for key in COMPARED}
-        mixers = ",".join(part.spec.text for part in chosen)
-        return ScopeRow(**(self.own.as_dict() | {"mixer": mixers} | figures | shares | deltas))
-
-    def _parts(self, number: int) -> list[Part]:
-        chosen = []
+        specs = []
         for parts in reversed(self.stages):
             number, place = divmod(number, len(parts))
-            chosen.append(parts[place])
-        return chosen[::-1]
+            specs.append(parts[place].spec)
+        return self.row_of(specs[::-1])
+
+    def row_of(self, specs: Sequence[MixerSpec]) -> ScopeRow:
+        """The network with these mixers."""
+        network = _with(self.network, specs)
+        costs = network_costs(network, self.dtype, self.mode)
+        (row,) = Costed(network, self.dtype, self.mode, costs, self.own_costs).rows(TOTAL)
+        return row
 
 
 class Found(NamedTuple):
@@ -159,23 +162,22 @@ def make_search(
             "name fewer, or fix a stage with --stage"
         )
     own = _with(network, network.choice.unmodified.specs)
-    own_costs = network_costs(own, dtype, mode)
-    own_row = _total(own, own_costs, own_costs, dtype, mode)
+    search = Search(own, dtype, mode, network_costs(own, dtype, mode), (), ())
+    own_row = search.own
     stages, left_out = [], []
     for place, specs in enumerate(candidates):
         parts = []
         for spec in specs:
             try:
-                changed = _with(own, [*own.choice.specs[:place], spec, *own.choice.specs[place + 1 :]])
+                row = search.row_of([*own.choice.specs[:place], spec, *own.choice.specs[place + 1 :]])
             except SkaprofError as error:
                 left_out.append(error.message)
                 continue
-            row = _total(changed, network_costs(changed, dtype, mode), own_costs, dtype, mode)
-            parts.append(Part(spec, {key: getattr(row, key) - getattr(own_row, key) for key in _SUMMED}))
+            parts.append(Part(spec, {key: getattr(row, key) - getattr(own_row, key) for key in SEARCHED}))
         if not parts:
             raise SkaprofError(f"--mixer: no candidate fits stage {place + 1}: {left_out[-1]}")
         stages.append(tuple(parts))
-    return Search(own_row, tuple(stages), tuple(left_out))
+    return search._replace(stages=tuple(stages), left_out=tuple(left_out))
 
 
 def _with(network: Network, specs: Sequence[MixerSpec]) -> Network:
@@ -183,11 +185,6 @@ def _with(network: Network, specs: Sequence[MixerSpec]) -> Network:
     choice = network.choice._replace(specs=tuple(specs))
     size = network.height, network.width, network.batch
     return make_network(choice, *size, network.implementation, has_head=network.has_head)
-
-
-def _total(network: Network, costs: list[OpCost], own: list[OpCost], dtype: str, mode: str) -> ScopeRow:
-    (row,) = Costed(network, dtype, mode, costs, own).rows(TOTAL)
-    return row
 
 
 def find(search: Search, objectives: Sequence[str] = DEFAULT_OBJECTIVES, limits: Sequence[Limit] = ()) -> Found:

@@ -14,6 +14,7 @@ FIGURE_WORDS = {
     "elementwise_flops": "elementwise FLOPs",
     "weight_bytes": "bytes of weights",
     "traffic_bytes": "traffic",
+    "saved_bytes": "bytes kept for the backward pass",
     "key_params": "parameters of static keys",
 }
 
