@@ -80,7 +80,7 @@ def by_figure(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dic
     return found
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(duels())
 def test_who_costs_less_is_what_counting_at_every_size_says(duel: Duel) -> None:
     points = points_of(duel)
