@@ -122,7 +122,7 @@ def conclude(records: list[Record], settings: Settings) -> Measurement:
     if control is not None and statistics.verdict(control, settings.log_tolerance) in ("faster", "slower"):
         for record in records:
             record.flags.add("aa-failed")
-    if control is not None and control.outer_bound > NOISY:
+    elif control is not None and control.outer_bound > NOISY:
         for record in records:
             record.flags.add("noisy")
     contenders = records[:-1] if control is not None else records
