@@ -89,6 +89,23 @@ def test_a_configuration_chooses_title_sections_sizes_and_mixers(skaprof: Run, t
     assert "cska" not in page
 
 
+def test_a_section_that_the_analytic_report_leaves_out_is_there_when_asked_for(skaprof: Run, tmp_path: Path) -> None:
+    config = tmp_path / "roofline.toml"
+    config.write_text('sections = ["roofline", "memory"]\nhardware = "l4"\ndtype = "bfloat16"\n')
+    done = skaprof("report", "--analytic-only", "--config", str(config), "--output", str(tmp_path / "report"))
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert page.index("## Memory") < page.index("## Roofline")
+    assert "NVIDIA L4" in page
+
+
+def test_the_front_of_the_report_is_that_of_the_search(skaprof: Run) -> None:
+    rows = list(csv.DictReader((ANALYTIC / "pareto.csv").read_text().splitlines()))
+    found = json.loads(skaprof("search", "caformer_s18", "--format", "json").stdout)["rows"]
+    assert len(rows) == 4**4
+    assert {row["mixer"] for row in rows if row["on_front"] == "true"} == {row["mixer"] for row in found}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

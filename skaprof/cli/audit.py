@@ -64,6 +64,12 @@ def audit(
         _warn(rows)
 
 
+def every_installed(plan: Plan) -> list[Row]:
+    """The rows of every counter that is installed, for other commands."""
+    present, absent = _counters(None)
+    return _rows(plan, present, absent)
+
+
 def _counters(names: Sequence[str] | None) -> tuple[list[Counter], list[Counter]]:
     """The counters asked for, or all: those that are installed, and those that are not.
 

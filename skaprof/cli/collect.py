@@ -35,6 +35,7 @@ class Contents(NamedTuple):
     max_seconds: float = 120.0
     backbone: str = "caformer_s18"
     swapped_stage: int = 3
+    hardware: str = "h100-sxm"
 
     @property
     def specs(self) -> list[MixerSpec]:
@@ -116,6 +117,69 @@ def backbones(contents: Contents) -> list[Row]:
     return rows
 
 
+def crossovers(contents: Contents) -> list[Row]:
+    """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage."""
+    from skaprof.crossover import Sizes, crossover_rows, make_duel
+
+    reference, *others = contents.specs
+    dim = BACKBONES[contents.backbone].stages[contents.swapped_stage - 1].dim
+    sizes = Sizes(batch=contents.batch, dim=dim, dtype=contents.dtype)
+    return [row for spec in others for row in crossover_rows(make_duel(spec, reference, "tokens", sizes))]
+
+
+def memory(contents: Contents) -> list[Row]:
+    """Every size, eager and fused: the forward row has the peak, the train row what is kept for the backward pass."""
+    return [
+        cost_row(row.variant._replace(mode=mode), row.workload).as_dict()
+        for plan in contents.plans(IMPLEMENTATIONS)
+        for row in plan.rows()
+        for mode in ("forward", "train")
+    ]
+
+
+def roofline(contents: Contents) -> list[Row]:
+    """Every size against the ceilings of the report's machine."""
+    from skaprof.model.hardware import find_hardware
+    from skaprof.report.ceilings import Point, mixer_row
+
+    machine = find_hardware(contents.hardware)
+    points = [Point(row.variant, row.workload) for plan in contents.plans(IMPLEMENTATIONS) for row in plan.rows()]
+    return [mixer_row(point, machine, point.variant.dtype) for point in points]
+
+
+def audit(contents: Contents) -> list[Row]:
+    """What the counters that are installed capture, at the program's default size."""
+    from skaprof.cli.audit import every_installed
+
+    return every_installed(make_plan(contents.specs, SizeGrid()))
+
+
+def pareto(contents: Contents) -> list[Row]:
+    """Every network that the backbone's own mixers and the report's make, in all stages, and whether it is beaten."""
+    from itertools import product
+
+    from skaprof.model.backbones import parse_backbone
+    from skaprof.model.network import make_network
+    from skaprof.model.search import find, make_search
+
+    choice = parse_backbone(contents.backbone)
+    side = choice.backbone.resolution
+    specs = {spec.text: spec for spec in (*choice.specs, *contents.specs)}
+    search = make_search(make_network(choice, side, side), [list(specs.values())] * len(choice.specs))
+    found = find(search, _PARETO_METRICS)
+    front, own = set(found.front), search.own
+    rows = []
+    for number, parts in enumerate(product(*search.stages)):
+        figures = dict(zip(_PARETO_METRICS, found.points[number], strict=True))
+        deltas = {f"{metric}_delta": value - getattr(own, metric) for metric, value in figures.items()}
+        names = {"model": own.model, "mixer": ",".join(part.spec.text for part in parts), "resolution": side}
+        rows.append({**names, **figures, **deltas, "on_front": number in front})
+    return rows
+
+
+_PARETO_METRICS = ("params", "macs", "traffic_bytes")
+
+
 def scaling(contents: Contents) -> list[Row]:
     """The totals over image sizes, with each mixer in the swapped stage."""
     from skaprof.model.scopes import TOTAL
@@ -194,6 +258,11 @@ COLLECTORS: dict[str, Callable[[Contents], list[Row]]] = {
     "figure-4": figure_4,
     "backbones": backbones,
     "scaling": scaling,
+    "pareto": pareto,
+    "crossovers": crossovers,
+    "memory": memory,
+    "roofline": roofline,
+    "audit": audit,
     "verification": verification,
     "latency": latency,
     "figure-3": figure_3,

@@ -100,7 +100,8 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
     from skaprof.cli.session import Interrupted
     from skaprof.report.sections import SECTIONS
 
-    names = [name for name in contents.sections or SECTIONS if not (analytic_only and SECTIONS[name].needs_torch)]
+    offered = contents.sections or [name for name in SECTIONS if SECTIONS[name].in_analytic or not analytic_only]
+    names = [name for name in offered if not (analytic_only and SECTIONS[name].needs_torch)]
     if not names:
         raise SkaprofError(f"--analytic-only: every section asked for is measured: {', '.join(contents.sections)}")
     measured = _from_files(latency)

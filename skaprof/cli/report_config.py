@@ -24,12 +24,14 @@ from skaprof.cli.collect import Contents
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import token_grid_sides
 from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.model.backbones import BACKBONES
+from skaprof.model.hardware import known_hardware
 from skaprof.model.spec import parse_mixer
 from skaprof.report.sections import SECTIONS
 from skaprof.toml_file import TomlTable, read_toml
 from skaprof.workload import DTYPE_BYTES, MODES
 
-_TOP = ("title", "sections", "mixers", "batch", "dtype", "sizes", "latency")
+_TOP = ("title", "sections", "mixers", "batch", "dtype", "sizes", "backbone", "hardware", "latency")
 _SIZE_WORDS = ("tokens", "size", "resolution", "patch")
 _MOST_VALUES = 1000  # enough to tell that a size is a grid, which it may not be
 _LATENCY = ("device", "implementations", "modes", "max_seconds")
@@ -49,6 +51,8 @@ def read_contents(path: str) -> Contents:
         "mixers": lambda key: _mixers(top, key),
         "batch": top.count,
         "dtype": lambda key: top.word(key, tuple(DTYPE_BYTES)),
+        "backbone": lambda key: top.word(key, tuple(BACKBONES)),
+        "hardware": lambda key: top.word(key, tuple(known_hardware())),
         "sizes": lambda key: tuple(_size(table) for table in top.tables(key)),
     }
     contents = Contents(**{key: read(key) for key, read in readers.items() if key in top.values})  # type: ignore[operator]

@@ -21,6 +21,11 @@ _MOST_LABELS = 24
 
 
 def roofline_plot(rows: Sequence[Row], hardware: Hardware, peak: str, suffix: str) -> bytes:
+    """`roofline_figure` as ".png" or ".svg"."""
+    return encoded(roofline_figure(rows, hardware, peak), suffix)
+
+
+def roofline_figure(rows: Sequence[Row], hardware: Hardware, peak: str) -> Figure:
     """FLOP/s over FLOPs per byte on logarithmic axes: measured (filled), predicted, or else ideal (hollow).
 
     Raises:
@@ -37,7 +42,7 @@ def roofline_plot(rows: Sequence[Row], hardware: Hardware, peak: str, suffix: st
         axes.set_xlabel("arithmetic intensity (FLOPs per byte)")
         axes.set_ylabel("FLOP/s")
         finish(figure, _title(drawn, hardware, peak), legend=True)
-        return encoded(figure, suffix)
+        return figure
 
 
 def _title(rows: Sequence[Row], hardware: Hardware, peak: str) -> str:

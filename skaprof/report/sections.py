@@ -9,11 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from skaprof.model.hardware import find_hardware
 from skaprof.report import words
+from skaprof.report.audit import audit_table
+from skaprof.report.audit import sentences as audit_sentences
+from skaprof.report.crossover import caption as crossover_caption
+from skaprof.report.crossover import crossover_sentences, crossover_table
 from skaprof.report.formats import escape_markdown
 from skaprof.report.markdown import bullets, from_terminal, image, table_of
 from skaprof.report.model import difference_sentence, percent, scope_table
 from skaprof.report.numbers import si, signed, significant
+from skaprof.report.pareto import pareto_figure, pareto_findings, pareto_table
+from skaprof.report.roofline import caption as roofline_caption
+from skaprof.report.roofline import roofline_table
+from skaprof.report.roofline import sentences as roofline_sentences
 from skaprof.report.table import cost_table, formula_table
 from skaprof.report.timing import latency_section
 
@@ -33,11 +42,15 @@ class Rendered(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A section's heading, and what renders its rows. `measured` ones need a machine, not closed forms alone."""
+    """A section's heading, and what renders its rows.
+
+    `needs_torch`: closed forms alone do not make it. `in_analytic`: --analytic-only has it without being asked.
+    """
 
     title: str
     render: Callable[[Sequence[Row]], Rendered]
     needs_torch: bool = False
+    in_analytic: bool = True
 
 
 def figure(name: str, alt: str) -> str:
@@ -152,6 +165,61 @@ def _scaling(rows: Sequence[Row]) -> Rendered:
     return Rendered(f"{figure('scaling', alt)}\n{table_of(headers, cells, 2)}\n{note}", (), {"scaling": draw})
 
 
+def _pareto(rows: Sequence[Row]) -> Rendered:
+    alt = f"MACs over parameters of {len(rows):,} networks, those on the Pareto front marked"
+    body = f"{figure('pareto', alt)}\n{pareto_table(rows)}"
+    return Rendered(body, pareto_findings(rows), {"pareto": partial(pareto_figure, rows)})
+
+
+def _crossovers(rows: Sequence[Row]) -> Rendered:
+    said = crossover_sentences(rows)
+    return Rendered(f"{crossover_caption(rows)}\n\n{from_terminal(crossover_table(rows))}\n{bullets(said)}")
+
+
+def _memory(rows: Sequence[Row]) -> Rendered:
+    headers = ("mixer", "form", "tokens", "dim", "weights", "peak in inference", "kept for backward")
+    saved = {_without_mode(row): row["saved_bytes"] for row in rows if row["mode"] == "train"}
+    cells = [
+        (
+            row["mixer"],
+            row["implementation"],
+            f"{row['height']} x {row['width']}",
+            f"{row['dim']:,}",
+            si(row["weight_bytes"], "B"),
+            "-" if row["peak_bytes"] is None else si(row["peak_bytes"], "B"),
+            si(saved[_without_mode(row)], "B"),
+        )
+        for row in rows
+        if row["mode"] == "forward"
+    ]
+    note = "Peak: the most activations held at once; kept for backward: what autograd saves in a forward pass.\n"
+    return Rendered(f"{table_of(headers, cells, 2)}\n{note}")
+
+
+def _without_mode(row: Row) -> tuple[Any, ...]:
+    return tuple(row[key] for key in ("mixer", "implementation", "height", "width", "dim", "heads", "kernel_size"))
+
+
+def _roofline(rows: Sequence[Row]) -> Rendered:
+    hardware = find_hardware(rows[0]["hardware"])
+    peak = rows[0]["dtype"]
+    said = [roofline_caption(hardware, peak), *roofline_sentences(rows, hardware, peak)]
+
+    def draw() -> Figure:
+        from skaprof.report.roofline_plot import roofline_figure
+
+        return roofline_figure(rows, hardware, peak)
+
+    alt = f"Roofline of {hardware.name}: FLOP/s over FLOPs per byte of {len(rows)} mixers and sizes"
+    body = f"{figure('roofline', alt)}\n{from_terminal(roofline_table(rows))}\n{bullets(said)}"
+    return Rendered(body, (), {"roofline": draw})
+
+
+def _audit(rows: Sequence[Row]) -> Rendered:
+    said = audit_sentences(rows)
+    return Rendered(f"{from_terminal(audit_table(rows))}\n{bullets(said)}", said[:1])
+
+
 def _verification(rows: Sequence[Row]) -> Rendered:
     failed = [row for row in rows if not row["verified"]]
     proof = words.proof_sentences(rows)
@@ -196,6 +264,11 @@ SECTIONS: dict[str, Section] = {
     "figure-4": Section("MACs and parameters over tokens and dim", _figure_4),
     "backbones": Section("A whole backbone", _backbones),
     "scaling": Section("A backbone over the image size", _scaling),
+    "pareto": Section("Mixers in every stage", _pareto),
+    "crossovers": Section("Where costs cross", _crossovers),
+    "memory": Section("Memory", _memory),
+    "roofline": Section("Roofline", _roofline, in_analytic=False),
+    "audit": Section("What other counters capture", _audit, needs_torch=True),
     "verification": Section("Verification", _verification, needs_torch=True),
     "latency": Section("Latency", _latency, needs_torch=True),
     "figure-3": Section("Throughput over the number of heads", _heads, needs_torch=True),
