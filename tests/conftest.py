@@ -23,6 +23,16 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("skaprof", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("skaprof")
 
+THOROUGH = os.environ.get("SKAPROF_THOROUGH") == "1"
+"""Whether property tests draw all their examples, and the slowest tests run: some 15 minutes more."""
+thorough = pytest.mark.skipif(not THOROUGH, reason="SKAPROF_THOROUGH=1 runs it")
+
+
+def examples(count: int) -> int:
+    """How many examples a property test draws: `count` in a thorough run, else a fifth."""
+    return count if THOROUGH else max(5, count // 5)
+
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

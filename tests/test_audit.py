@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import ROOT, Run
+from conftest import ROOT, Run, thorough
 from jsonschema import Draft202012Validator
 from rich.console import Console
 from torch import nn
@@ -103,12 +103,14 @@ def test_a_counter_that_kills_its_process_is_a_row() -> None:
     assert [row["captured"] for row in rows] == [1.0, None, 1.0]
 
 
+@thorough
 def test_a_counter_that_raised_gets_a_fresh_process() -> None:
     counter = fake("raising_with_functions_replaced")
     assert [answer.error for answer in ask(counter, CASES)] == [None, "RuntimeError: no idea", None]
     assert [row["captured"] for row in audit_rows(counter, CASES)] == [1.0, None, 1.0]
 
 
+@thorough
 def test_a_counter_that_never_ends_is_ended() -> None:
     answers = ask(fake("stuck"), CASES, longest=15)
     assert [answer.error for answer in answers] == [None, "it gave no answer within 15 s", None]

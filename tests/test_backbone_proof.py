@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PUBLISHED, networks
+from conftest import PUBLISHED, examples, networks, thorough
 from fvcore.nn import FlopCountAnalysis
 from hypothesis import given, settings
 from torch import nn
@@ -41,7 +41,7 @@ def test_published_figures_by_the_module_and_both_counters(text: str, resolution
     assert (proof.params_counted, proof.macs_fvcore, proof.macs_torch) == (params, macs, macs)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(networks())
 def test_any_network_agrees_with_both_counters_op_by_op(network: Network) -> None:
     proof = verify_network(network)
@@ -50,7 +50,7 @@ def test_any_network_agrees_with_both_counters_op_by_op(network: Network) -> Non
     assert (proof.params_counted, proof.macs_torch) == (cost.params, cost.macs)
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(networks())
 def test_any_network_agrees_in_training(network: Network) -> None:
     assert differences(network, "train") == []
@@ -206,6 +206,7 @@ def test_every_parameter_that_can_learn_does(text: str, idle: set[str]) -> None:
     assert losses[-1] < losses[0]
 
 
+@thorough
 @pytest.mark.parametrize("text", ["caformer_s18[stage3=ska,stage4=cska]", "vit_cifar[stage1=ska]"])
 def test_both_forms_give_the_same_logits(text: str) -> None:
     torch.manual_seed(0)

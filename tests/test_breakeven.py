@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def brute_force(wins: list[bool], equal: bool) -> BreakEven | None:
     return BreakEven("up_to", changes[0]) if wins[0] else BreakEven("from", changes[0] + 1)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.integers(-30, 30), min_size=1, max_size=4))
 def test_a_polynomials_sign_change_is_found_exactly(coefficients: list[int]) -> None:
     def polynomial(at: int) -> int:
@@ -42,7 +43,7 @@ def test_no_polynomial_no_answer() -> None:
     assert breakeven(lambda at: (at - 3) * (at - 50)) is None
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(
     st.sampled_from(("ska", "ska:query=false", "cska", "cska:kernel_size=5", "linear", "sepconv")),
     st.integers(1, 12),

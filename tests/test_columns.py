@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from conftest import SPEC_TEXTS
+from conftest import SPEC_TEXTS, examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +39,7 @@ def _fitting(grid: SizeGrid) -> SizeGrid:
     return grid if grid.heads or not grid.head_dims else grid._replace(head_dims=())
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(plans())
 def test_columns_hold_what_single_rows_say_in_the_same_order(plan: Plan) -> None:
     expected = [cost_row(row.variant, row.workload).as_dict() for row in plan.rows()]

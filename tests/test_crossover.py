@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sympy
-from conftest import Run, require_golden
+from conftest import Run, examples, require_golden
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -80,7 +80,7 @@ def by_figure(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dic
     return found
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(duels())
 def test_who_costs_less_is_what_counting_at_every_size_says(duel: Duel) -> None:
     points = points_of(duel)
@@ -99,7 +99,7 @@ def test_who_costs_less_is_what_counting_at_every_size_says(duel: Duel) -> None:
                 assert row["first_win"] == min(above, default=None), figure
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(duels(("tokens",)))
 def test_it_agrees_with_the_break_evens_of_skaprof_flops(duel: Duel) -> None:
     sides = [(Variant(spec, dtype=duel.sizes.dtype), _workload(duel, spec)) for spec in duel.specs]
@@ -126,7 +126,7 @@ def as_break_even(rows: list[dict[str, Any]], duel: Duel) -> BreakEven:
     return BreakEven("from", row["first_win"])
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(duels())
 def test_each_formula_is_its_crossing(duel: Duel) -> None:
     from skaprof.crossover import _values

@@ -74,9 +74,9 @@ def test_four_times_the_work_takes_longer() -> None:
 
 def test_every_implementation_and_mode_runs_or_says_why(skaprof: Run) -> None:
     arguments = ("--implementation", "eager,sdpa,sdpa-flash,sdpa-math,sdpa-cudnn", "--mode", "forward,train")
-    mixers = ("-m", "mhsa", "-m", "ska", "-m", "cska", "-m", "sepconv", "-m", "pooling")
+    mixers = ("-m", "mhsa", "-m", "cska", "-m", "pooling")
     rows = rows_of(skaprof("latency", *FAST[:-1], "14", *arguments, *mixers, "--format", "json"))
-    assert len(rows) == 5 * 5 * 2
+    assert len(rows) == 3 * 5 * 2
     for row in rows:
         if row["mixer"] in ("sepconv", "pooling") and row["implementation"] != "eager":
             assert (row["verdict"], row["median_ms"]) == ("unsupported", None)

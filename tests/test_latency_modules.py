@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Run
+from conftest import Run, thorough
 from test_schema import from_lines, require_valid
 from torch import Tensor, nn
 
@@ -32,6 +32,7 @@ def rows_of(skaprof: Run, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
+@thorough
 def test_backbones_are_contenders_and_their_rows_those_of_skaprof_model(skaprof: Run) -> None:
     rows = rows_of(skaprof, *SMALL, "--batch", "2", "--implementation", "eager,sdpa")
     mixers = ["pooling,pooling,pooling,pooling"] * 2 + ["pooling,pooling,ska,pooling"] * 2
@@ -43,6 +44,7 @@ def test_backbones_are_contenders_and_their_rows_those_of_skaprof_model(skaprof:
     assert set(MEASURED_KEYS) < set(rows[2])
 
 
+@thorough
 def test_time_is_shared_among_the_stages(skaprof: Run) -> None:
     (row,) = rows_of(skaprof, *SMALL[:2], "--resolution", "64", "--implementation", "eager")
     assert row["time_scopes"] == ["stem", "stage1", "stage2", "stage3", "stage4", "head"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import SPEC_TEXTS, networks, workloads
+from conftest import SPEC_TEXTS, examples, networks, workloads
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -44,7 +44,7 @@ def row_bytes(text: str, w: Workload, dtype: str, form: str = "eager") -> tuple[
 
 
 @pytest.mark.parametrize("text", SPEC_TEXTS)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(data=st.data())
 def test_bytes_are_those_of_autograd_and_of_pytorchs_storages(text: str, data: st.DataObject) -> None:
     w, dtype = data.draw(workloads(parse_mixer(text))), data.draw(st.sampled_from(DTYPES))
@@ -56,7 +56,7 @@ def test_bytes_are_those_of_autograd_and_of_pytorchs_storages(text: str, data: s
 
 
 @pytest.mark.parametrize("text", ONE_KERNEL)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_bytes_of_the_processors_fused_attention_agree_too(text: str, data: st.DataObject) -> None:
     w, dtype = data.draw(workloads(parse_mixer(text))), data.draw(st.sampled_from(DTYPES))
@@ -81,7 +81,7 @@ def test_peak_bytes_of_mhsa_counted_by_hand() -> None:
     assert row_bytes("mhsa", w, "float32", "sdpa")[1] == 4 * (x + 4 * a + 3 * 2 * 80)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(networks(), st.sampled_from(DTYPES))
 def test_what_a_network_saves_is_what_autograd_saves(network: Network, dtype: str) -> None:
     if network.implementation == "eager":

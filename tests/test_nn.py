@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ATTENTION_TEXTS, SPEC_TEXTS, workloads
+from conftest import ATTENTION_TEXTS, SPEC_TEXTS, examples, workloads
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,7 +124,7 @@ def test_sepconv_and_pooling_and_identity_are_metaformers() -> None:
     torch.testing.assert_close(sepconv(x), hidden @ sepconv.project.weight.T)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(ATTENTION_TEXTS), st.data())
 def test_the_sdpa_form_gives_the_same_output_and_gradients(text: str, data: st.DataObject) -> None:
     spec = parse_mixer(text)

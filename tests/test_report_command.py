@@ -269,7 +269,7 @@ def test_ctrl_c_writes_a_report_of_what_was_measured(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "skaprof", "report", "--config", str(config), "-o", str(tmp_path / "report")]
     environment = {**os.environ, "NO_COLOR": "1"}
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        time.sleep(15)
+        time.sleep(9)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr

@@ -250,7 +250,7 @@ def test_only_plain_forward_rows_are_used() -> None:
         measured_points(replace(saved, rows=tuple(others)), None)
 
 
-RUNS = str(next((ROOT / "reports" / "cpu").glob("*d320-forward.jsonl")))
+RUNS = str(ROOT / "tests" / "data" / "runs-forward.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from conftest import NETWORK_MIXERS, Run, networks
+from conftest import NETWORK_MIXERS, Run, examples, networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ from skaprof.report.limits import parse_limit
 S18 = make_network(parse_backbone("caformer_s18"), 224, 224)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(networks(), st.data(), st.sampled_from(("forward", "train")))
 def test_a_network_costs_the_sum_of_what_its_mixers_change(network: Network, data: st.DataObject, mode: str) -> None:
     """Every figure of every network, against the same network made whole: stages do not depend on each other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sympy
-from conftest import SPEC_TEXTS, variants
+from conftest import SPEC_TEXTS, examples, variants
 from hypothesis import given, settings
 
 from skaprof.model.plan import Variant
@@ -44,7 +44,7 @@ def test_fused_traffic_has_no_n_squared_and_training_recomputes() -> None:
     assert written("mhsa", "macs", implementation="sdpa", mode="train") == "12 B n d² + 7 B n² d"
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(variants())
 def test_formulas_evaluate_to_the_rows(drawn: tuple[Variant, Workload]) -> None:
     variant, w = drawn

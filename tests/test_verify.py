@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import SPEC_TEXTS, variants
+from conftest import SPEC_TEXTS, examples, variants
 from hypothesis import given, settings
 from torch import nn
 
@@ -25,7 +25,7 @@ from skaprof.workload import Workload
 W = Workload(2, 3, 4, 20, 2, 5, 3)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=examples(2000))
 @given(variants(modes=("forward",)))
 def test_forward_counts_agree_exactly_over_2000_drawn_configurations(drawn: tuple[Variant, Workload]) -> None:
     proof = verify(*drawn)
@@ -36,7 +36,7 @@ def test_forward_counts_agree_exactly_over_2000_drawn_configurations(drawn: tupl
         assert proof.macs_fvcore == row.macs
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(variants(modes=("train",)))
 def test_training_counts_agree_exactly(drawn: tuple[Variant, Workload]) -> None:
     proof = verify(*drawn)

@@ -28,6 +28,7 @@ from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.errors import SkaprofError
 from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.cost import OpCost, total
+from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, network_costs
 from skaprof.model.plan import Variant
 from skaprof.model.rows import variant_op_costs
@@ -133,10 +134,15 @@ def verify(variant: Variant, workload: Workload) -> Verification:
         variant_op_costs(variant, workload),
         is_fused=variant.implementation == "sdpa",
         is_training=variant.mode == "train",
-        memory=() if variant.implementation == "sdpa" else ("saved_bytes", "peak_bytes"),
+        memory=("saved_bytes", "peak_bytes") if _is_ours(variant) and variant.implementation == "eager" else (),
     )
     shape = (workload.batch, workload.tokens, workload.dim)
     return _prove(claim, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
+
+
+def _is_ours(variant: Variant) -> bool:
+    """Whether the module is one of skaprof's: an installed package's may copy where its op list does not."""
+    return variant.spec.mixer.name in MIXERS
 
 
 def verify_network(network: Network, dtype: str = "float32", mode: str = "forward") -> Verification:
@@ -151,7 +157,8 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
         network_costs(network, dtype, mode),
         is_fused=True,  # only ops that one fused kernel runs have a group
         is_training=mode == "train",
-        memory=() if network.implementation == "sdpa" else ("saved_bytes",),
+        # what a group norm saves depends on the layout that PyTorch gave its input
+        memory=("saved_bytes",) if network.implementation == "eager" and network.backbone.norm == "layer_norm" else (),
     )
     shape = (network.batch, IMAGE_CHANNELS, network.height, network.width)
     return _prove(claim, lambda: build_network(network), shape, dtype)
