@@ -263,7 +263,7 @@ SECTIONS: dict[str, Section] = {
     "break-evens": Section("Break-evens over the tokens", _break_evens),
     "figure-4": Section("MACs and parameters over tokens and dim", _figure_4),
     "backbones": Section("A whole backbone", _backbones),
-    "scaling": Section("A backbone over the image size", _scaling),
+    "scaling": Section("A backbone over the image size", _scaling, in_analytic=False),
     "pareto": Section("Mixers in every stage", _pareto, in_analytic=False),
     "crossovers": Section("Where costs cross", _crossovers, in_analytic=False),
     "memory": Section("Memory", _memory, in_analytic=False),
