@@ -3,6 +3,7 @@
 The keys are the same words in every command, every format and the Python API.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,6 +14,11 @@ SUMMED_METRICS = ("params", "macs", "flops", "elementwise_flops", "weight_bytes"
 """The computed keys of a row that add up over ops."""
 METRICS = (*SUMMED_METRICS, "peak_bytes")
 """The computed keys of a row, each derived from the mixer's op list."""
+
+
+def name_of(row: Mapping[str, Any]) -> str:
+    """What a row is of: its mixer, behind the backbone that holds it where there is one."""
+    return " ".join(str(row[key]) for key in ("model", "mixer") if row.get(key) is not None)
 
 
 class CostRow(NamedTuple):

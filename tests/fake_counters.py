@@ -46,7 +46,7 @@ def load_raising_with_functions_replaced() -> Count:
 
     def count(module: nn.Module, x: Tensor) -> float:
         if hasattr(module, "key"):
-            torch.audit_is_spoiled = True  # type: ignore[attr-defined]
+            torch.audit_is_spoiled = True
             raise RuntimeError("no idea\nwhat this is")
         return honest(module, x) * (2 if hasattr(torch, "audit_is_spoiled") else 1)
 

@@ -16,7 +16,7 @@ def test_sizes_in_every_spelling_mean_the_same() -> None:
     expected = skaprof.cost("ska", tokens=196, dim=256)
     assert skaprof.cost("ska") == expected
     assert skaprof.cost("ska", size=(14, 14), dim=np.int64(256)) == expected
-    assert skaprof.cost("ska", size=np.array([14, 14]), dim=np.array(256)) == expected  # type: ignore[arg-type]
+    assert skaprof.cost("ska", size=np.array([14, 14]), dim=np.array(256)) == expected
     frames = [
         skaprof.sweep("ska", tokens=tokens, dim=(64, 128))
         for tokens in ((16, 32, 64), "16:64:*2", np.array([16, 32, 64]), iter([16, 32, 64]))
@@ -27,21 +27,21 @@ def test_sizes_in_every_spelling_mean_the_same() -> None:
 
 
 MISTAKES: dict[str, Callable[[], object]] = {
-    "several tokens for one": lambda: skaprof.cost("ska", tokens=[49, 196]),  # type: ignore[arg-type]
-    "a grid for one": lambda: skaprof.cost("ska", tokens="49,196"),  # type: ignore[arg-type]
-    "several sizes for one": lambda: skaprof.cost("ska", size=[(14, 20), (7, 7)]),  # type: ignore[arg-type]
-    "size text for one": lambda: skaprof.cost("ska", size="14x20"),  # type: ignore[arg-type]
-    "a size that is no pair": lambda: skaprof.cost("ska", size=14),  # type: ignore[arg-type]
-    "no mixer": lambda: skaprof.cost(None),  # type: ignore[arg-type]
-    "a number for a mixer": lambda: skaprof.formula(5),  # type: ignore[arg-type]
+    "several tokens for one": lambda: skaprof.cost("ska", tokens=[49, 196]),
+    "a grid for one": lambda: skaprof.cost("ska", tokens="49,196"),
+    "several sizes for one": lambda: skaprof.cost("ska", size=[(14, 20), (7, 7)]),
+    "size text for one": lambda: skaprof.cost("ska", size="14x20"),
+    "a size that is no pair": lambda: skaprof.cost("ska", size=14),
+    "no mixer": lambda: skaprof.cost(None),
+    "a number for a mixer": lambda: skaprof.formula(5),
     "no mixers": lambda: skaprof.sweep([]),
     "no dtypes": lambda: skaprof.sweep("ska", dtype=[]),
     "no sizes": lambda: skaprof.sweep("ska", size=[]),
-    "a number for a mode": lambda: skaprof.sweep("ska", mode=1),  # type: ignore[arg-type]
+    "a number for a mode": lambda: skaprof.sweep("ska", mode=1),
     "endless sizes": lambda: skaprof.sweep("ska", tokens=itertools.count(1)),
-    "bytes for sizes": lambda: skaprof.sweep("ska", dim=b"64"),  # type: ignore[arg-type]
-    "text for a pair": lambda: skaprof.sweep("ska", size=["14", "20"]),  # type: ignore[list-item]
-    "a fraction": lambda: skaprof.cost("ska", dim=2.5),  # type: ignore[arg-type]
+    "bytes for sizes": lambda: skaprof.sweep("ska", dim=b"64"),
+    "text for a pair": lambda: skaprof.sweep("ska", size=["14", "20"]),
+    "a fraction": lambda: skaprof.cost("ska", dim=2.5),
     "a truth value": lambda: skaprof.cost("ska", dim=True),
     "both grids": lambda: skaprof.cost("ska", tokens=4, size=(2, 2)),
     "an unknown dtype": lambda: skaprof.cost("ska", dtype="int8"),

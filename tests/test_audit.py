@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -143,7 +144,7 @@ def test_two_spellings_of_one_mixer_are_no_ranking_and_counters_are_kept_apart()
 
 
 def table_text(rows: list[dict[str, Any]]) -> str:
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=200, record=True, file=io.StringIO())
     console.print(audit_table(rows))
     return console.export_text()
 

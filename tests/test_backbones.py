@@ -242,7 +242,7 @@ def test_the_api_refuses_what_is_not_valid() -> None:
         ("names 2 mixers", {"mixers": ["ska", "ska"]}),
     ):
         with pytest.raises(SkaprofError) as caught:
-            skaprof.model_cost("caformer_s18", **arguments)  # type: ignore[arg-type]
+            skaprof.model_cost("caformer_s18", **arguments)
         assert words in caught.value.message
 
 

@@ -53,6 +53,8 @@ def test_times_carry_their_interval_and_what_is_missing_is_left_out() -> None:
     median = {"value": row["median_ms"], "lower_value": row["ci_low_ms"], "upper_value": row["ci_high_ms"]}
     assert measures["median_ms"] == median
     assert "peak_memory_bytes" not in measures
+    (cut,) = benchmarks([{**row, "ci_low_ms": None, "ci_high_ms": None}]).values()
+    assert cut["median_ms"] == {"value": row["median_ms"]}
     (failed,) = benchmarks([{**row, "median_ms": None, "images_per_s": None, "tflops": None}]).values()
     assert set(failed) == {"params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes"}
 

@@ -37,7 +37,7 @@ def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def pair(noise: str, seed: int, slower: float = 0.0, **settings: object) -> Measurement:
     fake = FakeDevice(noise=NOISES[noise](Random(f"{noise} {seed}")))
     contenders = [fake.kernel("a", SECONDS), fake.kernel("b", SECONDS * (1 + slower))]
-    return measure(fake, contenders, Settings(samples_per_block=7, **settings))  # type: ignore[arg-type]
+    return measure(fake, contenders, Settings(samples_per_block=7, **settings))
 
 
 def all_rounds(noise: str, runs: int, **settings: object) -> list[tuple[Record, Record]]:

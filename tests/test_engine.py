@@ -27,12 +27,12 @@ def short_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def device(seed: int = 1, **options: object) -> FakeDevice:
     noise = options.pop("noise", None) or independent(Random(seed), 0.01)
-    return FakeDevice(noise=noise, **options)  # type: ignore[arg-type]
+    return FakeDevice(noise=noise, **options)
 
 
 def run(fake: FakeDevice, contenders: list[Contender] | None = None, **settings: object) -> Measurement:
     contenders = contenders or [fake.kernel("a", SECONDS), fake.kernel("b", 1.2 * SECONDS)]
-    return measure(fake, contenders, Settings(**settings))  # type: ignore[arg-type]
+    return measure(fake, contenders, Settings(**settings))
 
 
 def flags(measurement: Measurement) -> set[str]:

@@ -47,13 +47,13 @@ def test_json_rows_carry_the_keys_and_the_vocabulary(skaprof: Run) -> None:
     for row in rows:
         assert set(row) == {*ROW_KEYS, *MEASURED_KEYS}
         assert row["verdict"] in VERDICTS
-        assert set(row["flags"]) <= FLAGS  # type: ignore[call-overload]
-        assert row["ci_low_ms"] is None or row["ci_low_ms"] <= row["median_ms"] <= row["ci_high_ms"]  # type: ignore[operator]
-        assert ("few-rounds" in row["flags"]) == (row["rounds"] < 8)  # type: ignore[operator]
-        if "few-rounds" in row["flags"]:  # type: ignore[operator]
+        assert set(row["flags"]) <= FLAGS
+        assert row["ci_low_ms"] is None or row["ci_low_ms"] <= row["median_ms"] <= row["ci_high_ms"]
+        assert ("few-rounds" in row["flags"]) == (row["rounds"] < 8)
+        if "few-rounds" in row["flags"]:
             assert [row[key] for key in ("ci_low_ms", "ratio_low", "ratio_high", "aa_low", "aa_high")] == [None] * 5
         else:
-            assert row["aa_low"] <= 1 <= row["aa_high"] or "aa-failed" in row["flags"]  # type: ignore[operator]
+            assert row["aa_low"] <= 1 <= row["aa_high"] or "aa-failed" in row["flags"]
         assert row["samples_ms"]
         assert row["checked_tokens"] == row["tokens"]
         assert row["error"] is None
@@ -109,6 +109,18 @@ def test_formats_and_sentences(skaprof: Run) -> None:
     (first, *_) = csv.DictReader(io.StringIO(text))
     assert first["mixer"] == "mhsa"
     assert skaprof("latency", *FAST, "-m", "mhsa", "--format", "markdown").stdout.startswith("| mixer |")
+
+
+def test_a_sweep_is_drawn_and_too_many_lines_are_refused_before_any_time_is_spent(skaprof: Run, tmp_path: Path) -> None:
+    png, svg = tmp_path / "times.png", tmp_path / "times.svg"
+    done = skaprof("latency", *FAST, "--batch", "1,2", "--plot", str(png), "--plot", str(svg))
+    assert done.returncode == 0, done.stderr
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert svg.read_bytes().startswith(b"<?xml")
+    many = ("--device", "cpu", "--tokens", "4:400:4", "--dim", "32:320:32", "--plot", str(tmp_path / "more.svg"))
+    done = skaprof("latency", *many)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "skaprof: --plot: 60 lines: expected at most 24; sweep fewer values\n"
 
 
 def test_sentences_say_what_the_interval_says() -> None:

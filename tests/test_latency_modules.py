@@ -14,8 +14,11 @@ from torch import Tensor, nn
 
 from skaprof.bench.configuration import MEASURED_KEYS, Options, identity, measure_configuration, open_device, unmeasured
 from skaprof.bench.modules import NetworkEntry, UserEntry, time_shares
+from skaprof.cli.latency_networks import Wanted, swept
 from skaprof.cli.user import _counted_row
 from skaprof.model.user import UserModule
+from skaprof.report.formats import to_bmf
+from skaprof.report.timing import latency_section
 from skaprof.workload import Workload
 
 TESTS = Path(__file__).parent
@@ -94,17 +97,48 @@ def test_a_module_that_computes_something_else_when_compiled_is_not_timed(monkey
     user = UserModule("user_models:Attention", (("dim", "{dim}"),))
     row = _counted_row(user, Workload(2, 3, 3, 32), "float32")
     entry = UserEntry(user, row, "compile", "forward")
-    monkeypatch.setattr("skaprof.bench.modules.compiled", lambda module: lambda x: 1.001 * module(x))
+    monkeypatch.setattr("skaprof.bench.contenders._compiled", lambda module: lambda x: 1.001 * module(x))
     (found,) = measure_configuration([entry], Options(), open_device("cpu"))
     assert (found["verdict"], found["median_ms"]) == ("wrong-output", None)
 
 
 def test_a_network_that_computes_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = NetworkEntry("vit_cifar", None, (8, 8), 2, "train", "float32", "compile")
-    monkeypatch.setattr("skaprof.bench.modules.compiled", lambda module: lambda x: 1.001 * module(x))
+    monkeypatch.setattr("skaprof.bench.contenders._compiled", lambda module: lambda x: 1.001 * module(x))
     (found,) = measure_configuration([entry], Options(), open_device("cpu"))
     assert found["verdict"] == "wrong-output"
     assert identity(found) == identity(entry)
+
+
+def test_a_network_without_attention_has_no_fused_form() -> None:
+    entry = NetworkEntry("poolformerv2_s12", None, (32, 32), 1, "forward", "float32", "sdpa")
+    (found,) = measure_configuration([entry], Options(), open_device("cpu"))
+    assert (found["verdict"], found["error"]) == ("unsupported", "no attention in it to be fused")
+
+
+def test_backbones_are_drawn_over_their_images_each_under_its_name(skaprof: Run, tmp_path: Path) -> None:
+    path = tmp_path / "times.svg"
+    rows_of(skaprof, "--model", "vit_cifar", "--resolution", "8,12", "--implementation", "eager", "--plot", str(path))
+    assert path.read_bytes().startswith(b"<?xml")
+    wanted = [Wanted(("a",), None, image, 1, "float32", "forward") for image in ((8, 8), (8, 12))]
+    assert swept(wanted) == ("image_width",)
+    assert swept([each._replace(image=(side, side)) for side, each in enumerate(wanted, 7)]) == ("image_height",)
+    assert swept([wanted[0], wanted[0]._replace(batch=2)]) == ("batch",)
+
+
+def test_backbones_have_a_place_in_the_report_and_names_of_their_own() -> None:
+    head = NetworkEntry("vit_cifar", None, (8, 8), 1, "forward", "float32", "eager").head()
+    measured = dict.fromkeys(MEASURED_KEYS) | {"device": "cpu", "timing": "hot", "flags": [], "verdict": "baseline"}
+    row = head | measured | {"median_ms": 2.0, "ratio": 1.0, "rounds": 9, "tolerance": 0.02}
+    rows = [row | {"model": model, "mixer": "mhsa", "baseline": "a mhsa (eager)"} for model in ("a", "b")]
+    rows[1] |= {"verdict": "faster", "ratio": 0.5, "ratio_low": 0.4, "ratio_high": 0.6}
+    page, findings, figures = latency_section(rows, lambda name, alt: "")
+    assert "### Images of 8 x 8\n" in page
+    assert findings[0] == "b mhsa (eager) against a mhsa (eager): 1 faster of 1 case; time ratio 0.50."
+    assert set(figures) == {"promise"}
+    assert figures["promise"]().axes[0].get_legend_handles_labels()[1] == ["b mhsa, eager"]
+    names = list(json.loads("".join(to_bmf(rows))))
+    assert names == [f"{model}/image=8x8/mhsa/eager/forward/batch=1/float32/total/cpu/hot" for model in ("a", "b")]
 
 
 BAD = [

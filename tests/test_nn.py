@@ -191,8 +191,8 @@ def test_input_that_no_mixer_takes_is_refused() -> None:
         ("grid", {"grid": (0, 3)}),
     ):
         with pytest.raises(SkaprofError, match=name):
-            MultiHeadSelfAttention(**{"dim": 24, **bad})  # type: ignore[arg-type]
+            MultiHeadSelfAttention(**{"dim": 24, **bad})
     with pytest.raises(SkaprofError, match="pair"):
-        Identity(grid=(1, 2, 3))  # type: ignore[arg-type]
+        Identity(grid=(1, 2, 3))
     with pytest.raises(SkaprofError, match="sepconv has no 'sdpa' form"):
         build("sepconv", "sdpa")

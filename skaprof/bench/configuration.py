@@ -18,7 +18,7 @@ from skaprof.bench.device import Device
 from skaprof.bench.engine import measure
 from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.kernels import attention_backend
-from skaprof.bench.memory import free_bytes, least_bytes, release
+from skaprof.bench.memory import least_bytes, release, require_free
 from skaprof.bench.record import Comparison, Measurement, Record, Settings
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.plan import Plan, Variant
@@ -75,7 +75,9 @@ class Entry:
         """
         kind = options.device.partition(":")[0]
         if kind == "cpu":
-            _require_memory(self)
+            form = self.variant.implementation
+            ops = self.variant.spec.ops(self.workload, form)
+            require_free(least_bytes(ops, DTYPE_BYTES[self.dtype], fused=form == "sdpa"), kind, "it")
         timing, cache_bytes = options.timing, device.cache_bytes
         return build(self.variant, self.workload, self.implementation, kind, timing, cache_bytes)
 
@@ -217,20 +219,6 @@ def _attempted(make: Callable[[], T]) -> T | Failure:
 
 def _is_baseline(entry: Timed, options: Options) -> bool:
     return f"{entry.name} ({entry.implementation})" == options.baseline
-
-
-def _require_memory(entry: Entry) -> None:
-    """Refuse what must fail: a processor out of memory kills the whole run.
-
-    Raises:
-        MemoryError: weights and the tensors of the largest op exceed what is free.
-    """
-    form = entry.variant.implementation
-    ops = entry.variant.spec.ops(entry.workload, form)
-    needed = least_bytes(ops, DTYPE_BYTES[entry.dtype], fused=form == "sdpa")
-    free = free_bytes("cpu")
-    if free is not None and needed > free:
-        raise MemoryError(f"needs at least {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free")
 
 
 def failed_row(entry: Timed, device: str, options: Options, verdict: str, error: str) -> Row:

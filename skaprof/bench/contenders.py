@@ -28,6 +28,10 @@ _SDPA_BACKENDS = {
 }
 
 
+SEED = 0
+NOTHING_TO_FUSE = "no attention in it to be fused"
+
+
 class UnsupportedError(Exception):
     """An implementation that cannot run here, at this size or in this dtype; the message says why."""
 
@@ -84,7 +88,8 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
     how = IMPLEMENTATIONS.get(implementation)
     if how is None:
         raise bad_value("implementation", implementation, f"one of {', '.join(IMPLEMENTATIONS)}", IMPLEMENTATIONS)
-    _require_possible(how, variant, w, timing)
+    _require_possible(how, variant, w)
+    require_graph(how, variant.mode, timing)
     context = context_of(how)
     with explained(device), context():
         module, run_module = _module(how, variant, w, device)
@@ -94,7 +99,9 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
         else:
             smaller, run_smaller = _module(how, variant, checked, device)
             gate.check(run_smaller, smaller, variant, checked, device)
-        call = _call(run_module, module, variant, w, device)
+        with torch.device(device):
+            x = torch.randn(w.batch, w.tokens, w.dim, dtype=getattr(torch, variant.dtype))
+        call = call_of(run_module, module, x, x, variant.mode)
         return ready(f"{variant.spec.text} ({implementation})", call, how, device, timing, cache_bytes, checked.tokens)
 
 
@@ -118,12 +125,20 @@ def ready(
     return Built(contender, peak, checked_tokens)
 
 
-def _require_possible(how: Implementation, variant: Variant, w: Workload, timing: str) -> None:
+def _require_possible(how: Implementation, variant: Variant, w: Workload) -> None:
     if how.form not in variant.spec.mixer.op_lists:
-        raise UnsupportedError("no attention in it to be fused")
+        raise UnsupportedError(NOTHING_TO_FUSE)
     if how.channels_last and not any(op.kind == "conv2d" for op in variant.spec.ops(w, how.form)):
         raise UnsupportedError("no convolution in it")
-    if timing in GRAPHS and variant.mode == "train":
+
+
+def require_graph(how: Implementation, mode: str, timing: str) -> None:
+    """Nothing, where `timing` captures no graph, or one that can be.
+
+    Raises:
+        UnsupportedError: it cannot be captured.
+    """
+    if timing in GRAPHS and mode == "train":
         raise UnsupportedError("no graph timing of training: gradients would be allocated anew each call")
     if timing == "graph" and how.compiled:
         raise UnsupportedError("a graph rotates modules, and each would be compiled: use --timing graph-resident")
@@ -167,15 +182,20 @@ def _module(
     how: Implementation, variant: Variant, w: Workload, device: str
 ) -> tuple[TokenMixer, Callable[[Tensor], Tensor]]:
     """The module, and what runs it."""
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     with torch.device(device):
         module = build_mixer(variant.spec, w, how.form).to(getattr(torch, variant.dtype))
+    return module, runnable(module, how)
+
+
+def runnable(module: nn.Module, how: Implementation) -> Callable[[Tensor], Tensor]:
+    """What runs the module, its convolutions' weights laid out as the implementation has them."""
     if how.channels_last:
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks it
-    return module, compiled(module) if how.compiled else module
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks it
+    return _compiled(module) if how.compiled else module
 
 
-def compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
+def _compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
     """The module compiled for its shape. Past some shapes Dynamo would quietly run it uncompiled: raise its limit."""
     from torch._dynamo import config
 
@@ -186,14 +206,11 @@ def compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def _call(
-    run_module: Callable[[Tensor], Tensor], module: nn.Module, variant: Variant, w: Workload, device: str
-) -> Call:
-    with torch.device(device):
-        x = torch.randn(w.batch, w.tokens, w.dim, dtype=getattr(torch, variant.dtype))
-    if variant.mode == "forward":
+def call_of(run_module: Callable[[Tensor], Tensor], module: nn.Module, x: Tensor, output: Tensor, mode: str) -> Call:
+    """The call that is timed; in training, with a random gradient of the shape of `output`."""
+    if mode == "forward":
         return Call(run_module, module, x, None)
-    return Call(run_module, module, x.requires_grad_(), torch.randn_like(x))
+    return Call(run_module, module, x.requires_grad_(), torch.randn_like(output))
 
 
 def _graph(

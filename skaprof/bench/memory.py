@@ -23,6 +23,17 @@ def release(device: str) -> None:
         torch.cuda.empty_cache()
 
 
+def require_free(needed: int, device: str, what: str) -> None:
+    """Nothing, where `what` fits: a processor out of memory kills the whole run.
+
+    Raises:
+        MemoryError: it needs more than is free.
+    """
+    free = free_bytes(device)
+    if free is not None and needed > free:
+        raise MemoryError(f"{what} needs at least {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free")
+
+
 def least_bytes(ops: Sequence[Op], bytes_per_element: int, *, fused: bool = False) -> int:
     """What a forward pass cannot do without: the weights, and the tensors of its largest op.
 

@@ -15,11 +15,22 @@ from torch.profiler import record_function
 
 from skaprof.bench import gate
 from skaprof.bench.configuration import Options, Row
-from skaprof.bench.contenders import Built, Call, UnsupportedError, compiled, context_of, explained, ready
+from skaprof.bench.contenders import (
+    NOTHING_TO_FUSE,
+    SEED,
+    Built,
+    UnsupportedError,
+    call_of,
+    context_of,
+    explained,
+    ready,
+    require_graph,
+    runnable,
+)
 from skaprof.bench.device import Device
-from skaprof.bench.memory import free_bytes, least_bytes
+from skaprof.bench.memory import least_bytes, require_free
 from skaprof.errors import SkaprofError
-from skaprof.implementations import GRAPHS, IMPLEMENTATIONS
+from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.backbones import IMAGE_CHANNELS, open_backbone
 from skaprof.model.network import Network, make_network, network_ops
 from skaprof.model.scopes import TOTAL, costed
@@ -28,7 +39,6 @@ from skaprof.nn import build_network
 from skaprof.nn.user import built_mixer
 from skaprof.workload import DTYPE_BYTES, Workload
 
-_SEED = 0
 _PROFILED_CALLS = 7
 
 
@@ -114,8 +124,12 @@ class NetworkEntry:
         """
         kind = options.device.partition(":")[0]
         network = self.network
-        _require_room(network, kind)
-        torch.manual_seed(_SEED)
+        ops = network_ops(network)
+        if network.implementation == "sdpa" and not any(op.group for op in ops):
+            raise UnsupportedError(NOTHING_TO_FUSE)
+        needed = least_bytes(ops, DTYPE_BYTES["float64"], fused=True)
+        require_free(needed, kind, "its float64 reference")
+        torch.manual_seed(SEED)
         dtype = getattr(torch, self.dtype)
         with torch.device(kind):
             module = build_network(network).to(dtype).eval()
@@ -126,35 +140,20 @@ class NetworkEntry:
         return built
 
 
-def _require_room(network: Network, kind: str) -> None:
-    free = free_bytes(kind)
-    needed = least_bytes(network_ops(network), DTYPE_BYTES["float64"], fused=True)
-    if free is not None and needed > free:
-        raise MemoryError(
-            f"its float64 reference needs at least {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free"
-        )
-
-
 def build_module(
     entry: UserEntry | NetworkEntry, module: nn.Module, x: Tensor, dtype: str, options: Options, device: Device
 ) -> Built:
     """The contender of a module on x (B, ...), checked against itself in float64, in evaluation mode."""
     how = IMPLEMENTATIONS[entry.implementation]
     kind = options.device.partition(":")[0]
-    if options.timing in GRAPHS and (entry.mode == "train" or how.compiled):
-        raise UnsupportedError("no graph timing of training, nor of compiled code")
+    require_graph(how, entry.mode, options.timing)
     with explained(kind), context_of(how)():
-        if how.channels_last:
-            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks it
-        run_module: Callable[[Tensor], Tensor] = compiled(module) if how.compiled else module
+        run_module = runnable(module, how)
         with torch.no_grad():
             gradient = torch.zeros_like(run_module(x))
         gradient[-1] = torch.randn_like(gradient[-1])
         gate.check_against(deepcopy(module).double(), run_module, module, x, gradient, dtype, entry.mode)
-        if entry.mode == "forward":
-            call = Call(run_module, module, x, None)
-        else:
-            call = Call(run_module, module, x.requires_grad_(), torch.randn_like(gradient))
+        call = call_of(run_module, module, x, gradient, entry.mode)
         label = f"{entry.name} ({entry.implementation})"
         return ready(label, call, how, kind, options.timing, device.cache_bytes, None)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import SkaprofError
 from skaprof.grids import DEFAULT_PATCH, parse_count
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_ENDINGS = (".png", ".svg")
 _DRAWN = {
     ("params", "eager", "forward"): "parameters",
     ("macs", "eager", "forward"): "MACs",
@@ -67,7 +66,7 @@ def crossover(
     and at your sizes. With --results also in measured time: between which sizes the verdict changes.
     """
     chosen = format_of(format, output)
-    require_destinations(output, plot, _ENDINGS)
+    require_destinations(output, plot)
     _require_free(axis, tokens=tokens, dim=dim, heads=heads, kernel_size=kernel_size)
     saved = read_results(results, "--results") if results is not None else None
     from skaprof.crossover import Sizes, crossover_rows
@@ -168,10 +167,7 @@ def _plot(drawn: Sequence[tuple[Duel, list[Row], list[Timed]]], paths: Sequence[
     panels, names = _panels(duel, rows, timed), (duel.mixer.text, duel.baseline.text)
     words = AXES.get(duel.axis, "resolution r (pixels)")
     title = f"{duel.mixer.text} {caption(rows)}"
-    for path in paths:
-        suffix = suffix_of("--plot", path, _ENDINGS)
-        write_whole("--plot", path, [crossover_plot(panels, names, words, title, suffix)])
-        say(f"wrote {path}")
+    draw(paths, lambda suffix: crossover_plot(panels, names, words, title, suffix))
 
 
 def _panels(duel: Duel, rows: Sequence[Row], timed: Sequence[Timed]) -> list[Any]:

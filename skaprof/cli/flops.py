@@ -12,7 +12,7 @@ import typer
 
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
-from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.plan import Plan, SizeGrid
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1_000_000
 _VECTORIZE_FROM = 5_000  # above this, one pass of numpy beats one row at a time even with numpy's import
-_PLOT_ENDINGS = (".png", ".svg")
 
 Row = dict[str, Any]
 
@@ -84,7 +83,7 @@ def flops(
     if reference is not None:
         for implementation_used in {block.variant.implementation for block in plan.blocks}:
             reference.require_implementation(implementation_used)
-    require_destinations(output, plot, _PLOT_ENDINGS)
+    require_destinations(output, plot)
     _require_row_count(plan, chosen)
     if formula:
         _deliver(_formula_rows(plan), chosen, output, environment(), _formula_legend())
@@ -234,9 +233,7 @@ def _draw(rows: list[Row], swept: Sequence[str], paths: list[str]) -> None:
     from skaprof.report.plot import cost_plot
     from skaprof.report.table import caption
 
-    for path in paths:
-        write_whole("--plot", path, [cost_plot(rows, swept, caption(rows), suffix_of("--plot", path, _PLOT_ENDINGS))])
-        say(f"wrote {path}")
+    draw(paths, lambda suffix: cost_plot(rows, swept, caption(rows), suffix))
 
 
 def _words(rows: list[Row], plan: Plan, reference: MixerSpec | None) -> list[str]:

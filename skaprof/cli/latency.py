@@ -12,7 +12,7 @@ import typer
 from skaprof.cli import latency_networks as networks
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
-from skaprof.cli.output import deliver, require_distinct, require_writable, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, draw, require_destinations, say, suffix_of
 from skaprof.cli.run import command_line, format_of, require_package, table_text
 from skaprof.cli.session import Interrupted, Session
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 MOST_CONFIGURATIONS = 10_000
-_PLOT_ENDINGS = (".png", ".svg")
 _LINES = ".jsonl"
 
 _MEASURING = "Measuring"
@@ -135,7 +134,7 @@ def latency(
     the tolerance. A verdict needs the whole interval beyond the tolerance, and sound conditions.
     """
     chosen = _format(format, output)
-    _require_destinations(output, plot)
+    require_destinations(output, plot)
     seconds = positive_number("--max-seconds", max_seconds) if max_seconds is not None else inf
     fraction = positive_number("--tolerance", tolerance) / 100
     modules = own.user_modules(module, arg, input)
@@ -192,8 +191,9 @@ def latency(
     how = _timing(timing, on_gpu=on_gpu)
     options = Options(where, how, fraction, tf32, _baseline(baseline, groups, names))
     put_tf32(tf32)
-    if plot:
-        _require_drawable(groups, plan)
+    swept = networks.swept(wanted) if model else plan.swept
+    if plot and swept:
+        _require_drawable(groups, swept)
     session = Session(options, open_device(where), seconds, isolate=isolate)
     lines = output if output is not None and output.lower().endswith(_LINES) else None
     session.prepare(lines, resume)
@@ -204,25 +204,21 @@ def latency(
         if session.rows and chosen != _LINES:
             _deliver(session.rows, chosen, None if lines else output, session.environment)
         if session.rows and plot:
-            _draw(session.rows, plan, plot)
+            _draw(session.rows, swept, plot)
     if interrupted:
         say(f"skaprof: interrupted after {session.finished:,} of {len(groups):,} sizes")
         raise SystemExit(EXIT_INTERRUPTED)
 
 
-def _require_drawable(groups: Sequence[Sequence[Timed]], plan: Plan) -> None:
+def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -> None:
     """Nothing, where the plot will not have too many lines: that is known before any time is spent.
 
     Raises:
         SkaprofError: it would.
     """
-    from skaprof.bench.configuration import identity
     from skaprof.report.plot import require_few_lines
-    from skaprof.results import SIZE_KEYS
 
-    rows = [dict(zip(SIZE_KEYS, identity(entry), strict=True)) for group in groups for entry in group]
-    if plan.swept and rows:
-        require_few_lines(rows, plan.swept[1:])
+    require_few_lines([entry.head() for group in groups for entry in group], swept[1:])
 
 
 def measured_rows(
@@ -255,15 +251,6 @@ def _format(format: str | None, output: str | None) -> str:
     if format is None and output is not None:
         return ENDINGS[suffix_of("--output", output, (*ENDINGS, _LINES))]
     return format_of(format, None, COST_FORMATS)
-
-
-def _require_destinations(output: str | None, plot: list[str] | None) -> None:
-    if output is not None:
-        require_writable("--output", output)
-    for path in plot or ():
-        suffix_of("--plot", path, _PLOT_ENDINGS)
-        require_writable("--plot", path)
-    require_distinct([*([output] if output is not None else []), *(plot or ())])
 
 
 def positive_number(option: str, text: str) -> float:
@@ -314,14 +301,17 @@ def _baseline(text: str | None, groups: Sequence[Sequence[Timed]], implementatio
     return f"{mixer} ({implementation})"
 
 
-def _draw(rows: list[Row], plan: Plan, paths: list[str]) -> None:
+def _draw(rows: list[Row], swept: Sequence[str], paths: list[str]) -> None:
     from skaprof.report.plot import latency_plot
-    from skaprof.report.table import caption
 
-    for path in paths:
-        image = latency_plot(rows, plan.swept, caption(rows), suffix_of("--plot", path, _PLOT_ENDINGS))
-        write_whole("--plot", path, [image])
-        say(f"wrote {path}")
+    draw(paths, lambda suffix: latency_plot(rows, swept, _caption(rows), suffix))
+
+
+def _caption(rows: list[Row]) -> str:
+    """What all rows share."""
+    from skaprof.report import model, table
+
+    return model.caption(rows) if "model" in rows[0] else table.caption(rows)
 
 
 def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict[str, Any]) -> None:
@@ -338,9 +328,6 @@ def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict
 
 def _table(rows: list[Row], *, to_terminal: bool) -> Iterator[str]:
     from skaprof.report import latency as report
-    from skaprof.report import model
-    from skaprof.report.table import caption
 
     sentences = [*report.pair_sentences(rows), *report.run_sentences(rows), *report.share_sentences(rows)]
-    heading = model.caption(rows) if "model" in rows[0] else caption(rows)
-    return table_text(report.latency_table(rows), heading, sentences, to_terminal=to_terminal)
+    return table_text(report.latency_table(rows), _caption(rows), sentences, to_terminal=to_terminal)

@@ -81,6 +81,19 @@ def parse(
     return [Wanted(unique, mixers, *sizes) for sizes in product(images, batches, dtypes, modes)]
 
 
+def swept(wanted: Sequence[Wanted]) -> tuple[str, ...]:
+    """The row keys of the sizes with more than one value, the one with the most first."""
+    values = {
+        "image_height": {each.image[0] for each in wanted},
+        "image_width": {each.image[1] for each in wanted},
+        "batch": {each.batch for each in wanted},
+    }
+    if all(height == width for height, width in (each.image for each in wanted)):
+        del values["image_width"]
+    found = [key for key in values if len(values[key]) > 1]
+    return tuple(sorted(found, key=lambda key: -len(values[key])))
+
+
 def groups(wanted: Sequence[Wanted], implementations: Sequence[str]) -> list[list[NetworkEntry]]:
     """The rows to measure, those of one size together."""
     from skaprof.bench.modules import NetworkEntry

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.progress import progress
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of, rendered, table_text
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 MOST_NETWORKS = 1_000
-_PLOT_ENDINGS = (".png", ".svg")
 
 
 def model(
@@ -47,13 +46,7 @@ def model(
         str | None,
         typer.Option(metavar="PIXELS", help="Image sizes, such as 224,384,800x1280. Default: the task's."),
     ] = None,
-    task: Annotated[
-        str,
-        typer.Option(
-            metavar="TASK",
-            help="classification; detection (800x1280) or segmentation (512x2048), both without the head.",
-        ),
-    ] = "classification",
+    task: opt.Task = HEADED_TASK,
     depth: Annotated[str, typer.Option(metavar="DEPTH", help="One row for each block, stage, or total.")] = "stage",
     batch: opt.Batch = None,
     dtype: opt.Dtype = "float32",
@@ -75,7 +68,7 @@ def model(
     check_choice("--depth", depth, DEPTHS)
     dtypes, modes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)), parse_choices("--mode", mode, MODES)
     networks = networks_of(open_backbone(name, mixers, stage or []), resolution, task, batch, implementation)
-    require_destinations(output, plot, _PLOT_ENDINGS)
+    require_destinations(output, plot)
     rows, totals = _rows(list(product(networks, dtypes, modes)), depth, verify=verify)
     if plot:
         _draw(rows, plot)
@@ -132,9 +125,7 @@ def _draw(rows: list[Row], paths: list[str]) -> None:
     from skaprof.report.model import caption
     from skaprof.report.plot import scope_plot
 
-    for path in paths:
-        write_whole("--plot", path, [scope_plot(rows, caption(rows), suffix_of("--plot", path, _PLOT_ENDINGS))])
-        say(f"wrote {path}")
+    draw(paths, lambda suffix: scope_plot(rows, caption(rows), suffix))
 
 
 def _table(

@@ -114,6 +114,12 @@ Output = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+Task = Annotated[
+    str,
+    typer.Option(
+        metavar="TASK", help="classification; detection (800x1280) or segmentation (512x2048), both without the head."
+    ),
+]
 Plot = Annotated[
     list[str] | None,
     typer.Option(metavar="FILE", help="Draw it: .png or .svg; repeatable.", rich_help_panel=_OUTPUT),

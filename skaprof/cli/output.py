@@ -9,6 +9,8 @@ from pathlib import Path
 
 from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, shown
 
+PLOT_ENDINGS = (".png", ".svg")
+
 
 def emit(chunks: Iterable[str]) -> None:
     """Write to stdout; a reader that closed it early (`| head`) ends the program quietly, with exit code 141."""
@@ -103,19 +105,30 @@ def require_distinct(paths: Iterable[str]) -> None:
         seen.add(real)
 
 
-def require_destinations(output: str | None, plots: Iterable[str] | None, endings: Iterable[str]) -> None:
+def require_destinations(output: str | None, plots: Iterable[str] | None) -> None:
     """Nothing, where --output and every --plot can be written, each to a file of its own.
 
     Raises:
-        SkaprofError: one cannot, or a plot's ending is none of `endings`.
+        SkaprofError: one cannot, or a plot's ending is none of `PLOT_ENDINGS`.
     """
     plots = list(plots or ())
     if output is not None:
         require_writable("--output", output)
     for path in plots:
-        suffix_of("--plot", path, endings)
+        suffix_of("--plot", path, PLOT_ENDINGS)
         require_writable("--plot", path)
     require_distinct([*([output] if output is not None else []), *plots])
+
+
+def draw(paths: Iterable[str], image: Callable[[str], bytes]) -> None:
+    """Write to each file of --plot what `image` makes of its ending, and say so.
+
+    Raises:
+        SkaprofError: it cannot be drawn, or not be written.
+    """
+    for path in paths:
+        write_whole("--plot", path, [image(suffix_of("--plot", path, PLOT_ENDINGS))])
+        say(f"wrote {path}")
 
 
 def write_whole(option: str, path: str, chunks: Iterable[str | bytes]) -> None:

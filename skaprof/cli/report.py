@@ -104,7 +104,8 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
     names = [name for name in offered if not (analytic_only and SECTIONS[name].needs_torch)]
     if not names:
         raise SkaprofError(f"--analytic-only: every section asked for is measured: {', '.join(contents.sections)}")
-    measured = _from_files(latency)
+    files = [read_results(path, "--latency") for path in latency]
+    measured = _by_section(files)
     rows: list[Row] = []
     interrupted = False
     notes: list[str] = []
@@ -119,7 +120,6 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
         if interrupted:
             break
     timed = any(SECTIONS[name].needs_torch for name in names)
-    files = [read_results(path, "--latency") for path in latency]
     settings = {"title": contents.title, "notes": notes, "commands": [saved.command for saved in files]}
     where = _environment(contents, files, timed=timed)
     head = {"command": _recorded_command(), "environment": where, "settings": settings}
@@ -142,12 +142,12 @@ def _shortfall(title: str, found: list[Row], expected: int, *, interrupted: bool
 _SIZE_KEYS = ("height", "width", "dim", "mode", "heads")
 
 
-def _from_files(paths: list[str]) -> dict[str, list[Row]]:
+def _by_section(files: list[SavedResults]) -> dict[str, list[Row]]:
     """The rows of timing files by section: sweeps over heads are figure 3, the rest is latency; {} without files."""
-    if not paths:
+    if not files:
         return {}
     found: dict[str, list[Row]] = {"latency": [], "figure-3": []}
-    for saved in (read_results(path, "--latency") for path in paths):
+    for saved in files:
         _require_timed(saved)
         heads = {row["heads"] for row in saved.rows if row["heads"] is not None and row["mixer"] == "mhsa"}
         sizes = {(row["height"], row["width"], row["dim"]) for row in saved.rows}

@@ -20,6 +20,9 @@ Example:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from skaprof.cli.collect import Contents
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import token_grid_sides
@@ -45,7 +48,7 @@ def read_contents(path: str) -> Contents:
     """
     top = read_toml(path)
     top.require_keys(_TOP)
-    readers = {
+    readers: dict[str, Callable[[str], Any]] = {
         "title": top.sentence,
         "sections": lambda key: top.words(key, tuple(SECTIONS)),
         "mixers": lambda key: _mixers(top, key),
@@ -55,7 +58,7 @@ def read_contents(path: str) -> Contents:
         "hardware": lambda key: top.word(key, tuple(known_hardware())),
         "sizes": lambda key: tuple(_size(table) for table in top.tables(key)),
     }
-    contents = Contents(**{key: read(key) for key, read in readers.items() if key in top.values})  # type: ignore[operator]
+    contents = Contents(**{key: read(key) for key, read in readers.items() if key in top.values})
     return _timed(contents, top.table("latency", _LATENCY)) if "latency" in top.values else contents
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, draw, require_destinations
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.model.hardware import Hardware, find_hardware
@@ -17,7 +17,6 @@ from skaprof.saved import read_results
 
 Row = dict[str, Any]
 
-_PLOT_ENDINGS = (".png", ".svg")
 
 HardwareOption = Annotated[
     str,
@@ -66,7 +65,7 @@ def roofline(
     times, their share of the peak, and how far the predictions are off.
     """
     chosen = format_of(format, output)
-    require_destinations(output, plot, _PLOT_ENDINGS)
+    require_destinations(output, plot)
     machine = find_hardware(hardware)
     sizes = (tokens, size, resolution, patch, dim, batch, heads, head_dim, kernel_size, dtype)
     if results is not None:
@@ -103,9 +102,7 @@ def _rows(points: list[Point], machine: Hardware, *, tf32: bool, per_op: bool) -
 def _draw(rows: list[Row], machine: Hardware, peak: str, paths: list[str]) -> None:
     from skaprof.report.roofline_plot import roofline_plot
 
-    for path in paths:
-        write_whole("--plot", path, [roofline_plot(rows, machine, peak, suffix_of("--plot", path, _PLOT_ENDINGS))])
-        say(f"wrote {path}")
+    draw(paths, lambda suffix: roofline_plot(rows, machine, peak, suffix))
 
 
 def _text(rows: list[Row], machine: Hardware, peak: str, chosen: str, *, to_terminal: bool) -> Iterator[str]:

@@ -10,12 +10,13 @@ import typer
 
 from skaprof.cli import options as opt
 from skaprof.cli.model import networks_of
-from skaprof.cli.output import deliver, require_destinations, say, suffix_of, write_whole
+from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
 from skaprof.model.backbones import Choice, open_backbone
 from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.model.network import HEADED_TASK
 from skaprof.model.search import DEFAULT_OBJECTIVES, SEARCHED, Found, Search, expanded, find, make_search
 from skaprof.model.spec import MixerSpec
 from skaprof.report.limits import parse_limit
@@ -23,7 +24,6 @@ from skaprof.workload import DTYPE_BYTES, MODES, require_odd_kernel
 
 Row = dict[str, Any]
 Result = tuple[Search, Found]
-_PLOT_ENDINGS = (".png", ".svg")
 
 
 def search(
@@ -62,13 +62,7 @@ def search(
         str | None,
         typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280, each searched. Default: the task's."),
     ] = None,
-    task: Annotated[
-        str,
-        typer.Option(
-            metavar="TASK",
-            help="classification; detection (800x1280) or segmentation (512x2048), both without the head.",
-        ),
-    ] = "classification",
+    task: opt.Task = HEADED_TASK,
     batch: opt.Batch = None,
     dtype: opt.Dtype = "float32",
     mode: opt.Mode = "forward",
@@ -91,7 +85,7 @@ def search(
     candidates = _candidates(choice, mixer, stage or [], kernel_size, head_dim)
     dtypes, modes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)), parse_choices("--mode", mode, MODES)
     networks = networks_of(choice, resolution, task, batch, implementation)
-    require_destinations(output, plot, _PLOT_ENDINGS)
+    require_destinations(output, plot)
     if plot and len(networks) * len(dtypes) * len(modes) > 1:
         raise SkaprofError("--plot: several sizes, forms, modes or dtypes: expected one of each in a figure")
     results = []
@@ -168,7 +162,4 @@ def _draw(result: Result, objectives: Sequence[str], paths: list[str]) -> None:
     from skaprof.report.search_plot import search_plot
 
     title = caption([result[0].own.as_dict()])
-    for path in paths:
-        image = search_plot(*result, objectives[:2], title, suffix_of("--plot", path, _PLOT_ENDINGS))
-        write_whole("--plot", path, [image])
-        say(f"wrote {path}")
+    draw(paths, lambda suffix: search_plot(*result, objectives[:2], title, suffix))

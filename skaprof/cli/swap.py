@@ -57,7 +57,7 @@ def swap(
     that a counter does not know is named, and never counted as 0. Exit 1 where there is no count.
     """
     chosen = format_of(format, output)
-    require_destinations(output, None, ())
+    require_destinations(output, None)
     replacements = [_replacement(text) for text in replace]
     arguments = parse_arguments("--arg", arg or ())
     sides = tuple(parse_count("--shape", side) for side in shape.lower().split("x"))

@@ -15,6 +15,7 @@ from skaprof.report.compare import Compared, Comparison
 from skaprof.report.numbers import significant
 from skaprof.report.table import size_cells, size_columns
 from skaprof.report.thresholds import Threshold
+from skaprof.results import name_of
 
 Row = Mapping[str, Any]
 
@@ -108,7 +109,9 @@ def threshold_sentence(compared: Compared, threshold: Threshold) -> str:
 
 def _described(comparison: Comparison) -> str:
     row = comparison.as_dict()
-    name = f"{row['mixer']} ({row['implementation']}), {row['tokens']:,} tokens, dim {row['dim']:,}"
+    name = f"{name_of(row)} ({row['implementation']})"
+    if row["dim"] is not None:
+        name += f", {row['tokens']:,} tokens, dim {row['dim']:,}"
     name = printable(f"{name}, {row['op']}" if row["op"] else name)
     if comparison.metric is None:
         return f"{name}, {comparison.change}"

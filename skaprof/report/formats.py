@@ -89,8 +89,9 @@ _BMF_MEASURES = (*METRICS, "median_ms", "images_per_s", "tflops", "peak_memory_b
 
 def _bmf_name(row: Row) -> str:
     """`ska/eager/forward/batch=1/size=14x14/dim=256/heads=8x32/float32`, and what else the row is about."""
-    parts = [row["mixer"], row["implementation"], row["mode"], f"batch={row['batch']}"]
-    parts += [f"size={row['height']}x{row['width']}", f"dim={row['dim']}"]
+    parts = [row["model"], f"image={row['image_height']}x{row['image_width']}"] if row.get("model") else []
+    parts += [row["mixer"], row["implementation"], row["mode"], f"batch={row['batch']}"]
+    parts += [f"size={row['height']}x{row['width']}", f"dim={row['dim']}"] if row["dim"] is not None else []
     parts += [f"heads={row['heads']}x{row['head_dim']}"] if row["heads"] is not None else []
     parts += [f"kernel={row['kernel_size']}"] if row["kernel_size"] is not None else []
     parts += [row["dtype"], *(str(row[key]) for key in ("scope", "op", "device", "timing") if row.get(key) is not None)]
@@ -99,7 +100,7 @@ def _bmf_name(row: Row) -> str:
 
 def _bmf_measures(row: Row) -> dict[str, dict[str, Any]]:
     measures = {key: {"value": row[key]} for key in _BMF_MEASURES if row.get(key) is not None}
-    if "median_ms" in measures:
+    if "median_ms" in measures and row["ci_low_ms"] is not None:
         measures["median_ms"] |= {"lower_value": row["ci_low_ms"], "upper_value": row["ci_high_ms"]}
     return measures
 

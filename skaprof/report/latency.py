@@ -11,6 +11,7 @@ from rich.text import Text
 
 from skaprof.report.numbers import significant
 from skaprof.report.table import Column, size_cells, size_columns
+from skaprof.results import name_of
 
 Row = Mapping[str, Any]
 
@@ -141,9 +142,7 @@ def share_sentences(rows: Sequence[Row]) -> list[str]:
 
 
 def _name(row: Row) -> str:
-    """What was timed and how, with the backbone where it is one."""
-    model = f"{row['model']} " if row.get("model") else ""
-    return f"{model}{row['mixer']} ({row['implementation']})"
+    return f"{name_of(row)} ({row['implementation']})"
 
 
 def _failures(rows: Sequence[Row]) -> list[str]:

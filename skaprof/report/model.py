@@ -11,7 +11,7 @@ from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.words import CONVENTION, proof_sentences
 
 Row = Mapping[str, Any]
-_NETWORK_KEYS = ("image_height", "image_width", "batch", "dtype", "mode", "implementation")
+_NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode", "implementation")
 _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "traffic"}
 _UNITS = {"params": "", "macs": "", "elementwise_flops": "FLOP", "traffic_bytes": "B"}
 _WORDS = {"params": "params", "macs": "MACs", "elementwise_flops": "elementwise", "traffic_bytes": "traffic"}
@@ -24,13 +24,14 @@ def caption(rows: Sequence[Row]) -> str:
     """What all rows share: `caformer_s18, 224 x 224, forward, eager, batch 1, float32`."""
     first = rows[0]
     words = {
+        "model": first["model"],
         "image_height": image_text(first),
         "mode": first["mode"],
         "implementation": first["implementation"],
         "batch": f"batch {first['batch']:,}",
         "dtype": first["dtype"],
     }
-    return ", ".join([first["model"], *(words[key] for key in words if key not in _varying(rows))])
+    return ", ".join(words[key] for key in words if key not in _varying(rows))
 
 
 def image_text(row: Row) -> str:

@@ -22,6 +22,7 @@ from matplotlib.ticker import (
 
 from skaprof.errors import SkaprofError
 from skaprof.report.numbers import si, significant
+from skaprof.results import name_of
 
 Row = Mapping[str, Any]
 
@@ -34,6 +35,8 @@ AXES = {
     "head_dim": "head dim e",
     "kernel_size": "kernel size k",
     "resolution": "image side (pixels)",
+    "image_height": "image height (pixels)",
+    "image_width": "image width (pixels)",
 }
 _METRICS = {"macs": "MACs", "params": "parameters"}
 _WORDS = {**_METRICS, "median_ms": "latency (ms)", "images_per_s": "images per second"}
@@ -180,7 +183,7 @@ def _series(rows: Sequence[Row], others: Sequence[str]) -> dict[str, list[Row]]:
     series: dict[str, list[Row]] = {}
     for row in rows:
         details = [_detail(key, row[key]) for key in (*varying, *others) if row[key] is not None]
-        series.setdefault(", ".join([row["mixer"], *details]), []).append(row)
+        series.setdefault(", ".join([name_of(row), *details]), []).append(row)
     return series
 
 
@@ -191,7 +194,7 @@ def _detail(key: str, value: Any) -> str:
 def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -> None:
     axis, *others = swept
     key = _drawn_key(rows, metric)
-    mixers = list(dict.fromkeys(row["mixer"] for row in rows))
+    names = list(dict.fromkeys(map(name_of, rows)))
     series = require_few_lines(rows, others)
     for number, (label, of_label) in enumerate(series.items()):
         line = sorted((row for row in of_label if row[axis] is not None), key=lambda row: row[axis]) or of_label[:1]
@@ -199,12 +202,12 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
         if not points and line[0][key] is None:
             continue  # a ratio over nothing
         if not points:  # a mixer without this axis (a convolution over heads) is a level, not a line
-            axes.axhline(line[0][key], label=label, color=color_of(line[0], mixers), linestyle=":")
+            axes.axhline(line[0][key], label=label, color=color_of(line[0], names), linestyle=":")
             continue
         axes.plot(
             *zip(*points, strict=True),
             label=label,
-            color=color_of(line[0], mixers),
+            color=color_of(line[0], names),
             linestyle=_DASHES[number % len(_DASHES)],
             marker=MARKERS[number % len(MARKERS)],
             markersize=3.5,
@@ -213,9 +216,7 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
         )
         if banded := [row for row in line if row.get("ci_low_ms") is not None]:
             low, high = zip(*(_band(row, key) for row in banded), strict=True)
-            axes.fill_between(
-                [row[axis] for row in banded], low, high, color=color_of(line[0], mixers), alpha=0.2, lw=0
-            )
+            axes.fill_between([row[axis] for row in banded], low, high, color=color_of(line[0], names), alpha=0.2, lw=0)
     _scale_axes(axes, rows, key, axis)
     axes.set_xlabel(AXES[axis])
     axes.set_ylabel(_drawn_words(rows, metric))
@@ -228,9 +229,9 @@ def _band(row: Row, key: str) -> tuple[float, float]:
     return row["ci_low_ms"], row["ci_high_ms"]
 
 
-def color_of(row: Row, mixers: Sequence[str]) -> str:
-    """The colour of the row's mixer: its place among `mixers`."""
-    return PALETTE[mixers.index(row["mixer"]) % len(PALETTE)]
+def color_of(row: Row, names: Sequence[str]) -> str:
+    """The colour of what the row is of: the place of its name among `names`."""
+    return PALETTE[names.index(name_of(row)) % len(PALETTE)]
 
 
 def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
@@ -262,11 +263,12 @@ def _number_format(key: str) -> Formatter:
 def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     key = _drawn_key(rows, metric)
     varying = [name for name in ("implementation", "mode", "dtype") if len({row[name] for row in rows}) > 1]
-    labels = [fill(" ".join(str(row[name]) for name in ("mixer", *varying)), _LABEL_WIDTH) for row in rows]
-    mixers = list(dict.fromkeys(row["mixer"] for row in rows))
+    described = (" ".join([name_of(row), *(str(row[key]) for key in varying)]) for row in rows)
+    labels = [fill(text.replace(",", ", "), _LABEL_WIDTH) for text in described]
+    names = list(dict.fromkeys(map(name_of, rows)))
     places = range(len(rows))
     values = [row[key] or 0 for row in rows]
-    axes.barh(places, values, color=[color_of(row, mixers) for row in rows], height=0.62)
+    axes.barh(places, values, color=[color_of(row, names) for row in rows], height=0.62)
     for place, value in zip(places, values, strict=True):
         if rows[place][key] is None:
             axes.annotate("undefined", (0, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 
 from skaprof.report.plot import MARKERS, STYLE, color_of, finish
+from skaprof.results import name_of
 
 Row = Mapping[str, Any]
 
@@ -27,16 +28,17 @@ def promise_figure(rows: Sequence[Row], title: str) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 4.2), layout="constrained")
         axes = figure.subplots()
-        mixers = list(dict.fromkeys(row["mixer"] for row in rows))
-        names = list(dict.fromkeys((row["mixer"], row["implementation"]) for row in rows))
-        for place, name in enumerate(names):
-            _points(axes, [row for row in rows if (row["mixer"], row["implementation"]) == name], mixers, place)
+        names = list(dict.fromkeys(map(name_of, rows)))
+        contenders = list(dict.fromkeys((name_of(row), row["implementation"]) for row in rows))
+        for place, contender in enumerate(contenders):
+            own = [row for row in rows if (name_of(row), row["implementation"]) == contender]
+            _points(axes, own, names, place)
         _guides(axes, rows)
         finish(figure, title, legend=True)
         return figure
 
 
-def _points(axes: Axes, rows: Sequence[Row], mixers: Sequence[str], place: int) -> None:
+def _points(axes: Axes, rows: Sequence[Row], names: Sequence[str], place: int) -> None:
     ratios = [row["ratio"] for row in rows]
     below = [row["ratio"] - row["ratio_low"] for row in rows]
     above = [row["ratio_high"] - row["ratio"] for row in rows]
@@ -44,8 +46,8 @@ def _points(axes: Axes, rows: Sequence[Row], mixers: Sequence[str], place: int) 
         [row["macs_ratio"] for row in rows],
         ratios,
         (below, above),
-        label=f"{rows[0]['mixer']}, {rows[0]['implementation']}",
-        color=color_of(rows[0], mixers),
+        label=f"{name_of(rows[0])}, {rows[0]['implementation']}",
+        color=color_of(rows[0], names),
         marker=MARKERS[place % len(MARKERS)],
         markersize=4,
         linestyle="",

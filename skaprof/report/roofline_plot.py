@@ -13,6 +13,7 @@ from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware, in_unit
 from skaprof.model.roofline import ridge
 from skaprof.report.plot import MARKERS, STYLE, color_of, encoded, finish
+from skaprof.results import name_of
 
 Row = Mapping[str, Any]
 
@@ -64,14 +65,14 @@ def _ceilings(axes: Axes, rows: Sequence[Row], hardware: Hardware, peak: str) ->
 
 def _points(axes: Axes, rows: Sequence[Row]) -> None:
     """Every row's best figures: measured and predicted, or where it has neither, what the ceilings allow."""
-    mixers = list(dict.fromkeys(row["mixer"] for row in rows))
+    names = list(dict.fromkeys(map(name_of, rows)))
     labels = list(dict.fromkeys(map(_label, rows)))
     told: set[str] = set()
     for row in rows:
         label = _label(row)
         measured_or_predicted = [key for key in ("predicted_ms", "measured_ms") if row[key]]
         for key in measured_or_predicted or ["ideal_ms"]:
-            color = color_of(row, mixers)
+            color = color_of(row, names)
             axes.plot(
                 [row["intensity"]],
                 [(row["flops"] + row["elementwise_flops"]) / row[key] * 1e3],

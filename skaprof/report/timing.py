@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skaprof.report.latency import UNSOUND, interval_text, run_sentences
 from skaprof.report.markdown import bullets, table_of
 from skaprof.report.numbers import significant
+from skaprof.results import name_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +22,7 @@ _HEADERS = (
     *("batch", "mode", "dtype", "timing", "mixer", "implementation"),
     *("MACs ratio", "median (ms)", "95 % CI (ms)", "time ratio", "95 % CI", "verdict", "flags"),
 )
-_SIZE = ("mode", "dtype", "batch", "height", "width", "dim", "timing", "device")
+_SIZE = ("mode", "dtype", "batch", "height", "width", "dim", "image_height", "image_width", "timing", "device")
 
 
 def latency_section(
@@ -54,12 +55,21 @@ def _promises(compared: Sequence[Row]) -> list[str]:
 
 def with_promises(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows with `macs_ratio`: their MACs over those of the baseline they were compared with, None without one."""
-    macs = {(*(row[key] for key in _SIZE), f"{row['mixer']} ({row['implementation']})"): row["macs"] for row in rows}
+    macs = {(_size(row), _contender(row)): row["macs"] for row in rows}
     found = []
     for row in rows:
-        baseline = macs.get((*(row[key] for key in _SIZE), row["baseline"]))
-        found.append({**row, "macs_ratio": row["macs"] / baseline if baseline else None})
+        baseline = macs.get((_size(row), row["baseline"]))
+        found.append({**row, "macs_ratio": row["macs"] / baseline if baseline and row["macs"] is not None else None})
     return found
+
+
+def _size(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(key) for key in _SIZE)
+
+
+def _contender(row: Row) -> str:
+    """As `baseline` names it."""
+    return f"{name_of(row)} ({row['implementation']})"
 
 
 def _is_sound(row: Row) -> bool:
@@ -72,7 +82,7 @@ def outcomes(rows: Sequence[Row]) -> list[str]:
     members: dict[str, list[Row]] = {}
     for row in rows:
         if row["verdict"] not in (None, "baseline") and row["ratio"] is not None:
-            name = f"{row['mixer']} ({row['implementation']}) against {row['baseline']}"
+            name = f"{_contender(row)} against {row['baseline']}"
             members.setdefault(name, []).append(row)
     return [_outcome(name, of_one) for name, of_one in members.items()]
 
@@ -97,18 +107,20 @@ def _outcome(name: str, rows: Sequence[Row]) -> str:
 _VERDICTS = ("faster", "slower", "same", "inconclusive")
 
 
-def _place(row: Row) -> tuple[Any, ...]:
-    return row["height"], row["width"], row["dim"]
+def _place(row: Row) -> str:
+    """A table's heading: the image of a whole backbone, or the token grid of a mixer."""
+    if row.get("model") is not None:
+        return f"Images of {row['image_height']} x {row['image_width']}"
+    return f"{row['height']} x {row['width']} tokens, dim {row['dim']:,}"
 
 
-def _size_table(rows: Sequence[Row], place: tuple[Any, ...]) -> str:
-    height, width, dim = place
+def _size_table(rows: Sequence[Row], place: str) -> str:
     cells = [_cells(row) for row in rows if _place(row) == place]
-    return f"### {height} x {width} tokens, dim {dim:,}\n\n{table_of(_HEADERS, cells, 6)}\n"
+    return f"### {place}\n\n{table_of(_HEADERS, cells, 6)}\n"
 
 
 def _cells(row: Row) -> list[str]:
-    identity = [str(row[key]) for key in ("batch", "mode", "dtype", "timing", "mixer", "implementation")]
+    identity = [*(str(row[key]) for key in _HEADERS[:4]), name_of(row), row["implementation"]]
     promise = "-" if row["macs_ratio"] is None else f"{row['macs_ratio']:.3f}x"
     if row["median_ms"] is None:
         return [*identity, promise, "-", "-", "-", "-", row["verdict"], ""]
