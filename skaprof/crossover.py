@@ -80,13 +80,19 @@ class Duel(NamedTuple):
 
     def row_at(self, spec: MixerSpec, at: int, implementation: str = "eager", mode: str = "forward") -> CostRow:
         """What one of the two costs at a point of the axis."""
+        return cost_row(*self.at(spec, at, implementation, mode))
+
+    def at(
+        self, spec: MixerSpec, at: int, implementation: str = "eager", mode: str = "forward"
+    ) -> tuple[Variant, Workload]:
+        """One of the two at a point of the axis."""
         sizes = Sizes(**self.sizes._asdict() | ({} if self.axis == "resolution" else {self.axis: at}))
         tokens = (at // sizes.patch) ** 2 if self.axis == "resolution" else sizes.tokens
         channels = spec.resolve_channels(sizes.dim, sizes.heads, sizes.head_dim)
         if self.axis == "dim" and (spec.head_dim, sizes.head_dim, spec.heads, sizes.heads) == (None,) * 4:
             channels = spec.resolve_channels(sizes.dim, None, DEFAULT_HEAD_DIM)
         workload = Workload(sizes.batch, *nearly_square(tokens), *channels, spec.resolve_kernel_size(sizes.kernel_size))
-        return cost_row(Variant(spec, implementation, mode, sizes.dtype), workload)
+        return Variant(spec, implementation, mode, sizes.dtype), workload
 
 
 class Points(NamedTuple):
@@ -180,13 +186,22 @@ def crossover_rows(duel: Duel) -> list[dict[str, Any]]:
 
 
 def row_identity(duel: Duel, metric: str, implementation: str, mode: str) -> dict[str, Any]:
-    """The keys that say what a row is about; the size of the axis is None."""
-    sizes = duel.sizes._asdict()
+    """The keys that say what a row is about. None: the size of the axis, and what is not the same for both mixers."""
+    sizes = duel.sizes._asdict() | _held(duel)
     sizes |= {"tokens": None} if duel.axis == "resolution" else {duel.axis: None}
     if duel.axis != "resolution":
         sizes["patch"] = None
     about = {"mixer": duel.mixer.text, "baseline": duel.baseline.text, "axis": duel.axis}
     return {"metric": metric, **about, "implementation": implementation, "mode": mode, **sizes}
+
+
+def _held(duel: Duel) -> dict[str, Any]:
+    """The heads, head_dim and kernel_size that stay along the axis, the same for each mixer that has them."""
+    first = duel.points.at_least(1) or 1
+    points = [at for at in (first, duel.points.at_least(first + 1)) if at is not None]
+    rows = [duel.row_at(spec, at)._asdict() for spec in duel.specs for at in points]
+    found = {key: {row[key] for row in rows} - {None} for key in ("heads", "head_dim", "kernel_size")}
+    return {key: values.pop() if len(values) == 1 else None for key, values in found.items()}
 
 
 def _crossings(duel: Duel, metric: str, implementation: str, mode: str) -> Iterator[dict[str, Any]]:

@@ -121,26 +121,27 @@ class TomlTable(NamedTuple):
         return value
 
 
-def read_toml(path: str) -> TomlTable:
-    """The top table of a file.
+def read_toml(path: str, option: str | None = None) -> TomlTable:
+    """The top table of a file that `option` names.
 
     Raises:
         SkaprofError: it cannot be read, or is no TOML.
     """
-    text = _text(path)
+    prefix = f"{option}: " if option else ""
+    text = _text(path, prefix)
     try:
         return TomlTable(path, text, "", 0, tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SkaprofError(f"{shown_path(path)} is no TOML: {printable(error)}") from None
+        raise SkaprofError(f"{prefix}{shown_path(path)} is no TOML: {printable(error)}") from None
 
 
-def _text(path: str) -> str:
+def _text(path: str, prefix: str) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8")
     except OSError as error:
-        raise SkaprofError(f"{shown_path(path)} cannot be read: {error.strerror}") from None
+        raise SkaprofError(f"{prefix}{shown_path(path)} cannot be read: {error.strerror}") from None
     except ValueError:
-        raise SkaprofError(f"{shown_path(path)} cannot be read: expected UTF-8 text") from None
+        raise SkaprofError(f"{prefix}{shown_path(path)} cannot be read: expected UTF-8 text") from None
 
 
 def _line_of(table: TomlTable, key: str) -> int:

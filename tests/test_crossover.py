@@ -11,13 +11,19 @@ import sympy
 from conftest import Run, examples, require_golden
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from test_schema import require_valid
 
 from skaprof.crossover import AXES, EQUAL, Duel, Points, Sizes, crossover_rows, make_duel
 from skaprof.errors import SkaprofError
 from skaprof.model.breakeven import BreakEven, token_breakevens
+from skaprof.model.hardware import KINDS, Hardware, Rate, find_hardware
 from skaprof.model.plan import Variant
-from skaprof.model.spec import parse_mixer
+from skaprof.model.roofline import ideal, kernels, predicted
+from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.crossover import crossover_sentences
+from skaprof.report.crossover_panels import panels_of
+from skaprof.report.predicted import predicted_samples
+from skaprof.report.sampled import Sample, Timed, sampled_rows
 from skaprof.workload import Workload
 
 TEXTS = (
@@ -198,6 +204,10 @@ BAD = [
         "has no timed rows of both ska and mhsa at these sizes: it has mhsa, ska",
     ),
     (("--plot", "{costs}.pdf"), ".png, .svg"),
+    (("--patch", "8"), "--patch: '8': expected --axis resolution with it"),
+    (("--hardware", "nowhere.toml"), "--hardware: 'nowhere.toml' cannot be read"),
+    (("--hardware", "h100"), "did you mean 'h100-sxm'"),
+    (("--tf32",), "--tf32: expected --hardware and --dtype float32"),
     (("--plot", "{costs}.svg"), "2 mixers: expected one --mixer"),
 ]
 
@@ -269,6 +279,109 @@ def test_pairs_not_timed_together_are_judged_by_their_intervals(skaprof: Run, tm
     assert (row["crossover_low"], row["crossover_high"]) == (49, 196)
 
 
+def swept_times(folder: Path, axis: str, mixer: str, baseline: str, times: dict[int, tuple[float, float]]) -> Path:
+    """A results file of two mixers at 196 tokens and dim 64 over an axis, each pair decided by its times."""
+    sizes = Sizes(dim=64, **({} if axis == "heads" else {"heads": 2}))
+    duel = make_duel(parse_mixer(mixer), parse_mixer(baseline), axis, sizes)
+    rows = []
+    for at, (ours, theirs) in times.items():
+        verdicts = {baseline: ("baseline", theirs), mixer: ("faster" if ours < theirs else "slower", ours)}
+        for spec in reversed(duel.specs):
+            verdict, median = verdicts[spec.text]
+            row = timed_row("mhsa", 4, median, 0.01, verdict, 20) | duel.row_at(spec, at)._asdict()
+            rows.append(row | {"baseline": f"{baseline} (eager)"})
+    path = folder / f"{axis}.json"
+    head = {"schema_version": 1, "command": "skaprof latency", "environment": {}}
+    path.write_text(json.dumps({**head, "rows": rows}))
+    return path
+
+
+def test_times_are_compared_at_the_same_place_on_the_axis(skaprof: Run, tmp_path: Path) -> None:
+    path = swept_times(tmp_path, "heads", "ska", "mhsa", {1: (1.0, 2.0), 4: (3.0, 2.5), 16: (4.0, 5.0)})
+    rows = json.loads(
+        skaprof("crossover", "-m", "ska", "--axis", "heads", "--dim", "64", "-r", str(path), "-f", "json").stdout
+    )["rows"]
+    changes = [(row["crossover_low"], row["crossover_high"]) for row in rows if row["metric"] == "median_ms"]
+    assert changes == [(1, 4), (4, 16)]
+
+
+def test_a_mixer_without_the_axis_is_the_same_at_every_point(skaprof: Run, tmp_path: Path) -> None:
+    path = swept_times(tmp_path, "kernel_size", "cska", "mhsa", {3: (1.0, 2.0), 7: (3.0, 2.0)})
+    arguments = ("-m", "cska", "--axis", "kernel_size", "--dim", "64", "--heads", "2", "-r", str(path), "-f", "json")
+    done = skaprof("crossover", *arguments)
+    assert done.returncode == 0, done.stderr
+    (row,) = (row for row in json.loads(done.stdout)["rows"] if row["metric"] == "median_ms")
+    assert (row["crossover_low"], row["crossover_high"], row["sizes_decided"]) == (3, 7, 2)
+
+
+def test_times_of_two_devices_are_told_apart(skaprof: Run, tmp_path: Path) -> None:
+    path = saved_times(tmp_path, {49: (1.0, 2.0), 100: (1.0, 2.0)}, verdict="inconclusive")
+    document = json.loads(path.read_text())
+    faster = [
+        {**row, "device": "another", "verdict": row["verdict"].replace("inconclusive", "faster")}
+        for row in document["rows"]
+    ]
+    path.write_text(json.dumps({**document, "rows": [*document["rows"], *faster]}))
+    done = skaprof("crossover", "-m", "ska", "--results", str(path))
+    assert "is undecided at every size timed" in done.stdout
+    assert "ska needs less time (eager, forward, hot on another) than mhsa at every size timed." in done.stdout
+
+
+@settings(max_examples=examples(30))
+@given(st.data())
+def test_predicted_times_cross_where_a_search_of_every_size_says(data: st.DataObject) -> None:
+    """On a machine whose launches cost more than small kernels, and on its data sheet alone."""
+    rates = tuple(Rate(kind, "float32", 1e6, 1e11 if kind != "softmax" else 1e10) for kind in KINDS)
+    sheet = find_hardware("a100-sxm-80")
+    machine = data.draw(st.sampled_from((sheet, sheet._replace(launch=5e-6, rates=rates))))
+    ours, theirs = data.draw(
+        st.sampled_from((("cska", "mhsa"), ("cska", "sepconv"), ("linear", "mhsa"), ("ska", "mhsa")))
+    )
+    axis = data.draw(st.sampled_from(("tokens", "dim", "heads")))
+    duel = make_duel(parse_mixer(ours), parse_mixer(theirs), axis, Sizes(tokens=49, dim=64))
+    for timed in predicted_samples(duel, machine):
+        assert timed.metric == ("predicted_ms" if machine.calibrated else "ideal_ms")
+        winners = {sample.at: sample.winner for sample in timed.samples}
+        for row in sampled_rows(duel, [timed]):
+            if row["crossover_low"] is None:
+                assert len(set(winners.values())) == 1
+            else:
+                low, high = row["crossover_low"], row["crossover_high"]
+                assert duel.points.at_least(low + 1) == high
+                assert (winners[low], winners[high]) == (row["winner_below"], row["winner_above"])
+        for at in data.draw(st.lists(st.sampled_from(sorted(winners)), min_size=1, max_size=5)):
+            seconds = [_seconds(duel, spec, at, machine, timed.implementation) for spec in duel.specs]
+            assert winners[at] == (duel.specs[seconds[0] > seconds[1]].text if seconds[0] != seconds[1] else None)
+
+
+def _seconds(duel: Duel, spec: MixerSpec, at: int, machine: Hardware, form: str) -> float:
+    variant, workload = duel.at(spec, at, form)
+    found = [predicted(k, machine, "float32") or ideal(k, machine, "float32") for k in kernels(variant, workload)]
+    return 1e3 * sum(times.seconds for times in found)
+
+
+def test_predicted_time_is_part_of_the_answer(skaprof: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x.svg"
+    done = skaprof("crossover", "-m", "cska", "--dim", "320", "--hardware", "h100-sxm", "--plot", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "cska needs less time at the ceilings (eager, h100-sxm) than mhsa up to " in done.stdout
+    assert "Time at the ceilings: launches are free" in done.stdout
+    assert "on processors, it keeps more for backward" in done.stdout
+    assert path.read_bytes().startswith(b"<?xml")
+    rows = json.loads(skaprof("crossover", "-m", "cska", "--hardware", "h100-sxm", "-f", "json").stdout)
+    require_valid(rows)
+    assert {row["metric"] for row in rows["rows"]} >= {"ideal_ms", "macs", "params"}
+
+
+def test_more_time_for_fewer_macs_is_marked_only_where_macs_are_fewer() -> None:
+    duel = make_duel(parse_mixer("cska"), parse_mixer("mhsa"), "tokens", Sizes(dim=320))
+    samples = (Sample(16, "mhsa", 2.0, 1.0), Sample(36, "mhsa", 2.0, 1.0), Sample(64, None, 1.0, 1.0))
+    timed = Timed("median_ms", "eager", "forward", "cpu", "hot", samples)
+    panel = panels_of(duel, [*crossover_rows(duel), *sampled_rows(duel, [timed])], [timed])[-1]
+    assert panel.worse == [(16.0, 26.0), (26.0, 40.0)]  # at 40 tokens CSKA has as many MACs
+    assert panel.undecided == {64}
+
+
 def test_a_plot_marks_where_fewer_macs_take_more_time(skaprof: Run, tmp_path: Path) -> None:
     times = saved_times(tmp_path, {49: (1.2, 1.0), 196: (3.0, 4.0)})
     svg, png = tmp_path / "x.svg", tmp_path / "x.png"
@@ -276,7 +389,7 @@ def test_a_plot_marks_where_fewer_macs_take_more_time(skaprof: Run, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert png.read_bytes().startswith(b"\x89PNG")
     assert b"<pattern" in svg.read_bytes()  # the hatch
-    assert "less time (eager, forward) than mhsa from 196 tokens (not at 49)" in done.stdout
+    assert "less time (eager, forward, hot on a device) than mhsa from 196 tokens (not at 49)" in done.stdout
 
 
 def test_shaded_ranges_reach_half_way_to_the_neighbours() -> None:

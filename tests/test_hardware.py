@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from skaprof.cli.roofline import HardwareOption
+from skaprof.cli.options import HARDWARE
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import (
     POSSIBLE,
@@ -72,8 +72,7 @@ def test_every_packaged_machine_is_sourced_dated_and_uncalibrated() -> None:
 
 
 def test_the_help_names_every_packaged_machine() -> None:
-    words = HardwareOption.__metadata__[0].help
-    assert all(name in words for name in known_hardware())
+    assert all(name in (HARDWARE.help or "") for name in known_hardware())
 
 
 def test_a_file_is_read_in_base_units(tmp_path: Path) -> None:
@@ -158,6 +157,12 @@ def test_two_machines_or_an_unknown_one_or_no_file_are_refused(tmp_path: Path) -
     wider = head.replace("peak_float32", 'peak_float64 = "2 TFLOP/s"\npeak_float32')
     with pytest.raises(SkaprofError, match="peak_float64: 2 TFLOP/s is impossible"):
         read_hardware(written(tmp_path, wider))
+    for key in ("vector", "peak_tf32"):
+        figure = "2 TFLOP/s" if key == "vector" else "1 GFLOP/s"
+        with pytest.raises(SkaprofError, match=r"(vector|peak_float32): .* is impossible: expected no more than"):
+            read_hardware(written(tmp_path, head.replace("peak_float32", f'{key} = "{figure}"\npeak_float32')))
+    emulated = head.replace("peak_float32", 'peak_bfloat16 = "1 GFLOP/s"\npeak_float32')
+    assert read_hardware(written(tmp_path, emulated))[0].peaks["bfloat16"] == 1e9
 
 
 def test_figures_are_written_as_they_are_read() -> None:

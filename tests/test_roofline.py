@@ -29,11 +29,13 @@ from skaprof.report.ceilings import (
     kernel_rows,
     measured_points,
     mixer_row,
-    prediction_error,
     require_possible,
     timed_kernels,
 )
 from skaprof.report.explain import PARTS, explained_rows, ledger
+from skaprof.report.prediction import prediction_error
+from skaprof.report.roofline import sentences
+from skaprof.report.roofline_plot import roofline_figure
 from skaprof.saved import SavedResults
 from skaprof.workload import Workload
 
@@ -113,7 +115,7 @@ def test_nothing_is_predicted_where_nothing_was_measured() -> None:
 
 
 def test_a_mixers_row_is_the_sum_of_its_kernels_rows() -> None:
-    point = Point(variant(), W, measured_ms=0.1)
+    point = Point(variant(), W, measured_row(variant(), W, 0.1))
     row, parts = mixer_row(point, calibrated(), "float32"), kernel_rows(point, calibrated(), "float32")
     for key in ("flops", "moved_bytes", "ideal_ms", "predicted_ms"):
         assert row[key] == pytest.approx(sum(part[key] for part in parts))
@@ -125,24 +127,34 @@ def test_a_mixers_row_is_the_sum_of_its_kernels_rows() -> None:
 
 def test_a_peak_below_what_was_measured_is_refused() -> None:
     flops = cost_row(variant(), W).flops
-    at_peak = Point(variant(), W, measured_ms=flops / 1e9 * 1e3)
-    require_possible([at_peak, Point(variant(), W)], machine(), "float32")
+    at_peak = measured_row(variant(), W, flops / 1e9 * 1e3)
+    require_possible([Point(variant(), W, at_peak), Point(variant(), W)], machine())
     with pytest.raises(SkaprofError, match=r"mine: a peak of 1 GFLOP/s for float32 is impossible: mhsa at 4 tokens"):
-        require_possible([at_peak._replace(measured_ms=at_peak.measured_ms / 2)], machine(), "float32")
+        require_possible([Point(variant(), W, {**at_peak, "median_ms": at_peak["median_ms"] / 2})], machine())
 
 
 def test_the_prediction_error_by_hand() -> None:
-    def row(predicted_ms: float | None, measured_ms: float | None, mixer: str = "ska") -> dict[str, Any]:
-        found = {"mixer": mixer, "implementation": "eager", "dtype": "float32"}
-        return {**found, "predicted_ms": predicted_ms, "measured_ms": measured_ms}
-
-    error = prediction_error([row(1, 2), row(2, 4), row(4, 8), row(None, 1), row(1, None)])
-    assert (error.rows, error.plain, error.held_out_rows) == (3, 0.5, 1)
+    error = prediction_error([timed(1, 1, 2), timed(2, 2, 4), timed(3, 4, 8), timed(4, None, 1), timed(5, 1, None)])
+    assert (error.rows, error.plain, error.bias, error.held_out_rows) == (3, 0.5, -0.5, 1)
     assert error.held_out == pytest.approx(0)
-    error = prediction_error([row(1, 2), row(1, 4), row(1, 2, "mhsa"), row(4, 4, "mhsa")])
+    error = prediction_error([timed(1, 1, 2), timed(2, 1, 4), timed(1, 1, 2, "mhsa"), timed(2, 4, 4, "mhsa")])
     assert error.held_out == pytest.approx((abs(2 / 4 - 1) + abs(8 / 4 - 1)) / 2)
-    assert prediction_error([row(1, 2)]).held_out is None
-    assert prediction_error([row(None, 2)]) is None
+    assert prediction_error([timed(1, 1, 2)]).held_out is None
+    assert prediction_error([timed(1, None, 2)]) is None
+
+
+def test_what_is_held_out_is_of_sizes_that_nothing_was_learned_from() -> None:
+    """Each size twice, in any order: the factor 2 of sizes 1 and 3 is held against size 2, where it is 4."""
+    rows = [timed(3, 1, 2), timed(2, 1, 4), timed(1, 1, 2), timed(1, 1, 2), timed(2, 1, 4), timed(3, 1, 2)]
+    error = prediction_error(rows)
+    assert (error.held_out_rows, error.held_out) == (1, pytest.approx(0.5))
+    other = [{**row, "device": "another", "measured_ms": 100} for row in rows]
+    assert prediction_error([*rows, *other]).held_out_rows == 2
+
+
+def timed(tokens: int, predicted_ms: float | None, measured_ms: float | None, mixer: str = "ska") -> dict[str, Any]:
+    found = {"mixer": mixer, "implementation": "eager", "dtype": "float32", "height": 1, "width": tokens}
+    return {**found, "predicted_ms": predicted_ms, "measured_ms": measured_ms}
 
 
 def truth(kernel: Kernel) -> float:
@@ -200,8 +212,16 @@ def test_a_small_calibration_of_this_processor_is_a_valid_file(tmp_path: Path, m
     assert len(hardware.rates) == len(found.rates)
 
 
+def measured_row(of: Variant, w: Workload, ms: float, **changes: Any) -> dict[str, Any]:
+    """A sound row, 1 % wide."""
+    about = {"device": "cpu", "timing": "hot", "flags": [], "rounds": 20, "verdict": "inconclusive", "baseline": "x"}
+    return {**cost_row(of, w).as_dict(), **about, "median_ms": ms, "ci_low_ms": ms, "ci_high_ms": 1.01 * ms, **changes}
+
+
 def points(*measured: tuple[str, str, Workload, float]) -> list[Point]:
-    return [Point(variant(mixer, form), w, ms) for mixer, form, w, ms in measured]
+    return [
+        Point(variant(mixer, form), w, measured_row(variant(mixer, form), w, ms)) for mixer, form, w, ms in measured
+    ]
 
 
 def test_the_parts_add_up_and_pairs_are_of_one_size_and_form() -> None:
@@ -233,21 +253,57 @@ def test_the_parts_add_up_and_pairs_are_of_one_size_and_form() -> None:
 
 
 def test_a_ledger_by_hand() -> None:
-    timed = timed_kernels(Point(variant("ska", "sdpa"), W), calibrated(), "float32")
-    found = ledger(timed)
-    assert sum(found) == pytest.approx(1e3 * sum(each.predicted.seconds for each in timed if each.predicted))
-    assert found.launch_ms == pytest.approx(len(timed) * 1e-3)
+    kernels_timed = timed_kernels(Point(variant("ska", "sdpa"), W), calibrated(), "float32")
+    found = ledger(kernels_timed)
+    assert sum(found) == pytest.approx(1e3 * sum(each.predicted.seconds for each in kernels_timed))
+    assert found.launch_ms == pytest.approx(len(kernels_timed) * 1e-3)
+    at_ceilings = ledger(timed_kernels(Point(variant("ska", "sdpa"), W), machine(), "float32"))
+    assert (at_ceilings.kernels_ms, at_ceilings.launch_ms) == (0, 0)
+    assert at_ceilings[:2] == found[:2]
+    assert found.compute_ms + found.bandwidth_ms == pytest.approx(1e3 * sum(t.ideal.seconds for t in kernels_timed))
+    assert found.kernels_ms > 0  # at half of the peak
 
 
-def test_only_plain_forward_rows_are_used() -> None:
-    good = {**cost_row(variant(), W).as_dict(), "median_ms": 1.0}
-    others = [{**good, "implementation": "compile"}, {**good, "mode": "train"}, {**good, "median_ms": None}]
+def test_only_sound_plain_forward_rows_of_mixers_are_used_and_the_others_are_counted() -> None:
+    good = measured_row(variant(), W, 1.0)
+    others = [
+        {**good, "implementation": "compile"},
+        {**good, "mode": "train"},
+        {**good, "median_ms": None},
+        {**good, "flags": ["few-rounds"]},
+        {**good, "mixer": "mine:Mine"},
+        {**good, "model": "caformer_s18"},
+        {key: value for key, value in good.items() if key != "dim"},
+    ]
     saved = SavedResults("runs.jsonl", 1, "skaprof latency", {}, None, (good, *others), 0)
-    assert measured_points(saved, None) == [Point(variant(), W, 1.0)]
+    found = measured_points(saved, None)
+    assert found.points == [Point(variant(), W, good)]
+    assert sum(found.left_out.values()) == len(others)
+    assert found.left_out["not of a mixer"] == 3
+    assert "1 flagged few-rounds" in (found.notice() or "")
     with pytest.raises(SkaprofError, match="no measured forward rows of cska"):
         measured_points(saved, ["cska"])
-    with pytest.raises(SkaprofError, match="no measured forward rows"):
+    with pytest.raises(SkaprofError, match=r"no measured forward rows, .* \(rows left out: 1 compiled"):
         measured_points(replace(saved, rows=tuple(others)), None)
+
+
+def test_differences_are_of_one_device_timing_and_kernel_and_say_whether_they_are_decided() -> None:
+    w = W._replace(kernel_size=3)
+    rows = [
+        Point(variant("cska"), w, measured_row(variant("cska"), w, 1.0)),
+        Point(variant("cska"), w, measured_row(variant("cska"), w, 9.0, timing="cold")),
+        Point(variant("mhsa"), W, measured_row(variant("mhsa"), W, 1.005)),
+        Point(variant("mhsa"), W, measured_row(variant("mhsa"), W, 2.0, timing="cold")),
+        Point(variant("mhsa"), W, measured_row(variant("mhsa"), W, 3.0, device="gpu")),
+    ]
+    found = explained_rows(rows, ("cska", None), ("mhsa", None), calibrated())
+    assert [(row["timing"], row["baseline_ms"], row["decided"]) for row in found] == [
+        ("hot", 1.005, False),
+        ("cold", 2.0, True),
+    ]
+    other = w._replace(kernel_size=5)
+    pooled = [Point(variant("pooling"), at, measured_row(variant("pooling"), at, 1.0)) for at in (w, other)]
+    assert len(explained_rows([rows[0], *pooled], ("cska", None), ("pooling", None), calibrated())) == 1
 
 
 RUNS = str(ROOT / "tests" / "data" / "runs-forward.jsonl")
@@ -268,7 +324,7 @@ def test_the_commands_write_valid_rows_and_tables(skaprof: Run, arguments: tuple
     assert document["rows"]
     require_valid(document)
     table = skaprof(*arguments)
-    assert (table.returncode, table.stderr) == (0, "")
+    assert table.returncode == 0, table.stderr
     assert "mhsa" in table.stdout or "cska" in table.stdout
 
 
@@ -280,13 +336,42 @@ def test_the_plot_is_drawn(skaprof: Run, tmp_path: Path) -> None:
     assert skaprof("roofline", "-m", "identity", "--plot", str(path)).returncode == 2
 
 
+def test_every_dtype_has_its_roof_and_no_point_is_above_it() -> None:
+    machine = find_hardware("h100-sxm")
+    points = [
+        Point(variant(form=form)._replace(dtype=dtype), Workload(64, 32, 32, 1024, 32, 32))
+        for dtype in ("float32", "bfloat16")
+        for form in ("eager", "sdpa")
+    ]
+    rows = [mixer_row(point, machine, point.variant.dtype) for point in points]
+    axes = roofline_figure(rows, machine, ("float32", "bfloat16")).axes[0]
+    assert [line.get_ydata()[-1] for line in axes.lines[:2]] == pytest.approx([66.9e12, 989.4e12])
+    assert [text.get_text() for text in axes.texts] == ["float32", "bfloat16"]
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == [f"mhsa, {p.variant.implementation}, {p.variant.dtype}" for p in points]
+    said = sentences(rows, machine, ("float32", "bfloat16"))[0]
+    assert said.startswith("The ceilings meet at 19.97 (float32), 295.3 (bfloat16) FLOPs per byte")
+
+
+def test_a_bound_is_the_ceiling_above_the_intensity_unless_launches_take_longer() -> None:
+    """At half of the peak, arithmetic takes longer than the bytes, but more arithmetic would not: memory bounds."""
+    slow = calibrated(peaks={"float32": 1e12}, bandwidth=1e9, rates=(Rate("linear", "float32", 1, 1e8),))
+    query = timed_kernels(Point(variant(), W), slow, "float32")[0]
+    assert query.predicted is not None
+    assert query.predicted.compute > query.predicted.memory
+    assert query.bound == "memory"
+    assert timed_kernels(Point(variant(), W), slow._replace(launch=1.0), "float32")[0].bound == "launch"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("roofline", "--hardware", "h100"), "did you mean 'h100-sxm'"),
         (("roofline", "--hardware", "l4", "--dtype", "float64"), "a peak of: float32"),
-        (("roofline", "--tf32", "--dtype", "bfloat16"), "--tf32"),
-        (("roofline", "--results", RUNS, "--dim", "64"), "--results: the sizes"),
+        (("roofline", "--tf32", "--dtype", "bfloat16"), "--tf32: it is for float32, and the dtype is bfloat16"),
+        (("roofline", "--results", RUNS, "--per-op"), "--per-op: a results file has times of whole mixers"),
+        (("roofline", "--results", RUNS, "--implementation", "sdpa"), "--results: sizes, dtypes and implementations"),
+        (("roofline", "--results", RUNS, "--dim", "64"), "--results: sizes, dtypes"),
         (("roofline", "--results", "none.jsonl"), "cannot be read"),
         (("roofline", "--tokens", "1:3000"), "expected at most 2,000"),
         (("explain", "--hardware", "l4", "--results", RUNS, "--mixer", "skka"), "did you mean 'ska'"),

@@ -17,20 +17,19 @@ from torch import Tensor, nn
 from skaprof.bench.device import Contender, Device
 from skaprof.bench.engine import measure
 from skaprof.bench.record import BAD_FLAGS, Settings
+from skaprof.model.hardware import CALIBRATED_HEAD_DIM as _HEAD_DIM
+from skaprof.model.hardware import CALIBRATED_KERNEL_SIZE as _WINDOW
 from skaprof.model.hardware import COUNTED_IN_FLOPS, Rate
 
 SIZES = ((8, 64), (14, 256), (28, 512))
-"""(side of the token grid, dim) of small, medium and large kernels; heads are 32 wide, kernels 3 x 3."""
+"""(side of the token grid, dim) of small, medium and large kernels."""
 LARGEST_PRODUCT = {"cpu": 1024, "cuda": 8192}
 """Side of the square product that the peak is measured with."""
-COPIED_BYTES = {"cpu": 2**27, "cuda": 2**29}
-"""Size of the buffer that the bandwidth is measured with: larger than any cache."""
+COPIED_BYTES = {"cpu": 2**28, "cuda": 2**29}
+"""Size of each of the two buffers that the bandwidth is measured with: together larger than any cache."""
 ROUNDS = (8,)
 LEAST_SHARE = 0.1
 """Of its time, a kernel is left at least this share when the launch cost is taken off."""
-
-_HEAD_DIM = 32
-_WINDOW = 3
 
 
 class Job(NamedTuple):

@@ -118,13 +118,22 @@ def backbones(contents: Contents) -> list[Row]:
 
 
 def crossovers(contents: Contents) -> list[Row]:
-    """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage."""
+    """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage, in costs and
+    in time on the report's machine."""
     from skaprof.crossover import Sizes, crossover_rows, make_duel
+    from skaprof.model.hardware import find_hardware
+    from skaprof.report.predicted import predicted_samples
+    from skaprof.report.sampled import sampled_rows
 
     reference, *others = contents.specs
     dim = BACKBONES[contents.backbone].stages[contents.swapped_stage - 1].dim
     sizes = Sizes(batch=contents.batch, dim=dim, dtype=contents.dtype)
-    return [row for spec in others for row in crossover_rows(make_duel(spec, reference, "tokens", sizes))]
+    machine = find_hardware(contents.hardware)
+    rows = []
+    for spec in others:
+        duel = make_duel(spec, reference, "tokens", sizes)
+        rows += [*crossover_rows(duel), *sampled_rows(duel, predicted_samples(duel, machine))]
+    return rows
 
 
 def memory(contents: Contents) -> list[Row]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,11 +10,12 @@ import typer
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, shown
 from skaprof.grids import DEFAULT_PATCH, parse_count
+from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import parse_mixer
-from skaprof.report.sampled import METRIC, Timed, sampled_rows, timed_samples
+from skaprof.report.sampled import Timed, sampled_rows, timed_samples
 from skaprof.results import AXIS_SYMBOLS
 from skaprof.saved import SavedResults, read_results
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, DTYPE_BYTES, check_choice, require_odd_kernel
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from skaprof.crossover import Duel, Sizes
 
 Row = dict[str, Any]
-
-_DRAWN = {
-    ("params", "eager", "forward"): "parameters",
-    ("macs", "eager", "forward"): "MACs",
-    ("traffic_bytes", "eager", "forward"): "activation traffic, eager (bytes)",
-    ("saved_bytes", "eager", "train"): "saved for backward, eager (bytes)",
-}
-_DRAWN_POINTS = 64
-_DRAWN_BEYOND = 2
-"""How far beyond the last crossing a plot goes, as a factor."""
 
 One = Annotated[str | None, typer.Option(metavar="COUNT", rich_help_panel="Sizes")]
 
@@ -56,6 +46,8 @@ def crossover(
         str | None,
         typer.Option("--results", "-r", metavar="FILE", help="Results of skaprof latency: adds measured time."),
     ] = None,
+    hardware: Annotated[str | None, opt.HARDWARE] = None,
+    tf32: Annotated[bool, opt.TF32] = False,
     format: opt.Format = None,
     output: opt.Output = None,
     plot: opt.Plot = None,
@@ -63,12 +55,18 @@ def crossover(
     """Where one mixer starts or stops costing less than another as a size grows.
 
     In parameters, MACs, activation traffic and memory saved for backward: exact, from the closed forms, as a formula
-    and at your sizes. With --results also in measured time: between which sizes the verdict changes.
+    and at your sizes. With --results also in measured time: between which sizes the verdict changes. With --hardware
+    also in predicted time, or for a machine that skaprof calibrate has not measured, in time at its ceilings.
     """
     chosen = format_of(format, output)
     require_destinations(output, plot)
-    _require_free(axis, tokens=tokens, dim=dim, heads=heads, kernel_size=kernel_size)
+    _require_free(axis, patch, tokens=tokens, dim=dim, heads=heads, kernel_size=kernel_size)
     saved = read_results(results, "--results") if results is not None else None
+    if saved is not None and saved.warning:
+        say(f"skaprof: {saved.warning}")
+    machine = find_hardware(hardware) if hardware is not None else None
+    if tf32 and (machine is None or dtype != "float32"):
+        raise SkaprofError("--tf32: expected --hardware and --dtype float32 with it")
     from skaprof.crossover import Sizes, crossover_rows
 
     sizes = Sizes(
@@ -84,16 +82,19 @@ def crossover(
     rows: list[Row] = []
     drawn = []
     for duel in _duels(mixer, baseline, axis, sizes):
-        found = crossover_rows(duel)
-        timed = _timed(duel, saved) if saved is not None else []
-        rows += [*found, *_measured_rows(duel, timed)]
+        timed = _timed(duel, saved, machine, tf32=tf32)
+        found = [*crossover_rows(duel), *sampled_rows(duel, timed)]
+        rows += found
         drawn.append((duel, found, timed))
-    _plot(drawn, plot or [])
+    if plot:
+        _draw(drawn, plot)
     deliver(_text(rows, chosen, to_terminal=output is None), output)
 
 
-def _require_free(axis: str, **sizes: str | None) -> None:
+def _require_free(axis: str, patch: str | None, **sizes: str | None) -> None:
     check_choice("--axis", axis, tuple(AXIS_SYMBOLS))
+    if patch is not None and axis != "resolution":
+        raise SkaprofError(f"--patch: {shown(patch)}: expected --axis resolution with it")
     taken = "tokens" if axis == "resolution" else axis
     if sizes.get(taken) is not None:
         raise SkaprofError(f"--{taken.replace('_', '-')} and --axis {axis} both set it: expected one of them")
@@ -119,98 +120,29 @@ def _duels(mixers: list[str] | None, baseline: str, axis: str, sizes: Sizes) -> 
     return [make_duel(parse_mixer(text, "--mixer"), reference, axis, sizes) for text in dict.fromkeys(named)]
 
 
-def _timed(duel: Duel, saved: SavedResults) -> list[Timed]:
-    """The samples of the duel, at its sizes, in a results file."""
-    if saved.warning:
-        say(f"skaprof: {saved.warning}")
-    return timed_samples(saved, duel.mixer.text, duel.baseline.text, lambda row: _size_of(duel, row))
+def _timed(duel: Duel, saved: SavedResults | None, machine: Hardware | None, *, tf32: bool) -> list[Timed]:
+    """The duel's times: as predicted for a machine, and as a results file has them."""
+    found: list[Timed] = []
+    if machine is not None:
+        from skaprof.report.predicted import predicted_samples
+
+        found += predicted_samples(duel, machine, tf32=tf32)
+    return found + (timed_samples(saved, duel) if saved is not None else [])
 
 
-def _size_of(duel: Duel, row: Mapping[str, Any]) -> int | None:
-    """A row's size on the axis, None where its other sizes are not the duel's."""
-    sizes, spec = duel.sizes, next(spec for spec in duel.specs if spec.text == row["mixer"])
-    at: int | None = row.get(duel.axis)
-    if duel.axis == "resolution":
-        at = row["height"] * sizes.patch if row.get("height") == row.get("width") else None
-    elif duel.axis in ("heads", "kernel_size") and at is None:
-        return None
-    if at is None:
-        return None
-    try:
-        expected = duel.row_at(spec, at)._asdict()
-    except SkaprofError:  # heads that do not fit
-        return None
-    shared = ("batch", "tokens", "dim", "heads", "head_dim", "kernel_size", "dtype")
-    return at if all(row.get(key) == expected[key] for key in shared) else None
-
-
-def _measured_rows(duel: Duel, timed: Iterable[Timed]) -> list[Row]:
-    from skaprof.crossover import row_identity
-
-    rows = []
-    for samples in timed:
-        identity = row_identity(duel, METRIC, samples.implementation, samples.mode)
-        rows += sampled_rows(identity, samples, duel.mixer.text)
-    return rows
-
-
-def _plot(drawn: Sequence[tuple[Duel, list[Row], list[Timed]]], paths: Sequence[str]) -> None:
-    if not paths:
-        return
+def _draw(drawn: Sequence[tuple[Duel, list[Row], list[Timed]]], paths: Sequence[str]) -> None:
     if len(drawn) > 1:
         raise SkaprofError(f"--plot: {len(drawn)} mixers: expected one --mixer, drawn with the baseline")
     from skaprof.report.crossover import caption
+    from skaprof.report.crossover_panels import panels_of
     from skaprof.report.crossover_plot import crossover_plot
     from skaprof.report.plot import AXES
 
     duel, rows, timed = drawn[0]
-    panels, names = _panels(duel, rows, timed), (duel.mixer.text, duel.baseline.text)
+    panels, names = panels_of(duel, rows, timed), (duel.mixer.text, duel.baseline.text)
     words = AXES.get(duel.axis, "resolution r (pixels)")
     title = f"{duel.mixer.text} {caption(rows)}"
     draw(paths, lambda suffix: crossover_plot(panels, names, words, title, suffix))
-
-
-def _panels(duel: Duel, rows: Sequence[Row], timed: Sequence[Timed]) -> list[Any]:
-    from skaprof.report.crossover_plot import Panel, measured_panel
-
-    points = _drawn_points(duel, rows, timed)
-    panels = []
-    for (metric, implementation, mode), words in _DRAWN.items():
-        costs = {at: _both(duel, at, metric, implementation, mode) for at in points}
-        own = [row for row in rows if (row["metric"], row["implementation"]) == (metric, implementation)]
-        panels.append(Panel(words, [(at, *costs[at]) for at in points], _winning_ranges(own, points)))
-    for samples in timed:
-        fewer = {}
-        for sample in samples.samples:
-            ours, theirs = _both(duel, sample.at, "macs", "eager", "forward")
-            fewer[sample.at] = ours < theirs
-        words = f"measured time, {samples.implementation}, {samples.mode} (ms)"
-        panels.append(measured_panel(words, samples.samples, duel.mixer.text, duel.baseline.text, fewer))
-    return panels
-
-
-def _both(duel: Duel, at: int, metric: str, implementation: str, mode: str) -> tuple[int, int]:
-    ours, theirs = (getattr(duel.row_at(spec, at, implementation, mode), metric) for spec in duel.specs)
-    return ours, theirs
-
-
-def _drawn_points(duel: Duel, rows: Sequence[Row], timed: Sequence[Timed]) -> list[int]:
-    """Sizes from the first to somewhat beyond the last crossing, and those that were timed."""
-    defaults = {"tokens": DEFAULT_TOKENS, "resolution": 224, "dim": 2 * DEFAULT_DIM, "heads": 32, "kernel_size": 11}
-    crossings = [row["crossover"] for row in rows if row["crossover"] is not None]
-    measured = [sample.at for samples in timed for sample in samples.samples]
-    last = max([_DRAWN_BEYOND * max(crossings, default=0), defaults[duel.axis], *measured])
-    first = duel.points.at_least(1) or 1
-    wanted = [first + (last - first) * step / (_DRAWN_POINTS - 1) for step in range(_DRAWN_POINTS)]
-    found = {duel.points.at_most(int(at)) for at in wanted} | set(measured)
-    return sorted(at for at in found if at is not None)
-
-
-def _winning_ranges(rows: Sequence[Row], points: Sequence[int]) -> list[tuple[float, float]]:
-    """Where the mixer costs less, between the crossings."""
-    edges = [float(points[0]), *(row["crossover"] for row in rows if row["crossover"] is not None), float(points[-1])]
-    winners = [rows[0]["winner_below"], *(row["winner_above"] for row in rows if row["crossover"] is not None)]
-    return [ends for ends, winner in zip(pairwise(edges), winners, strict=True) if winner == rows[0]["mixer"]]
 
 
 def _text(rows: list[Row], chosen: str, *, to_terminal: bool) -> Iterable[str]:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_writable, say
-from skaprof.cli.roofline import HardwareOption
+from skaprof.cli.output import deliver, require_writable
+from skaprof.cli.results import points_of
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.spec import parse_mixer
-from skaprof.report.ceilings import measured_points, require_possible
+from skaprof.report.ceilings import measured_with_tf32, require_possible
 from skaprof.saved import read_results
 from skaprof.workload import IMPLEMENTATIONS, check_choice
 
@@ -24,7 +24,7 @@ def explain(
     results: Annotated[
         str, typer.Option("--results", "-r", metavar="FILE", help="Results of skaprof latency, .json or .jsonl.")
     ],
-    hardware: HardwareOption,
+    hardware: Annotated[str, opt.HARDWARE],
     mixer: Annotated[
         str, typer.Option("--mixer", "-m", metavar="SPEC[/FORM]", help="The mixer to explain, such as ska or ska/sdpa.")
     ] = "ska",
@@ -34,7 +34,7 @@ def explain(
     format: opt.Format = None,
     output: opt.Output = None,
 ) -> None:
-    """Split the measured difference between two mixers into compute, bandwidth, launch and unexplained.
+    """Split the measured difference between two mixers into compute, bandwidth, slow kernels, launch and unexplained.
 
     At every size at which the file has both, forward. The machine is best one that skaprof calibrate measured.
     """
@@ -44,14 +44,12 @@ def explain(
     ours, theirs = _wanted("--mixer", mixer), _wanted("--baseline", baseline)
     machine = find_hardware(hardware)
     saved = read_results(results, "--results")
-    if saved.warning:
-        say(f"skaprof: {saved.warning}")
-    points = measured_points(saved, None)
-    for point in points:
-        require_possible([point], machine, point.variant.dtype)
+    points = points_of(saved, [ours[0], theirs[0]], machine)
+    tf32 = measured_with_tf32(saved)
+    require_possible(points, machine, tf32=tf32)
     from skaprof.report.explain import explained_rows
 
-    rows = explained_rows(points, ours, theirs, machine)
+    rows = explained_rows(points, ours, theirs, machine, tf32=tf32)
     deliver(_text(rows, machine, chosen, to_terminal=output is None), output)
 
 

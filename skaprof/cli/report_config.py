@@ -46,7 +46,7 @@ def read_contents(path: str) -> Contents:
     Raises:
         SkaprofError: it cannot be read, or holds a key or value that is not valid, with its line.
     """
-    top = read_toml(path)
+    top = read_toml(path, "--config")
     top.require_keys(_TOP)
     readers: dict[str, Callable[[str], Any]] = {
         "title": top.sentence,

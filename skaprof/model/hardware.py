@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
-from math import exp, inf, log
+from math import exp, log
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, shown
@@ -31,6 +30,9 @@ PEAK_NAMES = (*DTYPE_BYTES, "tf32")
 KINDS = ("linear", "matmul", "conv2d", "depthwise", "attention", "attention_wide", "elementwise", "softmax", "unfold")
 """Kinds of kernel that a calibration tells apart. The first six are counted in FLOPs, the others in bytes moved."""
 COUNTED_IN_FLOPS = KINDS[:6]
+
+CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE = 32, 3
+"""What the kernels of a calibration have; rates of others are taken to be the same."""
 
 _FIGURE = re.compile(r"\s*([0-9.]+(?:e[+-]?[0-9]+)?)\s*(\S*)\s*")
 _KEYS = ("id", "name", "peaks", *(f"peak_{name}" for name in PEAK_NAMES), "vector", "bandwidth", "memory", "cache")
@@ -79,7 +81,10 @@ class Hardware(NamedTuple):
             SkaprofError: this machine has no such figure.
         """
         if name not in self.peaks:
-            raise bad_value("--dtype", name, f"one that {self.id} has a peak of: {', '.join(self.peaks)}")
+            raise SkaprofError(
+                f"--hardware: {self.id} has no peak for {name}: expected a machine that has, or a dtype it has a peak "
+                f"of: {', '.join(self.peaks)}"
+            )
         return self.peaks[name]
 
     def rate(self, kind: str, dtype: str, work: float) -> float | None:
@@ -116,19 +121,19 @@ def find_hardware(name: str, option: str = "--hardware") -> Hardware:
         if name not in known:
             raise bad_value(option, name, f"a file ending in .toml, or one of {', '.join(known)}", known)
         return known[name]
-    machines = read_hardware(name)
+    machines = read_hardware(name, option)
     if len(machines) > 1:
         raise SkaprofError(f"{option}: {shown(name)} has {len(machines)} machines: expected one [[hardware]] table")
     return machines[0]
 
 
-def read_hardware(path: str) -> list[Hardware]:
-    """The machines of a file.
+def read_hardware(path: str, option: str | None = None) -> list[Hardware]:
+    """The machines of a file that `option` names.
 
     Raises:
         SkaprofError: no such file, an unknown or missing key, a figure without unit, or an impossible one.
     """
-    top = read_toml(path)
+    top = read_toml(path, option)
     top.require_keys(("hardware", "rates"))
     rates = tuple(_rate(table) for table in top.tables("rates")) if "rates" in top.values else ()
     machines = [_machine(table, rates) for table in top.tables("hardware")]
@@ -162,23 +167,31 @@ def _machine(table: TomlTable, rates: tuple[Rate, ...]) -> Hardware:
     return machine
 
 
+_ORDER = (("peak_float64", "peak_float32"), ("peak_float32", "peak_tf32"), ("vector", "the highest peak"))
+"""Figures of which the second is at least the first. bfloat16 is not among them: some processors emulate it."""
 _EXPECTED = {"bandwidth": "a figure such as '3350 GB/s'"}
 
 
 def _require_possible(table: TomlTable, machine: Hardware) -> None:
     """Refuse peaks that contradict what was measured, or each other."""
     for rate in machine.rates:
-        if rate.kind in COUNTED_IN_FLOPS and rate.per_second > machine.peaks.get(rate.dtype, inf):
+        if rate.dtype not in machine.peaks:
+            raise SkaprofError(
+                f"{table.label(f'peak_{rate.dtype}')}: missing: the file has rates of {rate.dtype}: expected its peak"
+            )
+        if rate.kind in COUNTED_IN_FLOPS and rate.per_second > machine.peaks[rate.dtype]:
             raise SkaprofError(
                 f"{table.label(f'peak_{rate.dtype}')}: {in_unit(machine.peaks[rate.dtype], 'FLOP/s')} is impossible: "
                 f"the file's own {rate.kind} reached {in_unit(rate.per_second, 'FLOP/s')}"
             )
-    order = [name for name in ("float64", "float32", "bfloat16") if name in machine.peaks]
-    for wide, narrow in pairwise(order):
-        if not machine.rates and machine.peaks[wide] > machine.peaks[narrow]:
+    figures = {f"peak_{name}": peak for name, peak in machine.peaks.items()} | {"vector": machine.vector}
+    figures["the highest peak"] = max(machine.peaks.values())
+    for lower, higher in _ORDER:
+        low, high = figures.get(lower), figures.get(higher)
+        if low is not None and high is not None and low > high and not machine.rates:
             raise SkaprofError(
-                f"{table.label(f'peak_{wide}')}: {in_unit(machine.peaks[wide], 'FLOP/s')} is impossible: "
-                f"expected no more than peak_{narrow}, {in_unit(machine.peaks[narrow], 'FLOP/s')}"
+                f"{table.label(lower)}: {in_unit(low, 'FLOP/s')} is impossible: "
+                f"expected no more than {higher}, {in_unit(high, 'FLOP/s')}"
             )
 
 

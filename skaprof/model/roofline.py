@@ -94,7 +94,8 @@ def _attention_kind(ops: Sequence[Op]) -> str:
 
 
 def ideal(kernel: Kernel, hardware: Hardware, peak: str) -> Times:
-    """At the ceilings, with launches for nothing: no implementation is faster.
+    """At the ceilings, with launches for nothing. Arithmetic of both sorts is added, and all bytes come from memory:
+    a kernel that overlaps the sorts, or finds its tensors in a cache, can be faster.
 
     Args:
         peak: the dtype, or "tf32".

@@ -1,11 +1,9 @@
-"""Measured rows against a machine's ceilings: ideal and predicted times, shares of the peak, prediction error."""
+"""Measured rows against a machine's ceilings: ideal and predicted times, and shares of the peak."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from math import exp, log
-from statistics import fmean, median
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, shown_path
@@ -15,6 +13,7 @@ from skaprof.model.plan import Variant
 from skaprof.model.roofline import Kernel, Times, ideal, kernels, predicted
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer
+from skaprof.report.measured import why_unsound
 from skaprof.results import SIZE_KEYS
 from skaprof.saved import SavedResults
 from skaprof.workload import Workload
@@ -26,17 +25,31 @@ ALLOWANCE = 1.1
 
 
 class Point(NamedTuple):
-    """One mixer at one size on a machine; `measured_ms` is None where nothing was measured."""
+    """One mixer at one size on a machine; `measured` is its row of `skaprof latency`, None where there is none."""
 
     variant: Variant
     workload: Workload
-    measured_ms: float | None = None
+    measured: Row | None = None
+
+    @property
+    def measured_ms(self) -> float | None:
+        """The median time."""
+        return self.measured["median_ms"] if self.measured else None
 
     @property
     def identity(self) -> dict[str, Any]:
         """The keys that say what a row is about."""
         row = cost_row(self.variant, self.workload).as_dict()
-        return {key: row[key] for key in SIZE_KEYS}
+        return {key: row[key] for key in SIZE_KEYS} | self.conditions
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """Where and how it was timed; None where it was not."""
+        return {key: self.measured.get(key) if self.measured else None for key in ("device", "timing")}
+
+    def peak(self, *, tf32: bool) -> str:
+        """The name of the peak that it is held against: its dtype, or "tf32" where float32 may use that."""
+        return "tf32" if tf32 and self.variant.dtype == "float32" else self.variant.dtype
 
 
 class Timed(NamedTuple):
@@ -50,6 +63,14 @@ class Timed(NamedTuple):
     def best_known(self) -> Times:
         """As predicted, or else at the ceilings."""
         return self.predicted or self.ideal
+
+    @property
+    def bound(self) -> str:
+        """Launch, where it is predicted to take longer than all else; otherwise the ceiling above its intensity."""
+        expected = self.predicted
+        if expected is not None and expected.launch > max(expected.compute, expected.memory):
+            return "launch"
+        return self.ideal.bound
 
 
 def timed_kernels(point: Point, hardware: Hardware, peak: str) -> list[Timed]:
@@ -67,43 +88,85 @@ def predicted_seconds(timed: Sequence[Timed]) -> float | None:
     return sum(found) if len(found) == len(times) else None
 
 
-def measured_points(saved: SavedResults, mixers: Sequence[str] | None) -> list[Point]:
-    """The file's forward rows in eager or fused form that hold a time, of these mixers, or of all.
+class MeasuredPoints(NamedTuple):
+    """What a results file holds of single mixers, forward, eager or fused, and how many of its rows were left out."""
+
+    points: list[Point]
+    left_out: Mapping[str, int]
+
+    def notice(self) -> str | None:
+        """The rows left out, in words; None where there are none."""
+        if not self.left_out:
+            return None
+        return f"rows left out: {', '.join(f'{count:,} {why}' for why, count in self.left_out.items())}"
+
+
+def measured_points(saved: SavedResults, mixers: Sequence[str] | None) -> MeasuredPoints:
+    """The file's sound rows of these mixers, or of all, that can be held against a machine's ceilings.
 
     Raises:
         SkaprofError: there is none.
     """
-    rows = [row for row in saved.rows if _is_usable(row) and (not mixers or row["mixer"] in mixers)]
-    if not rows:
+    rows = [row for row in saved.rows if not mixers or row.get("mixer") in mixers]
+    reasons = [_why_left_out(row) for row in rows]
+    left_out = Counter(why for why in reasons if why is not None)
+    found = MeasuredPoints([_point(row) for row, why in zip(rows, reasons, strict=True) if why is None], left_out)
+    if not found.points:
         wanted = f" of {', '.join(mixers)}" if mixers else ""
+        also = f" ({found.notice()})" if left_out else ""
         raise SkaprofError(
-            f"--results: {shown_path(saved.path)} has no measured forward rows{wanted}, eager or sdpa: "
+            f"--results: {shown_path(saved.path)} has no measured forward rows{wanted}, eager or sdpa{also}: "
             "expected what skaprof latency saved"
         )
-    return [_point(row) for row in rows]
+    return found
 
 
-def _is_usable(row: Row) -> bool:
+def measured_with_tf32(saved: SavedResults) -> bool:
+    """Whether the file's times were taken with TF32 allowed."""
+    return bool((saved.settings or {}).get("tf32", saved.environment.get("tf32")))
+
+
+def _why_left_out(row: Row) -> str | None:
+    """Why a row is not held against the ceilings; None where it is."""
     how = IMPLEMENTATIONS.get(row.get("implementation") or "")
-    plain = how is not None and not how.compiled and not how.channels_last
-    return bool(row.get("median_ms")) and row.get("mode") == "forward" and plain and "op" not in row
+    if row.get("model") is not None or row.get("op") is not None or not _is_mixer(row):
+        return "not of a mixer"
+    if not row.get("median_ms"):
+        return "without a time"
+    if row.get("mode") != "forward":
+        return "in training"
+    if how is None or how.compiled or how.channels_last:
+        return "compiled or channels-last"
+    return why_unsound(row)
+
+
+def _is_mixer(row: Row) -> bool:
+    """Whether a row is of a mixer that has closed forms, at known sizes."""
+    if any(key not in row for key in SIZE_KEYS) or any(row[key] is None for key in ("batch", "height", "width", "dim")):
+        return False
+    try:
+        parse_mixer(str(row["mixer"]))
+    except SkaprofError:  # a module of the user's own
+        return False
+    return True
 
 
 def _point(row: Row) -> Point:
     form = IMPLEMENTATIONS[row["implementation"]].form
     variant = Variant(parse_mixer(row["mixer"]), form, "forward", row["dtype"])
     sizes = (row[key] for key in ("batch", "height", "width", "dim", "heads", "head_dim", "kernel_size"))
-    return Point(variant, Workload(*sizes), row["median_ms"])
+    return Point(variant, Workload(*sizes), row)
 
 
-def require_possible(points: Iterable[Point], hardware: Hardware, peak: str) -> None:
+def require_possible(points: Iterable[Point], hardware: Hardware, *, tf32: bool = False) -> None:
     """Nothing, where no measured rate is beyond the machine's peak.
 
     Raises:
         SkaprofError: one is: the peak is wrong, or was measured on another machine.
     """
-    limit = hardware.peak(peak)
     for point in points:
+        peak = point.peak(tf32=tf32)
+        limit = hardware.peak(peak)
         if point.measured_ms is None:
             continue
         reached = cost_row(point.variant, point.workload).flops / point.measured_ms * 1e3
@@ -121,7 +184,7 @@ def mixer_row(point: Point, hardware: Hardware, peak: str) -> dict[str, Any]:
     kernel = Kernel("", "", *(sum(getattr(each.kernel, key) for each in timed) for key in _SUMMED))
     bounds: Counter[str] = Counter()
     for each in timed:
-        bounds[each.best_known.bound] += each.best_known.seconds  # type: ignore[assignment]  # seconds, not counts
+        bounds[each.bound] += each.best_known.seconds  # type: ignore[assignment]  # seconds, not counts
     bound = max(bounds, key=lambda name: bounds[name]) if bounds else None
     row = _row(point, hardware, kernel, bound, sum(each.ideal.seconds for each in timed), predicted_seconds(timed))
     if point.measured_ms is None:
@@ -144,7 +207,7 @@ def kernel_rows(point: Point, hardware: Hardware, peak: str) -> list[dict[str, A
                 point,
                 hardware,
                 each.kernel,
-                each.best_known.bound,
+                each.bound,
                 each.ideal.seconds,
                 each.predicted.seconds if each.predicted else None,
             ),
@@ -172,39 +235,3 @@ def _row(
         "peak_share": None,
         "ideal_share": None,
     }
-
-
-class PredictionError(NamedTuple):
-    """How far predictions are off: medians of |predicted / measured - 1|.
-
-    `plain` over all `rows`, none of which the calibration has seen; `held_out` over the `held_out_rows` of every other
-    size, with one factor for each mixer and form learned from the remaining sizes. None where there are too few.
-    """
-
-    rows: int
-    plain: float
-    held_out_rows: int
-    held_out: float | None
-
-
-def prediction_error(rows: Sequence[Row]) -> PredictionError | None:
-    """The error over rows that were both predicted and measured; None where there are none."""
-    both = [row for row in rows if row["predicted_ms"] and row["measured_ms"]]
-    if not both:
-        return None
-    left = [off for group in _by_form(both).values() if len(group) > 1 for off in _held_out(group)]
-    plain = median(abs(row["predicted_ms"] / row["measured_ms"] - 1) for row in both)
-    return PredictionError(len(both), plain, len(left), median(left) if left else None)
-
-
-def _by_form(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Row]]:
-    groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["mixer"], row["implementation"], row["dtype"]), []).append(row)
-    return groups
-
-
-def _held_out(rows: Sequence[Row]) -> list[float]:
-    """The relative errors of every other row, once the mean log ratio of the others is taken off."""
-    factor = exp(fmean(log(row["measured_ms"] / row["predicted_ms"]) for row in rows[::2]))
-    return [abs(factor * row["predicted_ms"] / row["measured_ms"] - 1) for row in rows[1::2]]

@@ -11,9 +11,14 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from skaprof.model.plan import Variant
+from skaprof.model.roofline import kernels
+from skaprof.model.spec import parse_mixer
 from skaprof.report.numbers import significant
+from skaprof.report.predicted import IDEAL, PREDICTED
 from skaprof.report.sampled import METRIC, UNDECIDED
 from skaprof.results import AXIS_SYMBOLS, SYMBOLS
+from skaprof.workload import Workload
 
 Row = Mapping[str, Any]
 
@@ -23,6 +28,8 @@ _NOUNS = {
     "traffic_bytes": "less activation traffic",
     "saved_bytes": "less memory saved for backward",
     METRIC: "less time",
+    PREDICTED: "less predicted time",
+    IDEAL: "less time at the ceilings",
 }
 _WORDS = {
     "params": "params",
@@ -30,8 +37,11 @@ _WORDS = {
     "traffic_bytes": "traffic",
     "saved_bytes": "saved",
     METRIC: "measured time",
+    PREDICTED: "predicted time",
+    IDEAL: "time at ceilings",
 }
 _IN_EVERY_FORM = ("params", "macs")
+_TIMES = (METRIC, PREDICTED, IDEAL)
 
 
 def crossover_table(rows: Sequence[Row]) -> Table:
@@ -64,6 +74,7 @@ def caption(rows: Sequence[Row]) -> str:
     parts += [f"dim {row['dim']:,}"] if row["dim"] is not None else []
     parts += [f"{row['heads']} heads"] if row["heads"] is not None else []
     parts += [f"head dim {row['head_dim']}"] if row["head_dim"] is not None else []
+    parts += [f"{row['kernel_size']} x {row['kernel_size']} kernel"] if row["kernel_size"] is not None else []
     return ", ".join([*parts, row["dtype"]])
 
 
@@ -72,7 +83,33 @@ def crossover_sentences(rows: Sequence[Row]) -> list[str]:
     key = ("mixer", "metric", "implementation", "mode", "device", "timing")
     groups = groupby(rows, lambda row: tuple(row.get(name) for name in key))
     sentences = [_sentence(list(group)) for _, group in groups]
-    return [*sentences, _legend(rows)]
+    return [*sentences, *_cautions(rows), _legend(rows)]
+
+
+def _cautions(rows: Sequence[Row]) -> list[str]:
+    """What the figures rest on, where that is not plain."""
+    found = []
+    fused = [row for row in rows if (row["metric"], row["implementation"]) == ("saved_bytes", "sdpa")]
+    wide = [
+        text for text in dict.fromkeys(row[key] for row in fused for key in ("mixer", "baseline")) if _is_wide(text)
+    ]
+    if wide:
+        found.append(
+            f"Fused, {', '.join(wide)} is taken to run one kernel; where PyTorch has none for queries wider than "
+            "values, as on processors, it keeps more for backward than this."
+        )
+    if any(row["metric"] == IDEAL for row in rows):
+        found.append("Time at the ceilings: launches are free, and every kernel is as fast as the machine allows.")
+    return found
+
+
+def _is_wide(text: str) -> bool:
+    """Whether a mixer's fused kernel has queries wider than values, as CSKA's unfolded ones are."""
+    op_lists = parse_mixer(text).mixer.op_lists
+    return "sdpa" in op_lists and any(
+        kernel.kind == "attention_wide"
+        for kernel in kernels(Variant(parse_mixer(text), "sdpa"), Workload(1, 2, 2, 64, 2, 32, 3))
+    )
 
 
 def _sentence(rows: Sequence[Row]) -> str:
@@ -89,12 +126,19 @@ def _sentence(rows: Sequence[Row]) -> str:
 
 def _where(rows: Sequence[Row]) -> str:
     row = rows[0]
-    sizes = "size timed" if row["metric"] == METRIC else "size"
     if row["winner_below"] == row["winner_above"]:
-        return f"at {'every' if row['winner_below'] == row['mixer'] else 'no'} {sizes}"
+        return f"at {'every' if row['winner_below'] == row['mixer'] else 'no'} size{_sampled(row)}"
     parts = [_range(row, low, high) for low, high in _winning(rows)]
     twice = f"; the two cross {len(rows)} times" if len(rows) > 1 else ""
     return " and ".join(parts) + twice
+
+
+def _sampled(row: Row) -> str:
+    """Of how many sizes a time is known."""
+    if row["metric"] == METRIC:
+        decided, timed = row["sizes_decided"], row["sizes_sampled"]
+        return " timed" if decided == timed else f" decided, {decided} of {timed} timed"
+    return f" of {row['sizes_sampled']} looked at" if row["metric"] in _TIMES else ""
 
 
 def _winning(rows: Sequence[Row]) -> Iterable[tuple[Row | None, Row | None]]:
@@ -109,7 +153,7 @@ def _winning(rows: Sequence[Row]) -> Iterable[tuple[Row | None, Row | None]]:
 def _range(row: Row, low: Row | None, high: Row | None) -> str:
     symbol = AXIS_SYMBOLS[row["axis"]]
     last, first = high["last_win"] if high else None, low["first_win"] if low else None
-    if row["metric"] == METRIC:
+    if row["metric"] in _TIMES:
         return _timed_range(row, low, high)
     bounds = [f"{symbol} > {_bound(low)}"] if low else []
     bounds += [f"{symbol} < {_bound(high)}"] if high else []
@@ -168,8 +212,11 @@ def _count(value: int | None) -> str:
 def _form(row: Row) -> str:
     if row["metric"] in _IN_EVERY_FORM:
         return ""
-    mode = f", {row['mode']}" if row["metric"] == METRIC else ""
-    return f"{row['implementation']}{mode}"
+    if row["metric"] == METRIC:
+        return f"{row['implementation']}, {row['mode']}, {row['timing']} on {row['device']}"
+    if row["metric"] in _TIMES:
+        return f"{row['implementation']}, {row['device']}"
+    return str(row["implementation"])
 
 
 def _legend(rows: Sequence[Row]) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from skaprof.report.plot import MARKERS, PALETTE, STYLE, encoded, finish
-from skaprof.report.sampled import Sample
 
 Row = Mapping[str, Any]
 
+Ranges = Sequence[tuple[float, float]]
+
+_TITLE_WIDTH = 48
 _WINS: dict[str, Any] = {"color": PALETTE[0], "alpha": 0.12, "lw": 0}
 _WORSE: dict[str, Any] = {"facecolor": "none", "edgecolor": PALETTE[1], "hatch": "//", "lw": 0}
 
@@ -22,13 +26,14 @@ class Panel(NamedTuple):
     """One quantity: its words, and at each size what the mixer and the baseline cost.
 
     `wins` are the ranges of sizes in which the mixer costs less, `worse` those in which it has fewer MACs and takes
-    longer all the same.
+    longer all the same; `undecided` are the sizes at which neither is known to take less.
     """
 
     words: str
     points: Sequence[tuple[int, float, float]]
-    wins: Sequence[tuple[float, float]]
-    worse: Sequence[tuple[float, float]] = ()
+    wins: Ranges
+    worse: Ranges = ()
+    undecided: Collection[int] = ()
     is_measured: bool = False
 
 
@@ -53,7 +58,11 @@ def _draw(axes: Axes, panel: Panel, names: tuple[str, str]) -> None:
     for which, name in enumerate(names):
         values = [point[1 + which] for point in panel.points]
         marker = MARKERS[which] if panel.is_measured else None
-        axes.plot(sizes, values, label=name, color=PALETTE[which], marker=marker, markersize=4, linewidth=1.4)
+        color = PALETTE[which]
+        axes.plot(sizes, values, label=name, color=color, marker=marker, markersize=4, linewidth=1.4)
+        hollow = [(size, value) for size, value in zip(sizes, values, strict=True) if size in panel.undecided]
+        if hollow and panel.is_measured:
+            axes.plot(*zip(*hollow, strict=True), color=color, marker=marker, markersize=4, ls="", mfc="white")
     for low, high in panel.wins:
         axes.axvspan(low, high, **_WINS)
     for low, high in panel.worse:
@@ -63,7 +72,9 @@ def _draw(axes: Axes, panel: Panel, names: tuple[str, str]) -> None:
         axes.set_yscale("log")
     if not panel.is_measured:
         axes.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
-    axes.set_title(panel.words, loc="left", fontsize=9)
+    axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(fill(panel.words, _TITLE_WIDTH), loc="left", fontsize=9)
 
 
 def _explain(axes: Axes, panels: Sequence[Panel], mixer: str) -> None:
@@ -86,11 +97,7 @@ def ranges(samples: Sequence[tuple[int, bool]]) -> list[tuple[float, float]]:
     return found
 
 
-def measured_panel(
-    words: str, samples: Sequence[Sample], mixer: str, baseline: str, fewer_macs: Mapping[int, bool]
-) -> Panel:
-    """The panel of measured times, with the sizes at which the mixer has fewer MACs and is slower all the same."""
-    wins = ranges([(sample.at, sample.winner == mixer) for sample in samples])
-    worse = ranges([(sample.at, sample.winner == baseline and fewer_macs[sample.at]) for sample in samples])
-    points = [(sample.at, sample.ours, sample.theirs) for sample in samples]
-    return Panel(words, points, wins, worse, is_measured=True)
+def overlaps(some: Ranges, others: Ranges) -> list[tuple[float, float]]:
+    """Where ranges of both lists lie."""
+    found = [(max(one[0], other[0]), min(one[1], other[1])) for one in some for other in others]
+    return [(low, high) for low, high in found if low < high]

@@ -11,19 +11,23 @@ from rich.table import Table
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware
 from skaprof.report.ceilings import Point, Timed, timed_kernels
+from skaprof.report.measured import baselines_of, faster_of
 from skaprof.report.numbers import significant
 from skaprof.report.table import size_cells, size_columns
 
 Row = Mapping[str, Any]
 
-PARTS = ("compute_ms", "bandwidth_ms", "launch_ms", "unexplained_ms")
+PARTS = ("compute_ms", "bandwidth_ms", "kernels_ms", "launch_ms", "unexplained_ms")
 
 
 class Ledger(NamedTuple):
-    """Where a time goes, in ms: each kernel's arithmetic or its bytes, whichever is longer, and its launch."""
+    """Where a time goes, in ms, kernel by kernel: arithmetic or bytes at the ceilings, whichever take longer; what
+    kernels of its kind and size take beyond that, below 0 where caches make them faster; and the launch.
+    """
 
     compute_ms: float
     bandwidth_ms: float
+    kernels_ms: float
     launch_ms: float
 
 
@@ -31,26 +35,35 @@ def ledger(timed: Iterable[Timed]) -> Ledger:
     """The parts of these kernels' times."""
     found = dict.fromkeys(Ledger._fields, 0.0)
     for each in timed:
-        compute, memory, launch = each.best_known
-        found["compute_ms" if compute >= memory else "bandwidth_ms"] += 1e3 * max(compute, memory)
-        found["launch_ms"] += 1e3 * launch
+        at_ceiling, known = each.ideal, each.best_known
+        longest = max(at_ceiling.compute, at_ceiling.memory)
+        found["compute_ms" if at_ceiling.compute >= at_ceiling.memory else "bandwidth_ms"] += 1e3 * longest
+        found["kernels_ms"] += 1e3 * (max(known.compute, known.memory) - longest)
+        found["launch_ms"] += 1e3 * known.launch
     return Ledger(**found)
 
 
 def explained_rows(
-    points: Sequence[Point], mixer: tuple[str, str | None], baseline: tuple[str, str | None], hardware: Hardware
+    points: Sequence[Point],
+    mixer: tuple[str, str | None],
+    baseline: tuple[str, str | None],
+    hardware: Hardware,
+    *,
+    tf32: bool = False,
 ) -> list[dict[str, Any]]:
-    """One row for each size at which both were measured in the same dtype, with the parts of their difference.
+    """One row for each size at which both were measured under the same conditions, with the parts of their difference.
 
     Args:
         mixer, baseline: the spec, and the form ("eager", "sdpa"), or None for every form that both were measured in.
+        tf32: whether float32 was measured with TF32 allowed.
 
     Raises:
         SkaprofError: there is no such size.
     """
     ours = [point for point in points if _matches(point, mixer)]
+    baselines = baselines_of([point.measured for point in points if point.measured])
     rows = [
-        _row(point, other, hardware)
+        _row(point, other, hardware, baselines, tf32=tf32)
         for point in ours
         for other in points
         if _matches(other, baseline) and _beside(point, other, same_form=mixer[1] is None and baseline[1] is None)
@@ -70,31 +83,32 @@ def _matches(point: Point, wanted: tuple[str, str | None]) -> bool:
 
 
 def _beside(point: Point, other: Point, *, same_form: bool) -> bool:
-    """Whether two were measured at one size: heads and kernels are each mixer's own."""
+    """Whether two were measured at one size, on one device with one timing; one without heads or kernel fits any."""
     a, b = point.workload, other.workload
     alike = (a.batch, a.height, a.width, a.dim) == (b.batch, b.height, b.width, b.dim)
-    heads = None in (a.heads, b.heads) or (a.heads, a.head_dim) == (b.heads, b.head_dim)
+    shared = all(None in pair or pair[0] == pair[1] for pair in zip(a[4:], b[4:], strict=True))
     forms = not same_form or point.variant.implementation == other.variant.implementation
-    return alike and heads and forms and point.variant.dtype == other.variant.dtype
+    conditions = point.conditions == other.conditions and point.variant.dtype == other.variant.dtype
+    return alike and shared and forms and conditions
 
 
 def _named(wanted: tuple[str, str | None]) -> str:
     return "/".join(word for word in wanted if word)
 
 
-def _row(point: Point, other: Point, hardware: Hardware) -> dict[str, Any]:
-    assert point.measured_ms is not None
-    assert other.measured_ms is not None
-    ours, theirs = (ledger(timed_kernels(each, hardware, each.variant.dtype)) for each in (point, other))
+def _row(point: Point, other: Point, hardware: Hardware, baselines: Sequence[Row], *, tf32: bool) -> dict[str, Any]:
+    row, against = point.measured or {}, other.measured or {}
+    ours, theirs = (ledger(timed_kernels(each, hardware, each.peak(tf32=tf32))) for each in (point, other))
     parts = [mine - yours for mine, yours in zip(ours, theirs, strict=True)]
-    difference = point.measured_ms - other.measured_ms
+    difference = row["median_ms"] - against["median_ms"]
     return {
         **point.identity,
         "baseline": f"{other.variant.spec.text} ({other.variant.implementation})",
         "hardware": hardware.id,
-        "measured_ms": point.measured_ms,
-        "baseline_ms": other.measured_ms,
+        "measured_ms": row["median_ms"],
+        "baseline_ms": against["median_ms"],
         "difference_ms": difference,
+        "decided": faster_of(row, against, baselines) is not None,
         **dict(zip(PARTS, (*parts, difference - sum(parts)), strict=True)),
     }
 
@@ -105,6 +119,7 @@ _COLUMNS = {
     "difference_ms": "difference\n(ms)",
     "compute_ms": "compute\n(ms)",
     "bandwidth_ms": "bandwidth\n(ms)",
+    "kernels_ms": "kernels\n(ms)",
     "launch_ms": "launch\n(ms)",
     "unexplained_ms": "unexplained\n(ms)",
 }
@@ -117,11 +132,15 @@ def explain_table(rows: Sequence[Row]) -> Table:
     for column in sizes:
         table.add_column(column.words, no_wrap=True)
     table.add_column("baseline", no_wrap=True)
+    shows_decided = not all(row["decided"] for row in rows)
     for words in _COLUMNS.values():
         table.add_column(words, justify="right", no_wrap=True)
+    if shows_decided:
+        table.add_column("", no_wrap=True)
     for row in rows:
         figures = (_signed(row[key], plain=key in ("baseline_ms", "measured_ms")) for key in _COLUMNS)
-        table.add_row(*size_cells(sizes, row), row["baseline"], *figures)
+        decided = ["" if row["decided"] else "not decided"] if shows_decided else []
+        table.add_row(*size_cells(sizes, row), row["baseline"], *figures, *decided)
     return table
 
 
@@ -132,15 +151,18 @@ def _signed(value: float, *, plain: bool) -> str:
 
 def sentences(rows: Sequence[Row], hardware: Hardware) -> list[str]:
     """What the parts mean, the largest of them over all sizes, and what the ledger cannot say."""
-    sums = {part: sum(abs(row[part]) for row in rows) for part in PARTS}
-    whole = sum(sums.values())
-    shares = (
-        ", ".join(f"{part.removesuffix('_ms')} {100 * sums[part] / whole:.0f} %" for part in PARTS) if whole else ""
-    )
-    found = [f"Of all that was gained and lost over {len(rows)} sizes: {shares}."] if whole else []
+    decided = [row for row in rows if row["decided"]]
+    found = [_shares(decided)] if decided else []
+    if len(decided) < len(rows):
+        found.append(
+            f"Not decided: {len(rows) - len(decided)} of {len(rows)} differences, which are no larger than the noise; "
+            "they are in no share."
+        )
     found.append(
-        "Differences are the mixer's less the baseline's, and the four parts add up to them. A kernel's time is its "
-        "arithmetic or its bytes, whichever takes longer, and its launch; unexplained is what was measured beyond that."
+        "Differences are the mixer's less the baseline's, and the parts add up to them. Compute and bandwidth: each "
+        "kernel's arithmetic or its bytes at the ceilings, whichever takes longer; kernels: what kernels of their kind "
+        "and size take beyond that (less than 0: data stays in a cache); launch; unexplained: what was measured beyond "
+        "all of it."
     )
     if not hardware.calibrated:
         found.append(
@@ -148,3 +170,11 @@ def sentences(rows: Sequence[Row], hardware: Hardware) -> list[str]:
             "kernels are all unexplained; skaprof calibrate measures them."
         )
     return found
+
+
+def _shares(rows: Sequence[Row]) -> str:
+    """What share each part has of all that was gained and lost."""
+    sums = {part: sum(abs(row[part]) for row in rows) for part in PARTS}
+    whole = sum(sums.values())
+    shares = [f"{part.removesuffix('_ms')} {100 * sums[part] / whole:.0f} %" for part in PARTS]
+    return f"Of all that was gained and lost in {len(rows)} decided differences: {', '.join(shares)}."

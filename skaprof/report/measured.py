@@ -124,6 +124,22 @@ def _heads(row: Row) -> tuple[Any, Any]:
     return row.get("heads"), row.get("head_dim")
 
 
+def faster_of(row: Row, other: Row, baselines: Sequence[Row]) -> Row | None:
+    """Which of two timed rows is faster; None where that is not decided.
+
+    Rows of one group are judged by their own verdict, which comes from the ratios of its rounds; others by their
+    intervals, widened by their A/A controls.
+    """
+    if why_unsound(row) or why_unsound(other):
+        return None
+    if is_baseline_of(other, row):
+        return {"faster": row, "slower": other}.get(row.get("verdict", ""))
+    ours, theirs = figure(row, "median_ms", baselines), figure(other, "median_ms", baselines)
+    if ours is None or theirs is None or not ours.apart_from(theirs):
+        return None
+    return row if ours.value < theirs.value else other
+
+
 def why_unsound(row: Row) -> str | None:
     """Why a row's time may not be called different from another; None where it may."""
     from skaprof.report.latency import UNSOUND  # loads rich: only where there are times

@@ -8,10 +8,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from skaprof.model.hardware import Hardware, in_unit
+from skaprof.model.hardware import CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE, Hardware, in_unit
 from skaprof.model.roofline import ridge
-from skaprof.report.ceilings import PredictionError, prediction_error
 from skaprof.report.numbers import significant
+from skaprof.report.prediction import PredictionError, prediction_error
 from skaprof.report.table import size_cells, size_columns
 
 Row = Mapping[str, Any]
@@ -50,17 +50,25 @@ def _cell(key: str, value: Any) -> str:
     return f"{100 * value:.3g} %" if key in _SHARES else significant(value)
 
 
-def caption(hardware: Hardware, peak: str) -> str:
+def ceilings_text(hardware: Hardware, peaks: Sequence[str]) -> str:
+    """The peaks of these names, and the bandwidth."""
+    return ", ".join(
+        [*(f"{in_unit(hardware.peak(peak), 'FLOP/s')} {peak}" for peak in peaks), in_unit(hardware.bandwidth, "B/s")]
+    )
+
+
+def caption(hardware: Hardware, peaks: Sequence[str]) -> str:
     """The machine and its ceilings."""
-    ceilings = [f"{in_unit(hardware.peak(peak), 'FLOP/s')} {peak}", in_unit(hardware.bandwidth, "B/s")]
+    ceilings = [ceilings_text(hardware, peaks)]
     if hardware.launch is not None:
         ceilings.append(f"{in_unit(hardware.launch, 's')} a launch")
     return f"{hardware.name}: {', '.join(ceilings)}"
 
 
-def sentences(rows: Sequence[Row], hardware: Hardware, peak: str) -> list[str]:
+def sentences(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> list[str]:
     """Where the ceilings meet, what bounds what, how good the predictions are, and where the figures come from."""
-    found = [f"The ceilings meet at {significant(ridge(hardware, peak))} FLOPs per byte; below, memory is the bound."]
+    meetings = ", ".join(f"{significant(ridge(hardware, peak))} ({peak})" for peak in peaks)
+    found = [f"The ceilings meet at {meetings} FLOPs per byte; below, memory is the bound."]
     error = prediction_error(rows)
     if error is not None:
         found.append(error_sentence(error))
@@ -69,22 +77,35 @@ def sentences(rows: Sequence[Row], hardware: Hardware, peak: str) -> list[str]:
             "No times are predicted: data sheets have no launch cost and no rates of small kernels; "
             "skaprof calibrate measures them."
         )
+    if any(row["predicted_ms"] for row in rows):
+        found += _extrapolated(rows)
     if any((row["ideal_share"] or 0) > 1 for row in rows):
         found.append(
             "Above 100 % of the roofline: data that stays in a cache moves faster than the bandwidth of memory."
         )
     found.append(
         "Ideal: each kernel takes as long as its FLOPs at the peak, or its bytes (activations and weights, once) at "
-        "the bandwidth, and launches are free."
+        "the bandwidth, and launches are free. FLOPs per byte include elementwise FLOPs; shares of the peak do not."
     )
     return [*found, f"Ceilings: {hardware.source}, {hardware.date}."]
+
+
+def _extrapolated(rows: Sequence[Row]) -> list[str]:
+    """Where rates of other kernels than the machine was calibrated with are taken to be theirs."""
+    sizes = {"head_dim": CALIBRATED_HEAD_DIM, "kernel_size": CALIBRATED_KERNEL_SIZE}
+    if all(row.get(key) in (None, size) for row in rows for key, size in sizes.items()):
+        return []
+    return [
+        f"Rates were measured with heads {CALIBRATED_HEAD_DIM} wide and {CALIBRATED_KERNEL_SIZE} x "
+        f"{CALIBRATED_KERNEL_SIZE} kernels; for others, as here, predictions may be far off."
+    ]
 
 
 def error_sentence(error: PredictionError) -> str:
     """The prediction error in words."""
     text = (
         f"Prediction: median error {100 * error.plain:.1f} % over {error.rows} measured rows, none of which the "
-        "calibration saw"
+        f"calibration saw, {_bias(error.bias)}"
     )
     if error.held_out is None:
         return f"{text}."
@@ -92,3 +113,7 @@ def error_sentence(error: PredictionError) -> str:
         f"{text}; with one factor for each mixer and form, learned from every other size, "
         f"{100 * error.held_out:.1f} % over the {error.held_out_rows} rows left out."
     )
+
+
+def _bias(bias: float) -> str:
+    return f"in the middle {abs(100 * bias):.1f} % too {'long' if bias > 0 else 'short'}"

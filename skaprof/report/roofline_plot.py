@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skaprof.errors import SkaprofError
-from skaprof.model.hardware import Hardware, in_unit
+from skaprof.model.hardware import Hardware
 from skaprof.model.roofline import ridge
 from skaprof.report.plot import MARKERS, STYLE, color_of, encoded, finish
+from skaprof.report.roofline import ceilings_text
 from skaprof.results import name_of
 
 Row = Mapping[str, Any]
@@ -21,13 +22,15 @@ _MARGIN = 4.0  # how far the axes go beyond the points, as a factor
 _MOST_LABELS = 24
 
 
-def roofline_plot(rows: Sequence[Row], hardware: Hardware, peak: str, suffix: str) -> bytes:
+def roofline_plot(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str], suffix: str) -> bytes:
     """`roofline_figure` as ".png" or ".svg"."""
-    return encoded(roofline_figure(rows, hardware, peak), suffix)
+    return encoded(roofline_figure(rows, hardware, peaks), suffix)
 
 
-def roofline_figure(rows: Sequence[Row], hardware: Hardware, peak: str) -> Figure:
+def roofline_figure(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> Figure:
     """FLOP/s over FLOPs per byte on logarithmic axes: measured (filled), predicted, or else ideal (hollow).
+
+    There is a roof for each of `peaks`.
 
     Raises:
         SkaprofError: no row computes anything.
@@ -38,38 +41,42 @@ def roofline_figure(rows: Sequence[Row], hardware: Hardware, peak: str) -> Figur
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 3.8), layout="constrained")
         axes = figure.subplots()
-        _ceilings(axes, drawn, hardware, peak)
+        _ceilings(axes, drawn, hardware, peaks)
         _points(axes, drawn)
         axes.set_xlabel("arithmetic intensity (FLOPs per byte)")
         axes.set_ylabel("FLOP/s")
-        finish(figure, _title(drawn, hardware, peak), legend=True)
+        finish(figure, _title(drawn, hardware, peaks), legend=True)
         return figure
 
 
-def _title(rows: Sequence[Row], hardware: Hardware, peak: str) -> str:
-    ceilings = f"{in_unit(hardware.peak(peak), 'FLOP/s')} {peak}, {in_unit(hardware.bandwidth, 'B/s')}"
+def _title(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> str:
     hollow = "predicted" if any(row["predicted_ms"] for row in rows) else "at the ceilings"
     shown = f"filled: measured, hollow: {hollow}" if any(row["measured_ms"] for row in rows) else hollow
-    return f"{hardware.name}: {ceilings} ({shown})"
+    return f"{hardware.name}: {ceilings_text(hardware, peaks)} ({shown})"
 
 
-def _ceilings(axes: Axes, rows: Sequence[Row], hardware: Hardware, peak: str) -> None:
-    meeting = ridge(hardware, peak)
-    low = min(meeting, *(row["intensity"] for row in rows)) / _MARGIN
-    high = max(meeting, *(row["intensity"] for row in rows)) * _MARGIN
+def _ceilings(axes: Axes, rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> None:
+    reached = [*(ridge(hardware, peak) for peak in peaks), *(row["intensity"] for row in rows)]
+    low, high = min(reached) / _MARGIN, max(reached) * _MARGIN
     axes.set_xscale("log")
     axes.set_yscale("log")
-    top = hardware.peak(peak)
-    axes.plot([low, meeting, high], [low * hardware.bandwidth, top, top], color="#444444", linewidth=1.6)
+    for peak in peaks:
+        top, meeting = hardware.peak(peak), ridge(hardware, peak)
+        axes.plot([low, meeting, high], [low * hardware.bandwidth, top, top], color="#444444", linewidth=1.6)
+        if len(peaks) > 1:
+            axes.annotate(
+                peak, (high, top), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=8, color="#444444"
+            )
 
 
 def _points(axes: Axes, rows: Sequence[Row]) -> None:
     """Every row's best figures: measured and predicted, or where it has neither, what the ceilings allow."""
     names = list(dict.fromkeys(map(name_of, rows)))
-    labels = list(dict.fromkeys(map(_label, rows)))
+    varying = [key for key in ("dtype", "device", "timing") if len({row.get(key) for row in rows}) > 1]
+    labels = list(dict.fromkeys(_label(row, varying) for row in rows))
     told: set[str] = set()
     for row in rows:
-        label = _label(row)
+        label = _label(row, varying)
         measured_or_predicted = [key for key in ("predicted_ms", "measured_ms") if row[key]]
         for key in measured_or_predicted or ["ideal_ms"]:
             color = color_of(row, names)
@@ -86,5 +93,5 @@ def _points(axes: Axes, rows: Sequence[Row]) -> None:
             told.add(label)
 
 
-def _label(row: Row) -> str:
-    return ", ".join(str(row[key]) for key in ("mixer", "implementation", "op") if row.get(key))
+def _label(row: Row, varying: Sequence[str]) -> str:
+    return ", ".join(str(row[key]) for key in ("mixer", "implementation", "op", *varying) if row.get(key))

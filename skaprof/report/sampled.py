@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.errors import SkaprofError, shown_path
-from skaprof.report.measured import baselines_of, figure, is_baseline_of, why_unsound
+from skaprof.report.measured import baselines_of, faster_of
+from skaprof.results import name_of
 from skaprof.saved import SavedResults
+
+if TYPE_CHECKING:
+    from skaprof.crossover import Duel
+    from skaprof.model.spec import MixerSpec
 
 Row = Mapping[str, Any]
 
@@ -26,8 +31,9 @@ class Sample(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """All samples of one implementation, mode, device and timing, by size."""
+    """All samples of one implementation, mode, device and timing, by size; `metric` says what was sampled."""
 
+    metric: str
     implementation: str
     mode: str
     device: str | None
@@ -35,16 +41,10 @@ class Timed(NamedTuple):
     samples: tuple[Sample, ...]
 
 
-def timed_samples(
-    saved: SavedResults,
-    mixer: str,
-    baseline: str,
-    size_of: Callable[[Row], int | None],
-) -> list[Timed]:
-    """What a file says of two mixers where `size_of` a row gives a size on the axis; None: not at the sizes asked for.
+def timed_samples(saved: SavedResults, duel: Duel) -> list[Timed]:
+    """What a file says of a duel's mixers, at its sizes: a mixer without the axis was timed at every point of it.
 
-    A pair timed together is judged by its own verdict, which comes from the ratios of its rounds. Others are judged by
-    their intervals, widened by their A/A controls, and are undecided where these overlap.
+    Who is faster is judged by `skaprof.report.measured.faster_of`.
 
     Raises:
         SkaprofError: no timed rows at all, or none of both mixers at these sizes.
@@ -55,71 +55,95 @@ def timed_samples(
             f"--results: {shown_path(saved.path)} has no timed rows: expected what skaprof latency writes"
         )
     baselines = baselines_of(rows)
-    found: dict[tuple[Any, ...], dict[int, Sample]] = {}
-    for row, other, at in _pairs(rows, mixer, baseline, size_of):
-        key = tuple(row.get(name) for name in ("implementation", "mode", "device", "timing"))
-        sample = Sample(at, _faster(row, other, baselines), row[METRIC], other[METRIC])
-        found.setdefault(key, {}).setdefault(at, sample)
+    timed: dict[tuple[Any, ...], dict[tuple[Any, ...], Row]] = {}
+    for row in rows:
+        timed.setdefault(_sizes(row), {}).setdefault(_conditions(row), row)
+    found: dict[tuple[Any, ...], list[Sample]] = {}
+    for at in _points(duel, rows):
+        ours, theirs = (timed.get(_sizes_at(duel, spec, at) or (), {}) for spec in duel.specs)
+        for key in ours.keys() & theirs.keys():
+            row, other = ours[key], theirs[key]
+            winner = faster_of(row, other, baselines)
+            sample = Sample(at, str(winner["mixer"]) if winner else None, row[METRIC], other[METRIC])
+            found.setdefault(key, []).append(sample)
     if not found:
         raise SkaprofError(
-            f"--results: {shown_path(saved.path)} has no timed rows of both {mixer} and {baseline} at these sizes: "
-            f"it has {_has(rows)}"
+            f"--results: {shown_path(saved.path)} has no timed rows of both {duel.mixer.text} and "
+            f"{duel.baseline.text} at these sizes: it has {_has(rows)}"
         )
     return [
-        Timed(implementation, mode, device, timing, tuple(of_key[at] for at in sorted(of_key)))
-        for (implementation, mode, device, timing), of_key in found.items()
+        Timed(METRIC, implementation, mode, device, timing, tuple(samples))
+        for (implementation, mode, device, timing), samples in sorted(found.items(), key=str)
     ]
 
 
-def _pairs(
-    rows: Sequence[Row], mixer: str, baseline: str, size_of: Callable[[Row], int | None]
-) -> Iterable[tuple[Row, Row, int]]:
-    """Each row of the mixer with the baseline's at the same size and under the same conditions."""
-    theirs = {_conditions(row): row for row in rows if row.get("mixer") == baseline and size_of(row) is not None}
-    for row in rows:
-        at = size_of(row) if row.get("mixer") == mixer else None
-        if at is not None and _conditions(row) in theirs:
-            yield row, theirs[_conditions(row)], at
+_SIZES = ("mixer", "batch", "height", "width", "dim", "heads", "head_dim", "kernel_size", "dtype")
+
+
+def _sizes(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(key) for key in _SIZES)
+
+
+def _sizes_at(duel: Duel, spec: MixerSpec, at: int) -> tuple[Any, ...] | None:
+    """The sizes of a mixer at a point of the axis, None where it does not exist there."""
+    try:
+        return _sizes(duel.row_at(spec, at)._asdict())
+    except SkaprofError:  # heads that do not fit
+        return None
+
+
+def _points(duel: Duel, rows: Sequence[Row]) -> list[int]:
+    """The sizes on the axis at which one of the mixers was timed, in order."""
+    own = [row for row in rows if row.get("mixer") in (duel.mixer.text, duel.baseline.text)]
+    if duel.axis == "resolution":
+        found = {row["height"] * duel.sizes.patch for row in own if row.get("height") == row.get("width")}
+    else:
+        found = {row[duel.axis] for row in own if row.get(duel.axis) is not None}
+    return sorted(found)
 
 
 def _conditions(row: Row) -> tuple[Any, ...]:
-    shared = ("implementation", "mode", "dtype", "batch", "height", "width", "dim", "device", "timing")
-    return tuple(row.get(key) for key in shared)
-
-
-def _faster(row: Row, other: Row, baselines: Sequence[Row]) -> str | None:
-    """Which of the two mixers is faster; None where that is not decided."""
-    if why_unsound(row) or why_unsound(other):
-        return None
-    if is_baseline_of(other, row):
-        return {"faster": row["mixer"], "slower": other["mixer"]}.get(row.get("verdict", ""))
-    ours, theirs = figure(row, METRIC, baselines), figure(other, METRIC, baselines)
-    if ours is None or theirs is None or not ours.apart_from(theirs):
-        return None
-    return str(row["mixer"] if ours.value < theirs.value else other["mixer"])
+    return tuple(row.get(key) for key in ("implementation", "mode", "device", "timing"))
 
 
 def _has(rows: Sequence[Row]) -> str:
-    mixers = sorted({str(row.get("mixer")) for row in rows})
+    names = sorted(set(map(name_of, rows)))
     dims = sorted({row["dim"] for row in rows if row.get("dim")})
-    return f"{', '.join(mixers)} at dim {', '.join(map(str, dims))}"
+    return f"{', '.join(names)}{' at dim ' if dims else ''}{', '.join(map(str, dims))}"
 
 
-def sampled_rows(identity: Row, timed: Timed, mixer: str) -> list[dict[str, Any]]:
-    """One row a change of the winner along decided samples, or one where there is none.
+def sampled_rows(duel: Duel, timed: Iterable[Timed]) -> list[dict[str, Any]]:
+    """For each of `timed`, one row a change of the winner along decided samples, or one where there is none.
 
     `crossover_low` and `crossover_high` are the sizes between which it changes; the undecided lie between them too.
     """
+    from skaprof.crossover import row_identity
+
+    return [
+        {**row_identity(duel, each.metric, each.implementation, each.mode), **_about(each), **change}
+        for each in timed
+        for change in _changes(each, duel.mixer.text)
+    ]
+
+
+def _about(timed: Timed) -> dict[str, Any]:
+    decided = sum(sample.winner is not None for sample in timed.samples)
+    where = {"device": timed.device, "timing": timed.timing}
+    return {**where, "sizes_sampled": len(timed.samples), "sizes_decided": decided}
+
+
+def _changes(timed: Timed, mixer: str) -> list[dict[str, Any]]:
+    """Where the winner changes: the keys that follow from it."""
     decided = [sample for sample in timed.samples if sample.winner is not None]
     changes = [(left, right) for left, right in pairwise(decided) if left.winner != right.winner]
-    about = {**identity, "device": timed.device, "timing": timed.timing, "formula": None, "crossover": None}
+    unsolved = {"formula": None, "crossover": None}
     if not changes:
         winner = decided[0].winner if decided else UNDECIDED
         ends = {"crossover_low": None, "crossover_high": None, "last_win": None, "first_win": None}
-        return [{**about, **ends, "winner_below": winner, "winner_above": winner}]
+        return [{**unsolved, **ends, "winner_below": winner, "winner_above": winner}]
     return [
         {
-            **about,
+            **unsolved,
             "crossover_low": left.at,
             "crossover_high": right.at,
             "last_win": left.at if left.winner == mixer else None,

@@ -202,13 +202,13 @@ def _without_mode(row: Row) -> tuple[Any, ...]:
 
 def _roofline(rows: Sequence[Row]) -> Rendered:
     hardware = find_hardware(rows[0]["hardware"])
-    peak = rows[0]["dtype"]
-    said = [roofline_caption(hardware, peak), *roofline_sentences(rows, hardware, peak)]
+    peaks = list(dict.fromkeys(row["dtype"] for row in rows))
+    said = [roofline_caption(hardware, peaks), *roofline_sentences(rows, hardware, peaks)]
 
     def draw() -> Figure:
         from skaprof.report.roofline_plot import roofline_figure
 
-        return roofline_figure(rows, hardware, peak)
+        return roofline_figure(rows, hardware, peaks)
 
     alt = f"Roofline of {hardware.name}: FLOP/s over FLOPs per byte of {len(rows)} mixers and sizes"
     body = f"{figure('roofline', alt)}\n{from_terminal(roofline_table(rows))}\n{bullets(said)}"

@@ -1,0 +1,56 @@
+"""How far predicted times are off the measured ones: over all rows, and over sizes that nothing was learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import exp, log
+from statistics import fmean, median
+from typing import Any, NamedTuple
+
+from skaprof.results import SIZE_KEYS
+
+Row = Mapping[str, Any]
+
+
+class PredictionError(NamedTuple):
+    """How far predictions are off: medians of |predicted / measured - 1|.
+
+    `plain` over all `rows`, none of which the calibration has seen; `held_out` over the `held_out_rows` of every other
+    size, with one factor for each mixer and form learned from the remaining sizes. None where there are too few.
+    `bias` is the median of predicted / measured - 1: below 0, predictions are too short.
+    """
+
+    rows: int
+    plain: float
+    bias: float
+    held_out_rows: int
+    held_out: float | None
+
+
+def prediction_error(rows: Sequence[Row]) -> PredictionError | None:
+    """The error over rows that were both predicted and measured; None where there are none."""
+    both = [row for row in rows if row["predicted_ms"] and row["measured_ms"]]
+    if not both:
+        return None
+    left = [off for group in _by_contender(both) if len(group) > 1 for off in _held_out(group)]
+    off = [row["predicted_ms"] / row["measured_ms"] - 1 for row in both]
+    return PredictionError(len(both), median(map(abs, off)), median(off), len(left), median(left) if left else None)
+
+
+_CONTENDER_KEYS = ("mixer", "implementation", "dtype", "device", "timing")
+
+
+def _by_contender(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of each mixer, form and dtype on one device, by size, each size once."""
+    groups: dict[tuple[Any, ...], dict[tuple[Any, ...], Row]] = {}
+    for row in rows:
+        contender = tuple(row.get(key) for key in _CONTENDER_KEYS)
+        size = tuple(row.get(key) or 0 for key in SIZE_KEYS if key not in (*_CONTENDER_KEYS, "mode"))
+        groups.setdefault(contender, {}).setdefault(size, row)
+    return [[of_contender[size] for size in sorted(of_contender)] for of_contender in groups.values()]
+
+
+def _held_out(rows: Sequence[Row]) -> list[float]:
+    """The relative errors at every other size, once the mean log ratio at the others is taken off."""
+    factor = exp(fmean(log(row["measured_ms"] / row["predicted_ms"]) for row in rows[::2]))
+    return [abs(factor * row["predicted_ms"] / row["measured_ms"] - 1) for row in rows[1::2]]
