@@ -20,7 +20,7 @@ from skaprof.results import name_of
 Row = Mapping[str, Any]
 
 _STYLES = {"slower": "bold red", "lost": "bold red", "faster": "bold green", "undecided": "yellow"}
-_EXTRA = ("scope", "op", "device", "timing")
+_EXTRA = ("scope", "op")
 
 
 def changes_table(comparisons: Sequence[Comparison], among: Sequence[Comparison]) -> Table:

@@ -40,7 +40,7 @@ def panels_of(duel: Duel, rows: Sequence[Row], timed: Sequence[Timed]) -> list[P
     found, fewer_macs = [], _wins(_of(rows, _MACS), points)
     for key, words in _EXACT.items():
         if own := _of(rows, key):
-            found.append(Panel(words, [(at, *_both(duel, at, key)) for at in points], _wins(own, points)))
+            found.append(Panel(key[0], words, [(at, *_both(duel, at, key)) for at in points], _wins(own, points)))
     return found + [_time_panel(duel, each, points, fewer_macs) for each in timed]
 
 
@@ -61,6 +61,7 @@ def _time_panel(duel: Duel, timed: Timed, points: Sequence[int], fewer_macs: Ran
     slower = ranges([(sample.at, sample.winner == baseline) for sample in samples])
     where = f", {timed.timing} on {timed.device}" if timed.metric == METRIC else f", {timed.device}"
     return Panel(
+        timed.metric,
         f"{_TIMES[timed.metric]}, {timed.implementation}, {timed.mode} (ms){where}",
         [(sample.at, sample.ours, sample.theirs) for sample in samples],
         ranges([(sample.at, sample.winner == mixer) for sample in samples]),

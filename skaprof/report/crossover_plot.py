@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
-from skaprof.report.plot import MARKERS, PALETTE, STYLE, encoded, finish
+from skaprof.report.plot import MARKERS, PALETTE, STYLE, encoded, finish, number_format
 
 Row = Mapping[str, Any]
 
@@ -23,12 +23,13 @@ _WORSE: dict[str, Any] = {"facecolor": "none", "edgecolor": PALETTE[1], "hatch":
 
 
 class Panel(NamedTuple):
-    """One quantity: its words, and at each size what the mixer and the baseline cost.
+    """One quantity: its row key, its words, and at each size what the mixer and the baseline cost.
 
     `wins` are the ranges of sizes in which the mixer costs less, `worse` those in which it has fewer MACs and takes
     longer all the same; `undecided` are the sizes at which neither is known to take less.
     """
 
+    metric: str
     words: str
     points: Sequence[tuple[int, float, float]]
     wins: Ranges
@@ -70,9 +71,10 @@ def _draw(axes: Axes, panel: Panel, names: tuple[str, str]) -> None:
     values = [value for point in panel.points for value in point[1:]]
     if min(values) > 0 and max(values) >= 10 * min(values):
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=8))
     if not panel.is_measured:
         axes.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
-    axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.yaxis.set_major_formatter(number_format(panel.metric))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title(fill(panel.words, _TITLE_WIDTH), loc="left", fontsize=9)
 

@@ -252,10 +252,10 @@ def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
         axes.axhline(1, color="#666666", linewidth=0.8, zorder=1)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}x")
     else:
-        axes.yaxis.set_major_formatter(_number_format(key))
+        axes.yaxis.set_major_formatter(number_format(key))
 
 
-def _number_format(key: str) -> Formatter:
+def number_format(key: str) -> Formatter:
     """Ticks with SI prefixes, but plain numbers where the unit has its own already (0.2 ms, not 200 m ms)."""
     return StrMethodFormatter("{x:,g}") if key.endswith("_ms") else EngFormatter(sep=" ")
 
@@ -280,7 +280,7 @@ def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     axes.margins(x=0.22)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.xaxis.set_major_formatter(_number_format(key))
+    axes.xaxis.set_major_formatter(number_format(key))
     axes.set_xlabel(_drawn_words(rows, metric))
 
 

@@ -161,6 +161,8 @@ _SIZE_WORDS = {
     "dtype": "dtype",
     "op": "op",
     "kind": "kind",
+    "device": "device",
+    "timing": "timing",
 }
 
 
