@@ -79,9 +79,11 @@ SPELLINGS: dict[str, Spelling] = {
         Spelling("matmul", "as torch.matmul(a, b)"),
         Spelling("einsum", "as torch.einsum"),
         Spelling("sdpa", "attention as F.scaled_dot_product_attention", "sdpa"),
-        Spelling("mha", "nn.MultiheadAttention, its fast path off"),
-        Spelling("mha-fast", "nn.MultiheadAttention in eval and no_grad, its fast path on"),
+        Spelling("mha", "nn.MultiheadAttention, its fast path off", "sdpa"),
+        Spelling("mha-fast", "nn.MultiheadAttention in eval and no_grad, its fast path on", "sdpa"),
         Spelling("modules", "no product but in nn.Linear and nn.Conv2d"),
     )
 }
 """Every spelling by the name that rows carry."""
+WITH_BIASES = ("mha", "mha-fast")
+"""Spellings whose module has biases whatever the spec says: without them the fast path is never taken."""

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 from torch import nn
 
-from skaprof.count.audit import Case, absent_row, answers_of, ask, audit_rows
+from skaprof.count.audit import Answer, Case, _row, absent_row, answers_of, ask, audit_rows
 from skaprof.count.spellings import build_spelling, spellings_of
 from skaprof.counters import COUNTERS, SPELLINGS, Counter
 from skaprof.model.spec import parse_mixer
@@ -190,6 +190,15 @@ def test_the_command(skaprof: Run) -> None:
     assert {row["spelling"] for row in document["rows"]} == set(SPELLINGS) - {"modules"}
     assert "fvcore REVERSES" in done.stderr
     assert "fvcore REVERSES" in skaprof("audit", *sizes).stdout
+
+
+@pytest.mark.parametrize("spelling", spellings_of(parse_mixer("mhsa"), W))
+def test_a_row_has_the_parameters_of_the_module_that_was_counted(spelling: str) -> None:
+    case = Case("mhsa", spelling, tuple(W))
+    row = _row(COUNTERS["torch"], case, Answer(None, None))
+    module = build_spelling(parse_mixer("mhsa"), W, spelling)
+    assert row["params"] == sum(parameter.numel() for parameter in module.parameters())
+    assert (row["mixer"], row["implementation"]) == ("mhsa", SPELLINGS[spelling].form)
 
 
 def test_an_absent_counter_is_a_row_unless_it_was_asked_for(skaprof: Run) -> None:

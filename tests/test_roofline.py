@@ -377,6 +377,7 @@ def test_a_bound_is_the_ceiling_above_the_intensity_unless_launches_take_longer(
         (("explain", "--hardware", "l4", "--results", RUNS, "--mixer", "skka"), "did you mean 'ska'"),
         (("explain", "--hardware", "l4", "--results", RUNS, "--mixer", "ska/flash"), "--mixer: 'flash'"),
         (("explain", "--hardware", "l4"), "--results"),
+        (("explain", "--hardware", "l4", "--results", RUNS, "-m", "ska", "-b", "ska"), "another mixer or form"),
         (("calibrate", "--dtype", "float8"), "--dtype: 'float8'"),
         (("calibrate", "--output", "machine.json"), ".toml"),
     ],

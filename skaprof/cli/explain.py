@@ -11,6 +11,7 @@ from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_writable
 from skaprof.cli.results import points_of
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.errors import bad_value
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.spec import parse_mixer
 from skaprof.report.ceilings import measured_with_tf32, require_possible
@@ -42,6 +43,8 @@ def explain(
     if output is not None:
         require_writable("--output", output)
     ours, theirs = _wanted("--mixer", mixer), _wanted("--baseline", baseline)
+    if ours == theirs:
+        raise bad_value("--baseline", baseline, "another mixer or form than --mixer")
     machine = find_hardware(hardware)
     saved = read_results(results, "--results")
     points = points_of(saved, [ours[0], theirs[0]], machine)

@@ -17,7 +17,7 @@ from importlib import import_module
 from math import isfinite
 from typing import Any
 
-from skaprof.counters import SPELLINGS, Counter
+from skaprof.counters import SPELLINGS, WITH_BIASES, Counter
 from skaprof.model.plan import Variant
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer
@@ -136,7 +136,9 @@ def _said(error: Exception) -> str:
 
 def _row(counter: Counter, case: Case, answer: Answer) -> Row:
     variant = Variant(parse_mixer(case.mixer), SPELLINGS[case.spelling].form)
-    row = cost_row(variant, case.workload).as_dict()
+    if case.spelling in WITH_BIASES:
+        variant = variant._replace(spec=parse_mixer(f"{variant.spec.mixer.name}:bias=true"))
+    row = cost_row(variant, case.workload).as_dict() | {"mixer": case.mixer}
     macs = None if answer.counted is None else answer.counted / counter.per_mac
     return {
         **row,

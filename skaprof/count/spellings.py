@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from skaprof.counters import SPELLINGS
+from skaprof.counters import SPELLINGS, WITH_BIASES
 from skaprof.model.spec import MixerSpec
 from skaprof.nn import build_mixer
 from skaprof.nn.layers import MatMul, StaticKeyScores
@@ -90,7 +90,7 @@ def spellings_of(spec: MixerSpec, w: Workload) -> tuple[str, ...]:
 def build_spelling(spec: MixerSpec, w: Workload, spelling: str) -> nn.Module:
     """The mixer in that spelling, in eval mode, its weights drawn from seed 0."""
     torch.manual_seed(0)
-    if spelling in ("mha", "mha-fast"):
+    if spelling in WITH_BIASES:
         return _TorchAttention(w, fast=spelling == "mha-fast").eval()
     module = build_mixer(spec, w, SPELLINGS[spelling].form)
     if spelling in _MULTIPLY:
