@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from conftest import SPEC_TEXTS, examples, networks, workloads
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
+from torch.distributed._tools.mem_tracker import MemTracker
 
 from skaprof.count import verify, verify_network
 from skaprof.count.memory import held_in_forward, saved_by_autograd
@@ -53,6 +56,39 @@ def test_bytes_are_those_of_autograd_and_of_pytorchs_storages(text: str, data: s
     assert saved_by_autograd(module, x) == saved
     if peak is not None:
         assert held_in_forward(module, x) == peak
+
+
+@pytest.mark.parametrize("text", SPEC_TEXTS)
+@settings(max_examples=examples(15))
+@given(data=st.data())
+def test_pytorchs_own_tracker_holds_what_ours_does_with_the_copies_of_layouts(text: str, data: st.DataObject) -> None:
+    """PyTorch copies to multiply the heads of several images at once, and to bring heads back together."""
+    module, x = built(text, w := data.draw(workloads(parse_mixer(text))), "float32")
+    tracked = _tracked_peak(module, x)
+    assert tracked == held_in_forward(module, x, copies=True)
+    peak = row_bytes(text, w, "float32")[1]
+    assert peak is None or peak <= tracked <= 2 * peak
+
+
+@pytest.mark.parametrize("text", [text for text in SPEC_TEXTS if text != "identity"])
+def test_of_one_image_pytorchs_own_tracker_holds_what_the_model_says(text: str) -> None:
+    spec = parse_mixer(text)
+    w = Workload(1, 7, 8, *spec.resolve_channels(64, None, None), spec.resolve_kernel_size())
+    assert _tracked_peak(*built(text, w, "float32")) == row_bytes(text, w, "float32")[1]
+
+
+def _tracked_peak(module: nn.Module, x: torch.Tensor) -> int:
+    """The most that PyTorch's memory tracker sees on fake tensors, less the parameters."""
+    mode = FakeTensorMode()
+    with FakeCopyMode(mode):
+        fake, fake_x = copy.deepcopy(module), copy.deepcopy(x)
+    tracker = MemTracker()
+    tracker.track_external(fake, fake_x)
+    with mode, tracker, torch.no_grad():
+        fake(fake_x)
+    (found,) = tracker.get_tracker_snapshot("peak").values()
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+    return int(found["Total"]) - weights
 
 
 @pytest.mark.parametrize("text", ONE_KERNEL)

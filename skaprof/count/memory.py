@@ -35,12 +35,13 @@ def saved_by_autograd(module: nn.Module, x: Tensor) -> int:
     return sum(storage.nbytes() for storage in saved.values())
 
 
-def held_in_forward(module: nn.Module, x: Tensor) -> int:
+def held_in_forward(module: nn.Module, x: Tensor, *, copies: bool = False) -> int:
     """Most bytes of activations alive at once in one inference call, its input among them, its parameters not.
 
-    A copy that changes the layout alone counts as its original does: once, for as long as one of the two is alive.
+    Without `copies`, a copy that changes the layout alone counts as its original does: once, for as long as one of the
+    two is alive.
     """
-    with torch.no_grad(), _Held(x) as held:
+    with torch.no_grad(), _Held(x, copies=copies) as held:
         module(x)
     return held.peak
 
@@ -51,8 +52,9 @@ class _Held(TorchDispatchMode):
     A tensor and its copies in other layouts have one number; it is held while any of its storages is alive.
     """
 
-    def __init__(self, x: Tensor) -> None:
+    def __init__(self, x: Tensor, *, copies: bool) -> None:
         super().__init__()
+        self.copies = copies
         self.now = self.peak = _storage(x).nbytes()
         self.numbers = {_storage(x)._cdata: 0}  # of each storage alive, by its address, which may be used again
         self.alive = Counter({0: 1})
@@ -61,7 +63,7 @@ class _Held(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {_storage(leaf)._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         result = func(*args, **(kwargs or {}))
-        is_copy = func.overloadpacket is torch.ops.aten.clone
+        is_copy = func.overloadpacket is torch.ops.aten.clone and not self.copies
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor) and _storage(leaf)._cdata not in given:
                 self._born(_storage(leaf), self.numbers.get(_storage(args[0])._cdata) if is_copy else None)
