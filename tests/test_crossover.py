@@ -13,9 +13,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_schema import require_valid
 
-from skaprof.crossover import AXES, EQUAL, Duel, Points, Sizes, crossover_rows, make_duel
+from skaprof.crossover import EQUAL, crossover_rows
 from skaprof.errors import SkaprofError
 from skaprof.model.breakeven import BreakEven, token_breakevens
+from skaprof.model.duel import AXES, Duel, Points, Sizes, make_duel
 from skaprof.model.hardware import KINDS, Hardware, Rate, find_hardware
 from skaprof.model.plan import Variant
 from skaprof.model.roofline import ideal, kernels, predicted

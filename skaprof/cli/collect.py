@@ -120,7 +120,8 @@ def backbones(contents: Contents) -> list[Row]:
 def crossovers(contents: Contents) -> list[Row]:
     """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage, in costs and
     in time on the report's machine."""
-    from skaprof.crossover import Sizes, crossover_rows, make_duel
+    from skaprof.crossover import crossover_rows
+    from skaprof.model.duel import Sizes, make_duel
     from skaprof.model.hardware import find_hardware
     from skaprof.report.predicted import predicted_samples
     from skaprof.report.sampled import sampled_rows

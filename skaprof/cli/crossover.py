@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import DEFAULT_PATCH, parse_count
+from skaprof.model.duel import Duel, Sizes, make_duel
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import parse_mixer
@@ -19,9 +20,6 @@ from skaprof.report.sampled import Timed, sampled_rows, timed_samples
 from skaprof.results import AXIS_SYMBOLS
 from skaprof.saved import SavedResults, read_results
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, DTYPE_BYTES, check_choice, require_odd_kernel
-
-if TYPE_CHECKING:
-    from skaprof.crossover import Duel, Sizes
 
 Row = dict[str, Any]
 
@@ -67,7 +65,7 @@ def crossover(
     machine = find_hardware(hardware) if hardware is not None else None
     if tf32 and (machine is None or dtype != "float32"):
         raise SkaprofError("--tf32: expected --hardware and --dtype float32 with it")
-    from skaprof.crossover import Sizes, crossover_rows
+    from skaprof.crossover import crossover_rows
 
     sizes = Sizes(
         _one("--batch", batch, 1),
@@ -113,8 +111,6 @@ def _kernel(text: str | None) -> int | None:
 
 
 def _duels(mixers: list[str] | None, baseline: str, axis: str, sizes: Sizes) -> list[Duel]:
-    from skaprof.crossover import make_duel
-
     reference = parse_mixer(baseline, "--baseline")
     named = mixers or [name for name in DEFAULT_MIXERS if name != reference.text]
     return [make_duel(parse_mixer(text, "--mixer"), reference, axis, sizes) for text in dict.fromkeys(named)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from skaprof.crossover import Duel
+from skaprof.model.duel import Duel
 from skaprof.report.crossover_plot import Panel, overlaps, ranges
 from skaprof.report.sampled import METRIC, Timed
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS

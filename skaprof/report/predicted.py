@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from skaprof.model.duel import Duel
 from skaprof.model.hardware import Hardware
+from skaprof.model.spec import MixerSpec
 from skaprof.report.ceilings import Point, predicted_seconds, timed_kernels
 from skaprof.report.sampled import Sample, Timed
 from skaprof.workload import IMPLEMENTATIONS
-
-if TYPE_CHECKING:
-    from skaprof.crossover import Duel
-    from skaprof.model.spec import MixerSpec
 
 PREDICTED, IDEAL = "predicted_ms", "ideal_ms"
 SAMPLES = 64

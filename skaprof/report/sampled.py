@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, shown_path
+from skaprof.model.duel import Duel, row_identity
+from skaprof.model.spec import MixerSpec
 from skaprof.report.measured import baselines_of, faster_of
 from skaprof.results import name_of
 from skaprof.saved import SavedResults
-
-if TYPE_CHECKING:
-    from skaprof.crossover import Duel
-    from skaprof.model.spec import MixerSpec
 
 Row = Mapping[str, Any]
 
@@ -117,8 +115,6 @@ def sampled_rows(duel: Duel, timed: Iterable[Timed]) -> list[dict[str, Any]]:
 
     `crossover_low` and `crossover_high` are the sizes between which it changes; the undecided lie between them too.
     """
-    from skaprof.crossover import row_identity
-
     return [
         {**row_identity(duel, each.metric, each.implementation, each.mode), **_about(each), **change}
         for each in timed
