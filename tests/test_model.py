@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+import skaprof as package  # the fixture is named skaprof
+from skaprof.report.model import caption
+from skaprof.report.model_plot import scope_figure
 from skaprof.results import ScopeRow
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -119,3 +122,26 @@ def test_stages_are_drawn(skaprof: Run, tmp_path: Path) -> None:
     assert b"</svg>" in svg.read_bytes()
     assert svg.read_bytes() == again.read_bytes()
     assert len(done.stdout.splitlines()) == 1 + 2 * 6
+
+
+def _bar_labels(*networks: tuple[str, int], depth: str = "stage") -> list[str]:
+    rows = [row.as_dict() for name, side in networks for row in package.model_cost(name, resolution=side, depth=depth)]
+    return [label.get_text() for label in scope_figure(rows, caption(rows)).axes[0].get_yticklabels()]
+
+
+def test_every_bar_says_which_mixer_it_draws() -> None:
+    assert _bar_labels(("vit_small[stage1=ska]", 224)) == ["stem", "stage1 ska", "head"]
+    assert _bar_labels(("vit_small", 224)) == ["stem", "stage1 mhsa:bias=true", "head"]
+    assert _bar_labels(("caformer_s18[stage3=cska]", 224), depth="total") == ["total sepconv, sepconv, cska, mhsa"]
+
+
+def test_the_bars_of_each_size_stand_apart_under_its_name() -> None:
+    labels = _bar_labels(("vit_small", 224), ("vit_small", 384))
+    one = ["stem", "stage1 mhsa:bias=true", "head"]
+    assert labels == ["224 x 224", *one, "", "384 x 384", *one]
+
+
+def test_bars_fill_the_height_of_their_figure() -> None:
+    rows = [row.as_dict() for row in package.model_cost("caformer_s18", depth="block")]
+    bottom, top = scope_figure(rows, "").axes[0].get_ylim()
+    assert (bottom - (len(rows) - 1), -top) == pytest.approx((0.6, 0.6))

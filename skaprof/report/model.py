@@ -22,16 +22,25 @@ _MOST_TOLD = 8  # networks: of more, the table's columns say it
 
 def caption(rows: Sequence[Row]) -> str:
     """What all rows share: `caformer_s18, 224 x 224, forward, eager, batch 1, float32`."""
-    first = rows[0]
-    words = {
-        "model": first["model"],
-        "image_height": image_text(first),
-        "mode": first["mode"],
-        "implementation": first["implementation"],
-        "batch": f"batch {first['batch']:,}",
-        "dtype": first["dtype"],
-    }
+    words = _network_words(rows[0])
     return ", ".join(words[key] for key in words if key not in _varying(rows))
+
+
+def apart_text(row: Row, rows: Sequence[Row]) -> str:
+    """What tells the row's network from the others', as a caption has it; nothing where there is one network."""
+    words = _network_words(row)
+    return ", ".join(words[key] for key in words if key in _varying(rows))
+
+
+def _network_words(row: Row) -> dict[str, str]:
+    return {
+        "model": row["model"],
+        "image_height": image_text(row),
+        "mode": row["mode"],
+        "implementation": row["implementation"],
+        "batch": f"batch {row['batch']:,}",
+        "dtype": row["dtype"],
+    }
 
 
 def image_text(row: Row) -> str:
