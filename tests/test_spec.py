@@ -143,6 +143,7 @@ def test_a_spec_keeps_its_text_and_reads_its_options() -> None:
         ("skaa", "did you mean 'ska'"),
         ("", "expected one of mhsa"),
         ("ska:qery=false", "did you mean 'ska:query=false'"),
+        ("ska:foo=1", "not 'foo=1'$"),
         ("ska:query", "expected for ska query="),
         ("ska:", "expected for ska query="),
         ("SKA", "did you mean 'ska'"),

@@ -14,7 +14,7 @@ from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
-from skaprof.model.backbones import Choice, open_backbone
+from skaprof.model.backbones import Choice, open_backbone, parse_override
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.network import HEADED_TASK
 from skaprof.model.search import DEFAULT_OBJECTIVES, SEARCHED, Found, Search, expanded, find, make_search
@@ -114,13 +114,11 @@ def _candidates(
         require_odd_kernel(size, "--kernel-size")
     own = [spec.text for spec in choice.specs]
     everywhere = expanded(mixers or [*own, *DEFAULT_MIXERS], kernel_sizes, head_dims, "--mixer")
-    named: dict[str, list[str]] = {str(number): [] for number in range(1, len(own) + 1)}
+    named: list[list[str]] = [[] for _ in own]
     for setting in stages:
-        place, equals, spec = setting.partition("=")
-        if not equals or place not in named:
-            raise bad_value("--stage", setting, f"1=SPEC to {len(own)}=SPEC, the stages of {choice.backbone.name}")
-        named[place].append(spec)
-    return [expanded(texts, kernel_sizes, head_dims, "--stage") if texts else everywhere for texts in named.values()]
+        number, spec = parse_override(choice.backbone, setting)
+        named[number - 1].append(spec.text)
+    return [expanded(texts, kernel_sizes, head_dims, "--stage") if texts else everywhere for texts in named]
 
 
 def _deliver(results: Sequence[Result], objectives: Sequence[str], chosen: str, output: str | None, task: str) -> None:
