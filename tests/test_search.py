@@ -104,6 +104,8 @@ def test_where_no_network_is_within_the_limits_the_nearest_is_named() -> None:
         ("params<=28M", "params", "<=", Fraction(28_000_000)),
         ("macs < 4.1G", "macs", "<", Fraction(4_100_000_000)),
         ("traffic_bytes<=350MiB", "traffic_bytes", "<=", Fraction(350 * 2**20)),
+        ("macs<=1P", "macs", "<=", Fraction(10**15)),
+        ("traffic_bytes<=2TB", "traffic_bytes", "<=", Fraction(2 * 10**12)),
         ("key_params>=1k", "key_params", ">=", Fraction(1000)),
     ],
 )
@@ -249,6 +251,8 @@ BAD = [
     (("caformer_s18", "--limit", "params=2M"), "expected a figure and its limit"),
     (("caformer_s18", "--limit", "params<=-2M"), "expected a figure and its limit"),
     (("caformer_s18", "--limit", "params<=2MiB"), "'MiB' is no unit of params"),
+    (("caformer_s18", "--limit", "params<=2Q"), "'Q' is no unit of params: expected k, M, G, T, P, E or none"),
+    (("caformer_s18", "--limit", "macs<=4.1 GMACs"), "did you mean '4.1G'?"),
     (("caformer_s18", "--limit", "params<=2%"), "'%' is no unit of params"),
     (("caformer_s18", "--objective", "speed"), "--objective: 'speed'"),
     (("caformer_s18", "--objective", "macs", "--plot", "a.png"), "two or more with --plot"),

@@ -44,7 +44,7 @@ def model(
     ] = None,
     resolution: Annotated[
         str | None,
-        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,384,800x1280. Default: the task's."),
+        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280 or 224:448:32. Default: the task's."),
     ] = None,
     task: opt.Task = HEADED_TASK,
     depth: Annotated[str, typer.Option(metavar="DEPTH", help="One row for each block, stage, or total.")] = "stage",

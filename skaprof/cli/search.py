@@ -78,7 +78,7 @@ def search(
     ] = None,
     resolution: Annotated[
         str | None,
-        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280, each searched. Default: the task's."),
+        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280 or 224:448:32, each searched."),
     ] = None,
     task: opt.Task = HEADED_TASK,
     batch: opt.Batch = None,
