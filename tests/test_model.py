@@ -148,3 +148,10 @@ def test_bars_fill_the_height_of_their_figure() -> None:
     rows = [row.as_dict() for row in package.model_cost("caformer_s18", depth="block")]
     bottom, top = scope_figure(rows, "").axes[0].get_ylim()
     assert (bottom - (len(rows) - 1), -top) == pytest.approx((0.6, 0.6))
+
+
+@pytest.mark.parametrize("arguments", [(), ("--stage", "3=ska"), ("--mixers", "ska", "--mode", "train")])
+def test_a_backbones_table_is_at_most_120_columns_wide(skaprof: Run, arguments: tuple[str, ...]) -> None:
+    table = skaprof("model", "caformer_s18", *arguments).stdout.split("\n\n")[1]
+    assert max(map(len, table.splitlines())) <= 120
+    assert table.splitlines()[-1].split()[:2] == ["total", "-"], "the mixers are in the stages' rows"
