@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import matplotlib
@@ -32,14 +33,15 @@ def search_figure(
     """The networks around the front by the first two objectives, the front joined and named, and the limits as lines.
 
     The view holds the front, the unmodified backbone and the limits near them; the title says how many networks lie
-    beyond it. Where no network is within the limits, it holds all networks, and marks the one that comes nearest.
+    beyond it. Where no network is within the limits, it holds all networks and limits, and marks the nearest network.
     """
     across, up = ([point[axis] for point in found.points] for axis in (0, 1))
     own = tuple(getattr(search.own, objective) for objective in objectives[:2])
     marked = found.front if found.nearest is None else range(search.size)
     lines = [[limit for limit in limits if limit.metric == objective] for objective in objectives[:2]]
+    reach = 1.0 if found.nearest is None else math.inf
     spans = [
-        _span([values[number] for number in marked] + [at], [float(limit.value) for limit in of_axis])
+        _span([*(values[number] for number in marked), at], [float(limit.value) for limit in of_axis], reach)
         for values, at, of_axis in zip((across, up), own, lines, strict=True)
     ]
     with matplotlib.rc_context(STYLE):
@@ -52,24 +54,24 @@ def search_figure(
         axes.scatter(
             own[0], own[1], s=130, marker="*", facecolors="none", edgecolors=PALETTE[6], label="own mixers", zorder=3
         )
+        _scale(axes, objectives, spans)
         _draw_limits(axes, lines)
         _draw_front(axes, search, found)
-        _scale(axes, objectives, spans)
         views = axes.get_xlim(), axes.get_ylim()
         outside = sum(
             any(not low <= value <= high for value, (low, high) in zip(point, views, strict=False))
             for point in found.points
         )
-        hidden = f"; {outside:,} lie outside this view" if outside else ""
+        hidden = f"; {outside:,} {'lies' if outside == 1 else 'lie'} outside this view" if outside else ""
         finish(figure, f"{title}: {counted_words(search, found, objectives, limits)}{hidden}", legend=True)
         return figure
 
 
-def _span(values: Sequence[float], limits: Sequence[float]) -> Span:
-    """From the lowest to the highest value, and to the limits that are no further away than the values lie apart."""
+def _span(values: Sequence[float], limits: Sequence[float], reach: float) -> Span:
+    """From the lowest to the highest value, and to the limits within `reach` times their distance of them."""
     low, high = min(values), max(values)
-    reach = (high - low) or 0.1 * (high or 1)
-    near = [limit for limit in limits if low - reach <= limit <= high + reach]
+    around = reach * ((high - low) or 0.1 * (high or 1))
+    near = [limit for limit in limits if low - around <= limit <= high + around]
     return min([low, *near]), max([high, *near])
 
 
@@ -82,8 +84,10 @@ def _scatter(axes: Axes, found: Found, numbers: Sequence[int], label: str, color
 
 
 def _draw_limits(axes: Axes, lines: Sequence[Sequence[Limit]]) -> None:
-    for draw, of_axis in zip((axes.axvline, axes.axhline), lines, strict=True):
-        for limit in of_axis:
+    """A line for each limit in view."""
+    views = axes.get_xlim(), axes.get_ylim()
+    for draw, (low, high), of_axis in zip((axes.axvline, axes.axhline), views, lines, strict=True):
+        for limit in (limit for limit in of_axis if low <= limit.value <= high):
             draw(float(limit.value), color=PALETTE[3], linestyle="--", linewidth=1, label=limit.text)
 
 
@@ -98,10 +102,12 @@ def _draw_front(axes: Axes, search: Search, found: Found) -> None:
         axes.plot(across, up, color=PALETTE[1], linewidth=1, drawstyle="steps-post")
     if len(numbers) > _MOST_NAMED:
         return
+    named: dict[tuple[float, float], list[str]] = {}
     for place, number in enumerate(numbers, 1):
-        at = found.points[number][0], found.points[number][1]
-        axes.annotate(str(place), at, xytext=(4, 4), textcoords="offset points", fontsize=8)
+        named.setdefault((found.points[number][0], found.points[number][1]), []).append(str(place))
         axes.scatter([], [], marker=f"${place}$", color=PALETTE[6], label=search.row(number).mixer)
+    for at, places in named.items():
+        axes.annotate(", ".join(places), at, xytext=(4, 4), textcoords="offset points", fontsize=8)
 
 
 def _scale(axes: Axes, objectives: Sequence[str], spans: Sequence[Span]) -> None:
@@ -119,6 +125,6 @@ def _scale(axes: Axes, objectives: Sequence[str], spans: Sequence[Span]) -> None
             axis.set_minor_formatter(NullFormatter())
         else:
             margin = _MARGIN * (high - low) or 0.05 * (high or 1)
-            set_limits(max(0, low - margin) if low >= 0 else low - margin, high + margin)
+            set_limits(low - margin, high + margin)
             axis.set_major_locator(MaxNLocator(6))
         axis.set_major_formatter(EngFormatter("B" if objective.endswith("bytes") else "", sep=" "))
