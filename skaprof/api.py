@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from os import PathLike
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ Sizes = int | str | Iterable[int]
 Grid = str | tuple[int, int] | Iterable[tuple[int, int]]
 """One (height, width), several, or text (`"14x20,7x7"`)."""
 Words = str | Iterable[str]
+_PAIR = "a pair (height, width)"
+_SIDE_OR_PAIR = f"a side in pixels, or {_PAIR}"
 
 
 def cost(
@@ -100,7 +103,7 @@ def verify(
 
 
 def model_cost(
-    name: str,
+    name: str | PathLike[str],
     mixers: Words | None = None,
     *,
     resolution: int | tuple[int, int] | None = None,
@@ -130,7 +133,7 @@ def model_cost(
 
 
 def verify_model(
-    name: str,
+    name: str | PathLike[str],
     mixers: Words | None = None,
     *,
     resolution: int | tuple[int, int] | None = None,
@@ -179,9 +182,9 @@ def sweep(
         _sizes("batch", batch),
         _sides(tokens, size),
         _sizes("dim", dim),
-        _sizes("heads", heads),
-        _sizes("head_dim", head_dim),
-        _sizes("kernel_size", kernel_size),
+        () if heads is None else _sizes("heads", heads),
+        () if head_dim is None else _sizes("head_dim", head_dim),
+        () if kernel_size is None else _sizes("kernel_size", kernel_size),
     )
     plan = make_plan(
         [parse_mixer(text, "mixers") for text in _words("mixers", mixers)],
@@ -203,7 +206,8 @@ def formula(mixer: str, *, implementation: str = "eager", mode: str = "forward")
         from skaprof.symbolic import formulas
     except ModuleNotFoundError as error:
         raise missing_package(str(error.name), "skaprof.formula") from None
-    return formulas(parse_mixer(mixer), implementation, check_choice("mode", mode, MODES))
+    form = check_choice("implementation", implementation, IMPLEMENTATIONS)
+    return formulas(parse_mixer(mixer), form, check_choice("mode", mode, MODES))
 
 
 def load_verify() -> Callable[[Variant, Workload], Verification]:
@@ -291,18 +295,20 @@ def _one(
 
 
 def _network(
-    name: str,
+    name: str | PathLike[str],
     mixers: Words | None,
     resolution: int | tuple[int, int] | None,
     task: str,
     batch: int,
     implementation: str,
 ) -> Network:
-    texts = None if mixers is None else ",".join(map(str, _words("mixers", mixers)))
-    choice = open_backbone(name, texts, option="name")
+    if not isinstance(name, str | PathLike):
+        raise bad_value("name", name, "a backbone such as 'caformer_s18' or 'caformer_s18[stage3=ska]', or a TOML file")
+    texts = None if mixers is None else ",".join(_mixer_texts(mixers))
+    choice = open_backbone(str(name), texts, option="name", mixers_option="mixers")
     size = image_size(choice, check_choice("task", task, tuple(TASKS)))
     if resolution is not None:
-        size = _pair(resolution if isinstance(resolution, Iterable) else (resolution, resolution), "resolution")
+        size = _image(resolution)
     form = check_choice("implementation", implementation, IMPLEMENTATIONS)
     return make_network(choice, *size, parse_count("batch", batch), form, has_head=task == HEADED_TASK)
 
@@ -311,22 +317,22 @@ def _dtype_and_mode(dtype: str, mode: str) -> tuple[str, str]:
     return check_choice("dtype", dtype, tuple(DTYPE_BYTES)), check_choice("mode", mode, MODES)
 
 
-def _sizes(name: str, sizes: Sizes | None) -> tuple[int, ...]:
-    if sizes is None:
-        return ()
+def _sizes(name: str, sizes: Sizes) -> tuple[int, ...]:
     if isinstance(sizes, str):
         return parse_grid(name, sizes)
     return tuple(dict.fromkeys(parse_count(name, value) for value in _several(name, sizes)))
 
 
-def _several(name: str, value: object) -> list[object]:
+def _several(
+    name: str, value: object, expected: str = "a size, a grid as text, or an iterable of sizes"
+) -> list[object]:
     """The values of an iterable; a single value, or a zero-dimensional array, as the only one.
 
     Raises:
         SkaprofError: no values or too many, or bytes, which would iterate as numbers.
     """
     if isinstance(value, bytes):
-        raise bad_value(name, value, "a size, a grid as text, or an iterable of sizes")
+        raise bad_value(name, value, expected)
     try:
         values = list(islice(iter(value), MAX_GRID_VALUES + 1))  # type: ignore[call-overload]  # or a TypeError
     except TypeError:
@@ -345,26 +351,46 @@ def _sides(tokens: Sizes | None, size: Grid | None) -> tuple[tuple[int, int], ..
         return tuple(nearly_squares(_sizes("tokens", DEFAULT_TOKENS if tokens is None else tokens)))
     if isinstance(size, str):
         return parse_sizes("size", size)
-    pairs = _several("size", size)
+    pairs = _several("size", size, _PAIR)
     if len(pairs) == 2 and not any(isinstance(side, Iterable) for side in pairs):
         return (_pair(pairs),)
     return tuple(dict.fromkeys(map(_pair, pairs)))
 
 
-def _pair(pair: object, name: str = "size") -> tuple[int, int]:
+def _pair(pair: object) -> tuple[int, int]:
     """(height, width) from any pair.
 
     Raises:
         SkaprofError: it is none.
     """
-    sides = list(pair) if isinstance(pair, Iterable) and not isinstance(pair, str | bytes) else []
+    sides = [] if isinstance(pair, str) else _several("size", pair, _PAIR)
     if len(sides) != 2:
-        raise bad_value(name, pair, "a pair (height, width)")
-    return parse_count(name, sides[0]), parse_count(name, sides[1])
+        raise bad_value("size", pair, _PAIR)
+    return parse_count("size", sides[0]), parse_count("size", sides[1])
+
+
+def _image(resolution: object) -> tuple[int, int]:
+    """(height, width) from a side or a pair.
+
+    Raises:
+        SkaprofError: it is neither.
+    """
+    sides = [] if isinstance(resolution, str) else _several("resolution", resolution, _SIDE_OR_PAIR)
+    if len(sides) not in (1, 2):
+        raise bad_value("resolution", resolution, _SIDE_OR_PAIR)
+    return parse_count("resolution", sides[0]), parse_count("resolution", sides[-1])
 
 
 def _words(name: str, words: Words) -> list[object]:
-    return [words] if isinstance(words, str) else _several(name, words)
+    return [words] if isinstance(words, str) else _several(name, words, "a word, or an iterable of words")
+
+
+def _mixer_texts(mixers: Words) -> list[str]:
+    texts = _words("mixers", mixers)
+    for text in texts:
+        if not isinstance(text, str):
+            raise bad_value("mixers", text, "a mixer such as 'ska', or one for each stage")
+    return [str(text) for text in texts]
 
 
 def _choices(name: str, words: Words, choices: tuple[str, ...]) -> list[str]:

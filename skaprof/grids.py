@@ -1,4 +1,4 @@
-"""Grids of sizes written as text: `256`, `64,128`, `64:1024:64` (both ends in), `64:4096:*2`, and sizes `14x20`."""
+"""Grids of sizes written as text: `256`, `64,128`, `64:1024:64` (both ends in), `64:4096:*2`; `14x20` of two sides."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ DEFAULT_PATCH = 16
 _COUNT = re.compile(r"[0-9]+", re.ASCII)
 _COUNT_EXPECTED = f"a whole number from 1 to {MAX_SIZE:,}"
 _GRID_EXPECTED = "sizes such as 256, 64,128, 64:1024:64 or 64:4096:*2"
+_SIZE_EXPECTED = "a side such as 14, HEIGHTxWIDTH such as 14x20 or a range of sides such as 7:28:7"
 
 
 def parse_count(option: str, text: object) -> int:
@@ -60,7 +61,7 @@ def _parse_range(option: str, part: str) -> Sequence[int]:
     try:
         start, stop = (parse_count(option, field) for field in fields[:2])
     except SkaprofError:
-        raise bad_value(option, part, f"a range of {_COUNT_EXPECTED.removeprefix('a ')}s") from None
+        raise bad_value(option, part, f"a range START:STOP:STEP, each {_COUNT_EXPECTED}") from None
     step = fields[2] if len(fields) == 3 else "1"
     if stop < start:
         raise bad_value(option, part, f"a range that does not run backward: {start} is above {stop}")
@@ -107,23 +108,34 @@ def parse_choices(option: str, text: str, choices: tuple[str, ...]) -> tuple[str
 
 
 def parse_sizes(option: str, text: str) -> tuple[tuple[int, int], ...]:
-    """Sizes HEIGHTxWIDTH such as `14x20,7x7`; a single number N means N x N.
+    """Sizes (height, width) such as `14x20,7x7`; a single number N means N x N, and a range `7:28:7` is of such.
 
     Raises:
-        SkaprofError: a part that is no such size.
+        SkaprofError: a part that is no such size, or too many of them.
     """
-    return tuple(dict.fromkeys(_parse_size(option, part) for part in _split(option, text)))
+    sizes: list[tuple[int, int]] = []
+    for part in _split(option, text):
+        sizes += [(side, side) for side in _parse_range(option, part)] if ":" in part else [_parse_size(option, part)]
+        if len(sizes) > MAX_GRID_VALUES:
+            raise _too_many(option, text, len(sizes))
+    return tuple(dict.fromkeys(sizes))
 
 
 def _parse_size(option: str, part: str) -> tuple[int, int]:
     sides = part.lower().split("x")
-    if len(sides) > 2:
-        raise bad_value(option, part, "HEIGHTxWIDTH such as 14x20")
     try:
-        height = parse_count(option, sides[0])
-        return height, parse_count(option, sides[1]) if len(sides) == 2 else height
-    except SkaprofError:
-        raise bad_value(option, part, f"HEIGHTxWIDTH such as 14x20, each {_COUNT_EXPECTED}") from None
+        height, width = (parse_count(option, side) for side in (sides if len(sides) > 1 else sides * 2))
+    except (SkaprofError, ValueError):
+        expected = (
+            f"a side such as 14, HEIGHTxWIDTH such as 14x20 or a range of sides such as 7:28:7, each {_COUNT_EXPECTED}"
+        )
+        raise bad_value(option, part, expected) from None
+    return height, width
+
+
+def size_text(height: int, width: int) -> str:
+    """A size as a user writes it: a square by its side."""
+    return str(height) if height == width else f"{height}x{width}"
 
 
 def token_grid_sides(
@@ -161,7 +173,7 @@ def _patched(resolutions: Sequence[tuple[int, int]], patches: Sequence[int]) -> 
     for height, width in resolutions:
         for patch in patches:
             if height % patch or width % patch:
-                raise bad_value("--resolution", f"{height}x{width}", f"sides that the patch size {patch} divides")
+                raise bad_value("--resolution", size_text(height, width), f"sides that the patch size {patch} divides")
             sides.append((height // patch, width // patch))
     return tuple(dict.fromkeys(sides))
 

@@ -119,12 +119,12 @@ def require_odd_kernel(kernel_size: int, option: str = "kernel_size") -> int:
     return kernel_size
 
 
-def check_choice(option: str, value: str, choices: tuple[str, ...]) -> str:
+def check_choice(option: str, value: object, choices: tuple[str, ...]) -> str:
     """`value` if it is one of `choices`.
 
     Raises:
         SkaprofError: naming the option, the value, the choices and the nearest of them.
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise bad_value(option, value, f"one of {', '.join(choices)}", choices)
     return value

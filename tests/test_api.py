@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,20 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "both grids": lambda: skaprof.cost("ska", tokens=4, size=(2, 2)),
     "an unknown dtype": lambda: skaprof.cost("ska", dtype="int8"),
     "an unknown mode": lambda: skaprof.formula("ska", mode="backward"),
+    "a number for a form": lambda: skaprof.formula("ska", implementation=[1]),
+    "an array for a mode": lambda: skaprof.cost("ska", mode=np.array(["forward", "train"])),
+    "no batch": lambda: skaprof.sweep("ska", batch=None),
+    "a number for a backbone": lambda: skaprof.model_cost(3),
+    "no backbone": lambda: skaprof.verify_model(None),
+    "several backbones": lambda: skaprof.model_cost(["caformer_s18"]),
+    "a number for mixers": lambda: skaprof.model_cost("caformer_s18", 3),
+    "a number among mixers": lambda: skaprof.model_cost("caformer_s18", ["ska", "ska", 3, "ska"]),
+    "bytes for mixers": lambda: skaprof.model_cost("caformer_s18", b"ska"),
+    "text for an image": lambda: skaprof.model_cost("caformer_s18", resolution="224"),
+    "an array without a size for an image": lambda: skaprof.model_cost("caformer_s18", resolution=np.array("a")),
+    "a list for a task": lambda: skaprof.model_cost("caformer_s18", task=["detection"]),
+    "mixers twice over": lambda: skaprof.model_cost("caformer_s18[stage3=ska]", "ska"),
+    "too few mixers": lambda: skaprof.model_cost("caformer_s18", ["ska", "mhsa"]),
     "a form it has not": lambda: skaprof.cost("pooling", implementation="sdpa"),
 }
 
@@ -55,6 +70,15 @@ def test_every_mistake_is_a_skaprof_error(mistake: str) -> None:
     with pytest.raises(SkaprofError) as caught:
         MISTAKES[mistake]()
     assert caught.value.exit_code == 2
+    assert "--" not in caught.value.message, "an option of the command line, where arguments have other names"
+
+
+def test_a_backbone_may_be_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("resolution = 64\n[[stages]]\ndepth = 2\ndim = 64\nmixer = 'mhsa'\n")
+    rows = skaprof.model_cost(path, depth="total")
+    assert rows == skaprof.model_cost(str(path), depth="total", resolution=np.int64(64))
+    assert skaprof.model_cost(f"{path}[stage1=ska]") == skaprof.model_cost(path, "ska")
 
 
 def test_public_names_are_there_stay_callable_and_others_are_not() -> None:

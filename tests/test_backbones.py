@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skaprof
+from skaprof.cli.latency_networks import parse
 from skaprof.errors import SkaprofError
 from skaprof.model.backbones import (
     Backbone,
@@ -316,6 +317,39 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         open_backbone("caformer_s18[stage3=ska]", "ska")
 
 
+def test_a_stage_that_is_named_without_its_mixer_is_shown_as_typed() -> None:
+    with pytest.raises(SkaprofError, match=r"--stage: '3=' is not valid: expected 1=SPEC to 4=SPEC"):
+        open_backbone("caformer_s18", None, ["3="])
+    with pytest.raises(SkaprofError, match=r"'stage9=ska' is not valid: expected stage1=SPEC to stage4=SPEC"):
+        open_backbone("caformer_s18[stage9=ska]")
+
+
+def _files(folder: Path, *texts: str) -> list[str]:
+    """Files of the name net.toml, each in a folder of its own."""
+    paths = [folder / str(number) / "net.toml" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.parent.mkdir()
+        path.write_text(text)
+    return [str(path) for path in paths]
+
+
+def test_networks_that_results_would_not_tell_apart_are_not_timed_together(tmp_path: Path) -> None:
+    def parsed(*models: str) -> tuple[str, ...]:
+        return parse(models, None, None, None, "float32", "forward")[0].models
+
+    one, same, other = _files(tmp_path, FILE, FILE, FILE.replace("128", "256"))
+    swapped = f"{one}[stage1=ska]"
+    assert parsed(one, swapped, one) == (one, swapped)
+    with pytest.raises(SkaprofError, match=r"0.net\.toml' and '.*2.net\.toml' are both called 'net'"):
+        parsed(one, other)
+    with pytest.raises(SkaprofError, match="both called 'net'"):
+        parsed(swapped, other)
+    with pytest.raises(SkaprofError, match="are one network"):
+        parsed(one, same)
+    with pytest.raises(SkaprofError, match="are one network"):
+        parsed("caformer_s18", "caformer_s18[stage3=mhsa]")
+
+
 FILE = """\
 # a small one
 head_dim = 16
@@ -347,6 +381,18 @@ def test_a_file_describes_a_backbone(tmp_path: Path) -> None:
     row = skaprof.model_cost(str(path), "mhsa", resolution=32, depth="stage")[2]
     blocks = 4 * (4 * 128**2 + 2 * 3 * 128**2 + 2 + 4 * 128)  # mixer, MLP and its StarReLU, norms and residual scales
     assert row.params == blocks + 64 + 9 * 64 * 128 + 128
+
+
+def test_a_file_takes_mixers_in_brackets_and_a_folder_may_have_them_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a[1]"
+    folder.mkdir()
+    (path,) = _files(folder, FILE)
+    assert open_backbone(f"{path}[stage1=ska,stage2=cska:kernel_size=5]").texts == ("ska", "cska:kernel_size=5")
+    assert open_backbone(path).texts == ("sepconv", "ska")
+    with pytest.raises(SkaprofError, match="bracket closed"):
+        open_backbone(f"{path}[stage1=ska")
+    with pytest.raises(SkaprofError, match="expected no --stage"):
+        open_backbone(f"{path}[stage1=ska]", None, ["2=ska"])
 
 
 def test_the_shipped_backbones_can_be_written_as_files(tmp_path: Path) -> None:

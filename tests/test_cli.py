@@ -14,6 +14,8 @@ import pytest
 from conftest import ROOT, Run, require_golden
 
 from skaprof.cli.app import COMMANDS
+from skaprof.counters import COUNTERS
+from skaprof.machine import memory_bytes
 from skaprof.results import ROW_KEYS
 
 
@@ -120,8 +122,29 @@ def test_version_help_and_module_run(skaprof: Run) -> None:
 
 def test_env_says_what_is_installed(skaprof: Run) -> None:
     rows = json.loads(skaprof("env", "--format", "json").stdout)["environment"]
-    assert {"skaprof", "python", "torch", "fvcore", "cpu", "cpu cores", "memory"} <= set(rows)
+    assert {"skaprof", "python", "cpu", "threads", *(counter.package for counter in COUNTERS.values())} <= set(rows)
+    assert rows["cpu_cores"] == os.cpu_count()
+    assert rows["memory_bytes"] == memory_bytes()
+    assert not any(" " in name for name in rows)
     assert "torch" in skaprof("env").stdout
+
+
+@pytest.mark.parametrize(
+    ("format", "name"), [("csv", "x.json"), ("table", "x.MD"), ("json", "x.txt"), ("bmf", "x.csv")]
+)
+@pytest.mark.parametrize("command", ["flops", "latency"])
+def test_a_format_that_the_files_ending_contradicts_is_refused(
+    skaprof: Run, tmp_path: Path, command: str, format: str, name: str
+) -> None:
+    done = skaprof(command, "--output", name, "--format", format, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"skaprof: --format: '{format}' is not what --output '{name}' ends in: expected ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_format_may_be_named_beside_an_ending_that_says_the_same_or_nothing(skaprof: Run, tmp_path: Path) -> None:
+    for named, path in (("json", "a.json"), ("bmf", "b.json"), ("csv", "c.data"), ("markdown", "d.markdown")):
+        assert skaprof("flops", "--output", path, "--format", named, cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("ending", [".json", ".csv", ".md", ".txt"])

@@ -141,6 +141,13 @@ def test_sentences_say_what_the_interval_says() -> None:
         "ska (eager) at mode forward",
         "ska (eager) at mode train",
     ]
+    models = [
+        row | {"model": model, "verdict": "faster", "image_height": side} for model, side in (("a", 32), ("b", 64))
+    ]
+    assert [text.partition(" is ")[0] for text in pair_sentences(models)] == [
+        "a ska (eager) at image height 32",
+        "b ska (eager) at image height 64",
+    ]
     assert UNSOUND == BAD_FLAGS
     assert sparkline([1.0, 2.0, 3.0, 4.0]) == "▁▃▆█"
     assert sparkline([]) == ""

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+import skaprof as package  # the fixture is named skaprof
+from skaprof.report.model import caption
+from skaprof.report.model_plot import scope_figure
 from skaprof.results import ScopeRow
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -72,7 +75,10 @@ BAD = [
     (("caformer_s18", "--stage", "3=skka"), "did you mean 'ska'"),
     (("caformer_s18", "--stage", "ska"), "1=SPEC to 4=SPEC"),
     (("caformer_s18[stage3=ska]", "--mixers", "ska"), "names mixers already"),
-    (("caformer_s18", "--resolution", "2"), "--resolution: '2x2'"),
+    (("caformer_s18", "--resolution", "2"), "--resolution: '2' is not valid: expected larger sides"),
+    (("caformer_s18", "--resolution", "2x3"), "--resolution: '2x3' is not valid: expected larger sides"),
+    (("caformer_s18", "--resolution", "224x"), "expected a side such as 14, HEIGHTxWIDTH such as 14x20 or a range"),
+    (("caformer_s18", "--resolution", "224:448x448"), "expected a range START:STOP:STEP, each a whole number"),
     (("caformer_s18", "--resolution", "0"), "--resolution: '0'"),
     (("vit_small", "--resolution", "225"), "patch size 16"),
     (("caformer_s18", "--task", "detect"), "did you mean 'detection'"),
@@ -119,3 +125,33 @@ def test_stages_are_drawn(skaprof: Run, tmp_path: Path) -> None:
     assert b"</svg>" in svg.read_bytes()
     assert svg.read_bytes() == again.read_bytes()
     assert len(done.stdout.splitlines()) == 1 + 2 * 6
+
+
+def _bar_labels(*networks: tuple[str, int], depth: str = "stage") -> list[str]:
+    rows = [row.as_dict() for name, side in networks for row in package.model_cost(name, resolution=side, depth=depth)]
+    return [label.get_text() for label in scope_figure(rows, caption(rows)).axes[0].get_yticklabels()]
+
+
+def test_every_bar_says_which_mixer_it_draws() -> None:
+    assert _bar_labels(("vit_small[stage1=ska]", 224)) == ["stem", "stage1 ska", "head"]
+    assert _bar_labels(("vit_small", 224)) == ["stem", "stage1 mhsa:bias=true", "head"]
+    assert _bar_labels(("caformer_s18[stage3=cska]", 224), depth="total") == ["total sepconv, sepconv, cska, mhsa"]
+
+
+def test_the_bars_of_each_size_stand_apart_under_its_name() -> None:
+    labels = _bar_labels(("vit_small", 224), ("vit_small", 384))
+    one = ["stem", "stage1 mhsa:bias=true", "head"]
+    assert labels == ["224 x 224", *one, "", "384 x 384", *one]
+
+
+def test_bars_fill_the_height_of_their_figure() -> None:
+    rows = [row.as_dict() for row in package.model_cost("caformer_s18", depth="block")]
+    bottom, top = scope_figure(rows, "").axes[0].get_ylim()
+    assert (bottom - (len(rows) - 1), -top) == pytest.approx((0.6, 0.6))
+
+
+@pytest.mark.parametrize("arguments", [(), ("--stage", "3=ska"), ("--mixers", "ska", "--mode", "train")])
+def test_a_backbones_table_is_at_most_120_columns_wide(skaprof: Run, arguments: tuple[str, ...]) -> None:
+    table = skaprof("model", "caformer_s18", *arguments).stdout.split("\n\n")[1]
+    assert max(map(len, table.splitlines())) <= 120
+    assert table.splitlines()[-1].split()[:2] == ["total", "-"], "the mixers are in the stages' rows"

@@ -64,7 +64,16 @@ def test_markdown_is_a_table_with_exact_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(71049216, "71.05 M"), (262144, "262.1 k"), (999, "999"), (0, "0"), (1500, "1.500 k"), (5 * 10**18, "5.000 E")],
+    [
+        (71049216, "71.05 M"),
+        (262144, "262.1 k"),
+        (999, "999"),
+        (0, "0"),
+        (1500, "1.500 k"),
+        (5 * 10**18, "5.000 E"),
+        (999 * 10**18, "999.0 E"),
+        (90_820_312_500_077_232 * 10**18, "9.082e+34"),
+    ],
 )
 def test_si_reads(value: int, text: str) -> None:
     assert si(value) == text
@@ -75,7 +84,12 @@ def test_significant_digits_are_right_to_four(value: float) -> None:
     assert float(significant(value)) == pytest.approx(value, rel=6e-4, abs=6e-7)
 
 
-@given(st.lists(st.integers(1, 10**15), min_size=1, max_size=6))
+def test_a_column_beyond_every_prefix_has_exponents() -> None:
+    column = NumberFormat.of([90_820_312_500_077_232 * 10**18, 486, 0])
+    assert (column.prefix, [column.text(value) for value in (10**400, 486, 0)]) == ("", ["1.000e+400", "4.860e+2", "0"])
+
+
+@given(st.lists(st.integers(1, 10**30), min_size=1, max_size=6))
 def test_a_column_of_figures_is_right_to_three_digits(numbers: list[int]) -> None:
     column = NumberFormat.of(numbers)
     for number in numbers:

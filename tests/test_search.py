@@ -12,14 +12,26 @@ import pytest
 from conftest import NETWORK_MIXERS, Run, examples, networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from skaprof.errors import SkaprofError
 from skaprof.model.backbones import BACKBONES, Choice, choose, parse_backbone
 from skaprof.model.network import Network, backbone_totals, make_network
 from skaprof.model.scopes import TOTAL, costed
-from skaprof.model.search import SEARCHED, Limit, expanded, find, make_search, pareto_front
+from skaprof.model.search import (
+    DEFAULT_OBJECTIVES,
+    SEARCHED,
+    Found,
+    Limit,
+    Search,
+    expanded,
+    find,
+    make_search,
+    pareto_front,
+)
 from skaprof.model.spec import parse_mixer
 from skaprof.report.limits import parse_limit
+from skaprof.report.search_plot import search_figure
 
 S18 = make_network(parse_backbone("caformer_s18"), 224, 224)
 
@@ -92,6 +104,8 @@ def test_where_no_network_is_within_the_limits_the_nearest_is_named() -> None:
         ("params<=28M", "params", "<=", Fraction(28_000_000)),
         ("macs < 4.1G", "macs", "<", Fraction(4_100_000_000)),
         ("traffic_bytes<=350MiB", "traffic_bytes", "<=", Fraction(350 * 2**20)),
+        ("macs<=1P", "macs", "<=", Fraction(10**15)),
+        ("traffic_bytes<=2TB", "traffic_bytes", "<=", Fraction(2 * 10**12)),
         ("key_params>=1k", "key_params", ">=", Fraction(1000)),
     ],
 )
@@ -112,9 +126,28 @@ def test_a_candidate_that_does_not_fit_a_stage_is_left_out_there_and_said() -> N
     search = make_search(S18, candidates)
     assert [len(parts) for parts in search.stages] == [1, 1, 2, 1]
     assert len(search.left_out) == 3
-    assert search.left_out[0].startswith("stage 1 of caformer_s18: mhsa:head_dim=40")
+    assert [(number, text) for number, text, _ in search.left_out] == [
+        (stage, "mhsa:head_dim=40") for stage in (1, 2, 4)
+    ]
     with pytest.raises(SkaprofError, match="no candidate fits stage 1"):
         make_search(S18, [expanded(["mhsa:head_dim=40"], [], [], "-")] * 4)
+
+
+def test_candidates_that_are_one_mixer_in_a_stage_are_searched_once_under_the_first_name() -> None:
+    texts = ["mhsa", "mhsa:head_dim=32", "sepconv", "sepconv:kernel_size=7", "mhsa:heads=2", "ska", "ska:query=true"]
+    search = make_search(S18, [expanded(texts, [], [], "-")] * 4)
+    kept = [[part.spec.text for part in parts] for parts in search.stages]
+    assert kept == [["mhsa", "sepconv", "ska"], *[["mhsa", "sepconv", "mhsa:heads=2", "ska"]] * 3]  # 64 = 2 heads of 32
+    assert (1, "mhsa:heads=2", "mhsa") in search.doubled
+    assert all(text != first for _, text, first in search.doubled)
+    assert len(search.doubled) == 4 * 3 + 1
+
+
+def test_what_differs_in_an_option_or_a_bias_is_searched_apart() -> None:
+    texts = ["mhsa", "mhsa:bias=true", "sepconv", "sepconv:expansion=4", "cska", "cska:kernel_size=5", "pooling"]
+    search = make_search(S18, [expanded(texts, [], [], "-")] * 4)
+    assert search.size == len(texts) ** 4
+    assert search.doubled == ()
 
 
 def test_ten_thousand_networks_take_less_than_two_seconds() -> None:
@@ -150,13 +183,55 @@ def test_a_stage_may_have_candidates_of_its_own(skaprof: Run) -> None:
     assert done.stdout.splitlines()[1].startswith('caformer_s18,total,224,224,"sepconv,pooling,ska,ska"')
 
 
+@pytest.mark.parametrize("format", ["table", "json", "csv", "markdown"])
+def test_what_is_left_out_is_said_in_every_format(skaprof: Run, format: str) -> None:
+    done = skaprof("search", "vit_tiny", "-m", "mhsa", "-m", "ska:head_dim=40", "--format", format)
+    assert done.returncode == 0
+    assert done.stderr.startswith("skaprof: ska:head_dim=40 is left out of stage 1: head_dim: '40' is not valid")
+    assert done.stderr.count("\n") == 1
+    assert "left out" not in done.stdout
+
+
 def test_the_front_is_drawn(skaprof: Run, tmp_path: Path) -> None:
     png, svg, again = (tmp_path / name for name in ("a.png", "a.svg", "b.svg"))
     plots = [word for path in (png, svg, again) for word in ("--plot", str(path))]
-    done = skaprof("search", "caformer_s18", "--limit", "params<=26M", *plots)
-    assert done.returncode == 0, done.stderr
+    done = skaprof("search", "caformer_s18", "--limit", "params<=20M", *plots)
+    assert done.returncode == 1, "nothing is within the limits, and all is drawn with them"
     assert png.read_bytes().startswith(b"\x89PNG")
     assert svg.read_bytes() == again.read_bytes()
+
+
+def _figure(*limits: str) -> tuple[Search, Found, Figure]:
+    search = make_search(S18, [expanded(["sepconv", "mhsa", "ska", "cska"], [], [], "-")] * 4)
+    parsed = [parse_limit("-", limit) for limit in limits]
+    found = find(search, DEFAULT_OBJECTIVES, parsed)
+    return search, found, search_figure(search, found, DEFAULT_OBJECTIVES, parsed, "caformer_s18")
+
+
+def test_the_figure_zooms_to_the_front_names_it_and_says_what_it_leaves_out() -> None:
+    search, found, figure = _figure("macs<=4G")
+    (axes,) = figure.axes
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels[-3:] == [search.row(number).mixer for number in found.front]
+    (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    seen = [low <= point[0] <= high and bottom <= point[1] <= top for point in found.points]
+    assert all(seen[number] for number in found.front)
+    assert sum(seen) < search.size
+    title = " ".join(figure.get_suptitle().split())
+    assert "256 networks searched, 8 within macs<=4G; 3 are on the front of parameters, MACs and traffic" in title
+    assert title.endswith(f"; {search.size - sum(seen)} lie outside this view")
+    assert "macs<=4G" in labels
+    assert bottom < 4e9 < top
+
+
+def test_where_nothing_is_within_the_limits_all_is_drawn_with_their_lines() -> None:
+    _, found, figure = _figure("params<=2M")
+    (axes,) = figure.axes
+    assert {"params<=2M", "nearest", "own mixers", "beyond the limits"} <= set(axes.get_legend_handles_labels()[1])
+    low, high = axes.get_xlim()
+    assert low < 2e6
+    assert all(low <= point[0] <= high for point in found.points)
+    assert axes.get_yscale() == "log", "MACs from 3.9 G to 26 G"
 
 
 def test_nothing_within_the_limits_fails_the_check_and_says_what_is_nearest(skaprof: Run) -> None:
@@ -176,6 +251,8 @@ BAD = [
     (("caformer_s18", "--limit", "params=2M"), "expected a figure and its limit"),
     (("caformer_s18", "--limit", "params<=-2M"), "expected a figure and its limit"),
     (("caformer_s18", "--limit", "params<=2MiB"), "'MiB' is no unit of params"),
+    (("caformer_s18", "--limit", "params<=2Q"), "'Q' is no unit of params: expected k, M, G, T, P, E or none"),
+    (("caformer_s18", "--limit", "macs<=4.1 GMACs"), "did you mean '4.1G'?"),
     (("caformer_s18", "--limit", "params<=2%"), "'%' is no unit of params"),
     (("caformer_s18", "--objective", "speed"), "--objective: 'speed'"),
     (("caformer_s18", "--objective", "macs", "--plot", "a.png"), "two or more with --plot"),
@@ -183,6 +260,11 @@ BAD = [
     (("caformer_s18", "--kernel-size", "4"), "expected an odd number"),
     (("caformer_s18", "-m", "cska", "--kernel-size", "3:99:2"), "5,764,801 networks: expected at most 1,000,000"),
     (("caformer_s18", "--head-dim", "7", "-m", "mhsa"), "no candidate fits stage 1"),
+    (("caformer_s18", "--head-dim", "32", "-m", "sepconv"), "--head-dim: '32'"),
+    (("caformer_s18", "--kernel-size", "3", "-m", "mhsa"), "expected a candidate that has a kernel_size"),
+    (("caformer_s18", "--kernel-size", "3", "-m", "cska:kernel_size=5"), "--kernel-size: '3'"),
+    (("vit_tiny", "-m", "mhsa", "--stage", "1=ska"), "--mixer: 'mhsa'"),
+    (("vit_tiny", "--stage", "1="), "--stage: '1=' is not valid: expected 1=SPEC"),
 ]
 
 

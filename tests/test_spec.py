@@ -112,6 +112,8 @@ def test_the_token_grid_may_be_named_in_three_ways() -> None:
     assert token_grid_sides(None, None, "224", None) == ((14, 14),)
     assert token_grid_sides(None, None, None, None) == ((14, 14),)
     assert parse_sizes("--size", "3X4") == ((3, 4),)
+    assert parse_sizes("--size", "7:28:7,14,3x4") == ((7, 7), (14, 14), (21, 21), (28, 28), (3, 4))
+    assert token_grid_sides(None, None, "64:256:*2", "16") == ((4, 4), (8, 8), (16, 16))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_the_token_grid_may_be_named_in_three_ways() -> None:
     [
         (("196", "14x14", None, None), "--tokens and --size"),
         ((None, None, None, "16"), "--patch.*--resolution"),
-        ((None, None, "225", "16"), "--resolution.*225x225.*16 divides"),
+        ((None, None, "225", "16"), "--resolution: '225'.*16 divides"),
         ((None, "3x4x5", None, None), "--size"),
         ((None, "x4", None, None), "--size"),
     ],
@@ -143,6 +145,7 @@ def test_a_spec_keeps_its_text_and_reads_its_options() -> None:
         ("skaa", "did you mean 'ska'"),
         ("", "expected one of mhsa"),
         ("ska:qery=false", "did you mean 'ska:query=false'"),
+        ("ska:foo=1", "not 'foo=1'$"),
         ("ska:query", "expected for ska query="),
         ("ska:", "expected for ska query="),
         ("SKA", "did you mean 'ska'"),

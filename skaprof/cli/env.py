@@ -12,15 +12,23 @@ from skaprof import __version__
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver
 from skaprof.cli.run import command_line, format_of
+from skaprof.counters import COUNTERS
 from skaprof.machine import cpu_model, memory_bytes
 from skaprof.report.formats import to_csv, to_json, to_markdown
 
-PACKAGES = ("torch", "triton", "fvcore", "numpy", "pandas", "matplotlib", "scipy", "sympy", "typer", "rich")
+PACKAGES = tuple(
+    dict.fromkeys(
+        [
+            *("torch", "triton", "fvcore", "numpy", "pandas", "matplotlib", "scipy", "sympy", "typer", "rich"),
+            *(package for counter in COUNTERS.values() for package in (counter.package, *counter.needs)),
+        ]
+    )
+)
 ABSENT = "not installed"
 
 
 def env(format: opt.Format = None, output: opt.Output = None) -> None:
-    """What is installed here, the processor, and the GPUs if there are any."""
+    """What is installed here, the counters of skaprof audit among it, the processor, and the GPUs if there are any."""
     chosen = format_of(format, output)
     found = machine()
     rows = [{"name": name, "value": value} for name, value in found.items()]
@@ -34,19 +42,18 @@ def env(format: opt.Format = None, output: opt.Output = None) -> None:
     deliver(text, output)
 
 
-def machine() -> dict[str, str]:
-    """Names and values: versions, processor, memory, and each GPU as PyTorch sees it."""
-    memory = memory_bytes()
-    found = {
+def machine() -> dict[str, Any]:
+    """Versions, processor, memory, and each GPU as PyTorch sees it; by the words of a measurement's environment."""
+    return {
         "skaprof": __version__,
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
         "platform": platform.platform(),
         "cpu": cpu_model(),
-        "cpu cores": str(os.cpu_count()),
-        "memory": f"{memory / 2**30:.1f} GiB" if memory else "unknown",
+        "cpu_cores": os.cpu_count(),
+        "memory_bytes": memory_bytes(),
+        **_of_torch(),
     }
-    return found | _gpus()
 
 
 def _version(package: str) -> str:
@@ -56,14 +63,17 @@ def _version(package: str) -> str:
         return ABSENT
 
 
-def _gpus() -> dict[str, str]:
+def _of_torch() -> dict[str, Any]:
+    """How many threads PyTorch takes, and the GPUs that it can use."""
     try:
         import torch
     except ModuleNotFoundError:
-        return {"gpu": "unknown: torch is not installed"}
+        return {"threads": None, "gpu": "unknown: torch is not installed"}
+    found: dict[str, Any] = {"threads": torch.get_num_threads()}
     if not torch.cuda.is_available():
-        return {"gpu": "none that PyTorch can use"}
-    return {f"gpu {index}": _gpu(torch.cuda.get_device_properties(index)) for index in range(torch.cuda.device_count())}
+        return found | {"gpu": "none that PyTorch can use"}
+    count = torch.cuda.device_count()
+    return found | {f"gpu_{index}": _gpu(torch.cuda.get_device_properties(index)) for index in range(count)}
 
 
 def _gpu(properties: Any) -> str:
@@ -73,7 +83,8 @@ def _gpu(properties: Any) -> str:
     )
 
 
-def _lines(found: dict[str, str]) -> Iterator[str]:
+def _lines(found: dict[str, Any]) -> Iterator[str]:
     width = max(map(len, found))
     for name, value in found.items():
-        yield f"{name:<{width}}  {value}\n"
+        text = "unknown" if value is None else f"{value / 2**30:.1f} GiB" if name.endswith("_bytes") else value
+        yield f"{name.removesuffix('_bytes').replace('_', ' '):<{width}}  {text}\n"

@@ -246,11 +246,11 @@ def measured_rows(
 
 
 def _format(format: str | None, output: str | None) -> str:
-    if format is None and output is not None and output.lower().endswith(_LINES):
-        return _LINES
+    if output is not None and output.lower().endswith(_LINES):
+        return _LINES if format is None else format_of(format, None, COST_FORMATS)
     if format is None and output is not None:
         return ENDINGS[suffix_of("--output", output, (*ENDINGS, _LINES))]
-    return format_of(format, None, COST_FORMATS)
+    return format_of(format, output, COST_FORMATS)
 
 
 def positive_number(option: str, text: str) -> float:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from skaprof.errors import SkaprofError, shown
+from skaprof.errors import SkaprofError, shown, shown_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
-from skaprof.model.backbones import open_backbone
+from skaprof.model.backbones import Choice, open_backbone
 from skaprof.model.network import make_network
 from skaprof.workload import DTYPE_BYTES, MODES
 
@@ -68,17 +68,35 @@ def parse(
     """What the options ask for, each network made once to see that it fits.
 
     Raises:
-        SkaprofError: an unknown backbone or mixer, or a size that does not fit.
+        SkaprofError: an unknown backbone or mixer, a size that does not fit, or two that results would not tell apart.
     """
-    choices = [open_backbone(model, mixers, option="--model") for model in models]
+    unique = tuple(dict.fromkeys(models))
+    choices = [open_backbone(model, mixers, option="--model") for model in unique]
+    _require_names_apart(unique, choices)
     own = choices[0].backbone.resolution
     images = ((own, own),) if resolution is None else parse_sizes("--resolution", resolution)
     for choice, image in product(choices, images):
         make_network(choice, *image, option="--resolution")
     batches = (1,) if batch is None else parse_grid("--batch", batch)
     dtypes, modes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)), parse_choices("--mode", mode, MODES)
-    unique = tuple(dict.fromkeys(models))
     return [Wanted(unique, mixers, *sizes) for sizes in product(images, batches, dtypes, modes)]
+
+
+def _require_names_apart(models: Sequence[str], choices: Sequence[Choice]) -> None:
+    """Nothing, where the backbone's name and the mixers of its stages tell each network from the others.
+
+    Raises:
+        SkaprofError: two files of one name, or one network named in two ways.
+    """
+    for (first, one), (second, other) in combinations(zip(models, choices, strict=True), 2):
+        name = one.backbone.name
+        if name == other.backbone.name and one.backbone != other.backbone:
+            raise SkaprofError(
+                f"--model: {shown_path(first)} and {shown_path(second)} are both called {shown(name)} in results, "
+                "after the file: expected files of different names"
+            )
+        if one.backbone == other.backbone and one.texts == other.texts:
+            raise SkaprofError(f"--model: {shown_path(first)} and {shown_path(second)} are one network: expected one")
 
 
 def swept(wanted: Sequence[Wanted]) -> tuple[str, ...]:

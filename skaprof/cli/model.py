@@ -44,7 +44,7 @@ def model(
     ] = None,
     resolution: Annotated[
         str | None,
-        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,384,800x1280. Default: the task's."),
+        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280 or 224:448:32. Default: the task's."),
     ] = None,
     task: opt.Task = HEADED_TASK,
     depth: Annotated[str, typer.Option(metavar="DEPTH", help="One row for each block, stage, or total.")] = "stage",
@@ -71,7 +71,7 @@ def model(
     require_destinations(output, plot)
     rows, totals = _rows(list(product(networks, dtypes, modes)), depth, verify=verify)
     if plot:
-        _draw(rows, plot)
+        _draw(rows, task, plot)
     if chosen == "table":
         text = _table(rows, totals, networks, task, to_terminal=output is None)
     else:
@@ -121,11 +121,11 @@ def _proved(network: Network, dtype: str, mode: str) -> Verification:
     return proof
 
 
-def _draw(rows: list[Row], paths: list[str]) -> None:
+def _draw(rows: list[Row], task: str, paths: list[str]) -> None:
     from skaprof.report.model import caption
-    from skaprof.report.plot import scope_plot
+    from skaprof.report.model_plot import scope_plot
 
-    draw(paths, lambda suffix: scope_plot(rows, caption(rows), suffix))
+    draw(paths, lambda suffix: scope_plot(rows, f"{caption(rows)}, {task}", suffix))
 
 
 def _table(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skaprof import __version__
 from skaprof.cli.output import suffix_of
-from skaprof.errors import missing_package
+from skaprof.errors import SkaprofError, missing_package, shown, shown_path
 from skaprof.report.formats import ENDINGS, FORMATS, to_bmf, to_csv, to_json, to_markdown
 from skaprof.workload import check_choice
 
@@ -24,11 +25,22 @@ def format_of(format: str | None, output: str | None, formats: tuple[str, ...] =
     """The format asked for, one of `formats`, or that of the output file's ending, or a table.
 
     Raises:
-        SkaprofError: an unknown format, or an ending that names none.
+        SkaprofError: an unknown format, an ending that names none, or one that names another format.
     """
     if format is not None:
-        return check_choice("--format", format, formats)
+        _require_agreement(check_choice("--format", format, formats), output)
+        return format
     return ENDINGS[suffix_of("--output", output, ENDINGS)] if output is not None else "table"
+
+
+def _require_agreement(format: str, output: str | None) -> None:
+    ending = Path(output or "").suffix.lower()
+    named = ENDINGS.get(ending, format)
+    if named not in (format, "json" if format == "bmf" else format):  # Bencher's format is JSON
+        raise SkaprofError(
+            f"--format: {shown(format)} is not what --output {shown_path(output)} ends in: "
+            f"expected {named}, which {ending} stands for, or another ending"
+        )
 
 
 def command_line() -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
-from typing import Annotated, Any
+from itertools import chain, product
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -14,16 +14,34 @@ from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
-from skaprof.model.backbones import Choice, open_backbone
+from skaprof.model.backbones import Choice, open_backbone, parse_override
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.network import HEADED_TASK
-from skaprof.model.search import DEFAULT_OBJECTIVES, SEARCHED, Found, Search, expanded, find, make_search
-from skaprof.model.spec import MixerSpec
+from skaprof.model.search import (
+    DEFAULT_OBJECTIVES,
+    SEARCHED,
+    Found,
+    Limit,
+    Search,
+    expanded,
+    find,
+    make_search,
+    open_axes,
+)
+from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.limits import parse_limit
 from skaprof.workload import DTYPE_BYTES, MODES, require_odd_kernel
 
 Row = dict[str, Any]
 Result = tuple[Search, Found]
+
+
+class _Asked(NamedTuple):
+    """What the tables and figures of all results say alike."""
+
+    objectives: Sequence[str]
+    limits: Sequence[Limit]
+    task: str
 
 
 def search(
@@ -60,7 +78,7 @@ def search(
     ] = None,
     resolution: Annotated[
         str | None,
-        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280, each searched. Default: the task's."),
+        typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280 or 224:448:32, each searched."),
     ] = None,
     task: opt.Task = HEADED_TASK,
     batch: opt.Batch = None,
@@ -88,17 +106,20 @@ def search(
     require_destinations(output, plot)
     if plot and len(networks) * len(dtypes) * len(modes) > 1:
         raise SkaprofError("--plot: several sizes, forms, modes or dtypes: expected one of each in a figure")
+    from skaprof.report.search import left_out_words, nothing_within
+
     results = []
     for network, each_dtype, each_mode in product(networks, dtypes, modes):
         made = make_search(network, candidates, each_dtype, each_mode)
         results.append((made, find(made, objectives, limits)))
-    _deliver(results, objectives, chosen, output, task)
-    if plot and results[0][1].within:
-        _draw(results[0], objectives, plot)
+    for words in left_out_words([made for made, _ in results]):
+        say(f"skaprof: {words}")
+    asked = _Asked(objectives, limits, task)
+    _deliver(results, asked, chosen, output)
+    if plot:
+        _draw(results[0], asked, plot)
     for made, found in results:
         if not found.within:
-            from skaprof.report.search import nothing_within
-
             say(f"skaprof: {nothing_within(made, found, _where(made, results))}")
     if not all(found.within for _, found in results):
         raise typer.Exit(EXIT_CHECK_FAILED)
@@ -112,28 +133,36 @@ def _candidates(
     head_dims = parse_optional_grid("--head-dim", head_dim)
     for size in kernel_sizes:
         require_odd_kernel(size, "--kernel-size")
-    own = [spec.text for spec in choice.specs]
-    everywhere = expanded(mixers or [*own, *DEFAULT_MIXERS], kernel_sizes, head_dims, "--mixer")
-    named: dict[str, list[str]] = {str(number): [] for number in range(1, len(own) + 1)}
+    named: list[list[str]] = [[] for _ in choice.specs]
     for setting in stages:
-        place, equals, spec = setting.partition("=")
-        if not equals or place not in named:
-            raise bad_value("--stage", setting, f"1=SPEC to {len(own)}=SPEC, the stages of {choice.backbone.name}")
-        named[place].append(spec)
-    return [expanded(texts, kernel_sizes, head_dims, "--stage") if texts else everywhere for texts in named.values()]
+        number, spec = parse_override(choice.backbone, setting)
+        named[number - 1].append(spec.text)
+    if mixers and all(named):
+        raise bad_value("--mixer", mixers[0], "a stage that is left to it, and --stage names candidates for each")
+    everywhere = list(mixers or [*choice.texts, *DEFAULT_MIXERS])
+    texts = [of_stage or everywhere for of_stage in named]
+    axes = {axis for text in {*chain(*texts)} for axis in open_axes(parse_mixer(text, "--mixer"))}
+    for option, given, axis in (
+        ("--kernel-size", kernel_size, "kernel_size"),
+        ("--head-dim", head_dim, "head_dim"),
+    ):
+        if given is not None and axis not in axes:
+            raise bad_value(option, given, f"a candidate that has a {axis} and names none, and there is none")
+    return [
+        expanded(of_stage, kernel_sizes, head_dims, "--stage" if own else "--mixer")
+        for of_stage, own in zip(texts, named, strict=True)
+    ]
 
 
-def _deliver(results: Sequence[Result], objectives: Sequence[str], chosen: str, output: str | None, task: str) -> None:
+def _deliver(results: Sequence[Result], asked: _Asked, chosen: str, output: str | None) -> None:
     rows = [made.row(number).as_dict() for made, found in results for number in found.front]
     if chosen != "table":
         deliver(data_text(rows, chosen, command_line(), environment()), output)
     elif rows:
-        deliver(_table(results, rows, objectives, task, to_terminal=output is None), output)
+        deliver(_table(results, rows, asked, to_terminal=output is None), output)
 
 
-def _table(
-    results: Sequence[Result], rows: list[Row], objectives: Sequence[str], task: str, *, to_terminal: bool
-) -> Iterator[str]:
+def _table(results: Sequence[Result], rows: list[Row], asked: _Asked, *, to_terminal: bool) -> Iterator[str]:
     from skaprof.report import model, search
 
     if len(rows) > MOST_TABLE_ROWS:
@@ -144,9 +173,9 @@ def _table(
     words = []
     for made, found in results:
         if found.front:
-            words += search.search_sentences(made, found, objectives, _where(made, results))
+            words += search.search_sentences(made, found, asked.objectives, asked.limits, _where(made, results))
     words += search.closing_sentences([made for made, _ in results])
-    heading = f"{model.caption(rows)}, {task}"
+    heading = f"{model.caption(rows)}, {asked.task}"
     return table_text(model.network_table(rows), heading, words, to_terminal=to_terminal)
 
 
@@ -157,9 +186,9 @@ def _where(made: Search, results: Sequence[Result]) -> str:
     return network_text(made.own.as_dict()) if len(results) > 1 else ""
 
 
-def _draw(result: Result, objectives: Sequence[str], paths: list[str]) -> None:
+def _draw(result: Result, asked: _Asked, paths: list[str]) -> None:
     from skaprof.report.model import caption
     from skaprof.report.search_plot import search_plot
 
-    title = caption([result[0].own.as_dict()])
-    draw(paths, lambda suffix: search_plot(*result, objectives[:2], title, suffix))
+    title = f"{caption([result[0].own.as_dict()])}, {asked.task}"
+    draw(paths, lambda suffix: search_plot(*result, asked.objectives, asked.limits, title, suffix))

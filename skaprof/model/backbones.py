@@ -5,6 +5,7 @@ Sources: "MetaFormer Baselines for Vision" (arXiv 2210.13452) for caformer, conv
 authors of "Static Key Attention in Vision" (arXiv 2412.07049) trained on CIFAR for vit_cifar.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -140,9 +141,14 @@ class Choice(NamedTuple):
     specs: tuple[MixerSpec, ...]
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """The mixer of each stage, as the user wrote it."""
+        return tuple(spec.text for spec in self.specs)
+
+    @property
     def is_modified(self) -> bool:
         """Whether any mixer is not the backbone's own."""
-        return tuple(spec.text for spec in self.specs) != self.backbone.mixers
+        return self.texts != self.backbone.mixers
 
     @property
     def unmodified(self) -> "Choice":
@@ -167,65 +173,105 @@ def parse_backbone(text: str, option: str = "model") -> Choice:
     Raises:
         SkaprofError: an unknown backbone, stage or mixer, with the nearest name.
     """
-    name, bracket, inside = text.partition("[")
-    backbone = find_backbone(name, option)
-    if bracket and not inside.endswith("]"):
-        raise bad_value(option, text, "NAME or NAME[stage3=SPEC,...], with the bracket closed")
-    settings = inside.removesuffix("]").split(",") if bracket else []
-    for setting in settings:
-        if not setting.startswith("stage"):
-            raise bad_value(option, text, f"inside the brackets stage1=SPEC to stage{len(backbone.stages)}=SPEC")
-    return choose(backbone, None, [setting.removeprefix("stage") for setting in settings], option)
+    name, inside = _split(text)
+    return _in_brackets(find_backbone(name, option), text, inside, option)
 
 
-def open_backbone(name: str, mixers: str | None = None, overrides: Sequence[str] = (), option: str = "NAME") -> Choice:
-    """The backbone of a name, of `NAME[stage3=SPEC]` or of a TOML file, with the mixers of `choose`.
+def open_backbone(
+    name: str,
+    mixers: str | None = None,
+    overrides: Sequence[str] = (),
+    option: str = "NAME",
+    mixers_option: str = "--mixers",
+) -> Choice:
+    """The backbone of a name or a TOML file, either with `[stage3=SPEC]` behind it, with the mixers of `choose`.
+
+    `option` and `mixers_option` are what the user knows `name` and `mixers` by.
 
     Raises:
         SkaprofError: as `parse_backbone`, `choose` and `skaprof.model.custom.load_backbone`; mixers named twice over.
     """
-    if name.lower().endswith(".toml"):
+    base, inside = _split(name)
+    if base.lower().endswith(".toml"):
         from skaprof.model.custom import load_backbone
 
-        return choose(load_backbone(name), mixers, overrides)
-    named = parse_backbone(name, option)
+        backbone = load_backbone(base)
+    else:
+        backbone = find_backbone(base, option)
     if mixers is None and not overrides:
-        return named
-    if "[" in name:
-        raise SkaprofError(f"{option}: {shown(name)} names mixers already: expected no --mixers and no --stage")
-    return choose(named.backbone, mixers, overrides)
+        return _in_brackets(backbone, name, inside, option)
+    if inside is not None:
+        given = mixers_option if mixers is not None else "--stage"
+        raise SkaprofError(f"{option}: {shown(name)} names mixers already: expected no {given}")
+    return choose(backbone, mixers, overrides, mixers_option=mixers_option)
 
 
-def choose(backbone: Backbone, mixers: str | None, overrides: Iterable[str], option: str = "--stage") -> Choice:
+_NAME = re.compile(r"(.+\.toml|[^\[]*)(?:\[(.*))?", re.IGNORECASE | re.DOTALL)
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """The name or path, and what the bracket behind it opens, its closing included; a path may hold brackets itself."""
+    found = _NAME.fullmatch(text)
+    assert found is not None  # the last alternatives match any text
+    return found[1], found[2]
+
+
+def _in_brackets(backbone: Backbone, text: str, inside: str | None, option: str) -> Choice:
+    """The backbone with the mixers of `stage3=SPEC,...]`, what a bracket of `text` opens, if there is one."""
+    own = Choice(backbone, tuple(map(parse_mixer, backbone.mixers)))
+    if inside is None:
+        return own
+    if not inside.endswith("]"):
+        raise bad_value(option, text, "NAME or NAME[stage3=SPEC,...], with the bracket closed")
+    return _overridden(own, inside.removesuffix("]").split(","), option, "stage")
+
+
+def choose(backbone: Backbone, mixers: str | None, overrides: Iterable[str], mixers_option: str = "--mixers") -> Choice:
     """The backbone with `mixers`, one a stage, separated by commas, or one for all; then with each override `3=ska`.
 
     Raises:
         SkaprofError: another number of mixers, an unknown one, or an override of no such stage or of one stage twice.
     """
-    texts = list(backbone.mixers) if mixers is None else _one_a_stage(backbone, mixers)
-    specs = [parse_mixer(text, "mixer" if mixers is None else "--mixers") for text in texts]
-    changed = set()
+    texts = list(backbone.mixers) if mixers is None else _one_a_stage(backbone, mixers, mixers_option)
+    specs = (parse_mixer(text, "mixer" if mixers is None else mixers_option) for text in texts)
+    return _overridden(Choice(backbone, tuple(specs)), overrides, "--stage")
+
+
+def _overridden(choice: Choice, overrides: Iterable[str], option: str, prefix: str = "") -> Choice:
+    changed: dict[int, MixerSpec] = {}
     for override in overrides:
-        place, equals, spec = override.partition("=")
-        if not equals or place not in map(str, range(1, len(specs) + 1)):
-            last = len(specs)
-            stages = "1=SPEC" if last == 1 else f"1=SPEC to {last}=SPEC"
-            raise bad_value(option, override, f"{stages}, as {backbone.name} has {last} {_plural('stage', last)}")
-        if place in changed:
-            raise bad_value(option, override, f"stage {place} only once")
-        changed.add(place)
-        specs[int(place) - 1] = parse_mixer(spec, option)
-    return Choice(backbone, tuple(specs))
+        number, spec = parse_override(choice.backbone, override, option, prefix)
+        if number in changed:
+            raise bad_value(option, override, f"stage {number} only once")
+        changed[number] = spec
+    return choice._replace(specs=tuple(changed.get(number, spec) for number, spec in enumerate(choice.specs, 1)))
 
 
-def _one_a_stage(backbone: Backbone, mixers: str) -> list[str]:
+def parse_override(
+    backbone: Backbone, override: str, option: str = "--stage", prefix: str = ""
+) -> tuple[int, MixerSpec]:
+    """The stage, counted from 1, and the mixer that `3=ska` names, or `stage3=ska` with the prefix "stage".
+
+    Raises:
+        SkaprofError: no such stage, or an unknown mixer.
+    """
+    place, equals, spec = override.partition("=")
+    last = len(backbone.stages)
+    if not equals or not spec or place not in (f"{prefix}{number}" for number in range(1, last + 1)):
+        first = f"{prefix}1=SPEC"
+        stages = first if last == 1 else f"{first} to {prefix}{last}=SPEC"
+        raise bad_value(option, override, f"{stages}, as {backbone.name} has {last} {_plural('stage', last)}")
+    return int(place.removeprefix(prefix)), parse_mixer(spec, option)
+
+
+def _one_a_stage(backbone: Backbone, mixers: str, option: str) -> list[str]:
     texts = mixers.split(",")
     count = len(backbone.stages)
     if len(texts) == 1:
         return texts * count
     if len(texts) != count:
         raise SkaprofError(
-            f"--mixers: {shown(mixers)} names {len(texts)} mixers: expected {count}, one for each stage of "
+            f"{option}: {shown(mixers)} names {len(texts)} mixers: expected {count}, one for each stage of "
             f"{backbone.name}, or one for all"
         )
     return texts

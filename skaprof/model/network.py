@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value
+from skaprof.grids import size_text
 from skaprof.model.backbones import IMAGE_CHANNELS, Backbone, Choice, Stage, parse_backbone
 from skaprof.model.cost import Cost, OpCost, op_costs, total
 from skaprof.model.layers import (
@@ -153,7 +154,7 @@ def backbone_totals(
 
 
 def _sides_of_stages(backbone: Backbone, height: int, width: int, option: str) -> list[tuple[int, int]]:
-    window, size = backbone.stem_window, f"{height}x{width}"
+    window, size = backbone.stem_window, size_text(height, width)
     if backbone.stem != "convolution" and (height % window.stride or width % window.stride):
         raise bad_value(option, size, f"sides that the patch size {window.stride} of {backbone.name} divides")
     rows, columns = window.steps(height), window.steps(width)

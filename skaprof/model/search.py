@@ -8,7 +8,7 @@ would break that over several stages (it goes where every mixer has a place for 
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import chain, product
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError
@@ -57,10 +57,15 @@ class Part(NamedTuple):
     added: dict[str, int]
 
 
+Dropped = tuple[int, str, str]
+"""A stage's number, a candidate that is not searched there, and why, or which candidate it is."""
+
+
 class Search(NamedTuple):
     """The networks that the candidates of each stage make, numbered in the order of their product.
 
-    `network` is the unmodified backbone; `left_out` says which candidates do not fit a stage, and why.
+    `network` is the unmodified backbone. `left_out` has the candidates that do not fit their stage: its number, the
+    candidate, and why. `doubled` has those that are there what an earlier candidate is, and that candidate.
     """
 
     network: Network
@@ -68,7 +73,8 @@ class Search(NamedTuple):
     mode: str
     own_costs: list[OpCost]
     stages: tuple[tuple[Part, ...], ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[Dropped, ...]
+    doubled: tuple[Dropped, ...]
 
     @property
     def size(self) -> int:
@@ -128,6 +134,13 @@ def network_count(candidates: Iterable[Sequence[object]]) -> int:
     return count
 
 
+def open_axes(spec: MixerSpec) -> set[str]:
+    """Which of kernel_size and head_dim the mixer has and the spec leaves open."""
+    has_kernel = spec.mixer.kernel_size is not None and spec.kernel_size is None
+    has_heads = spec.mixer.has_heads and spec.head_dim is None and spec.heads is None
+    return {axis for axis, is_open in (("kernel_size", has_kernel), ("head_dim", has_heads)) if is_open}
+
+
 def expanded(
     texts: Iterable[str], kernel_sizes: Sequence[int], head_dims: Sequence[int], option: str
 ) -> list[MixerSpec]:
@@ -138,11 +151,9 @@ def expanded(
     """
     found: dict[str, MixerSpec] = {}
     for text in texts:
-        spec = parse_mixer(text, option)
-        has_kernel = spec.mixer.kernel_size is not None and spec.kernel_size is None
-        has_head_dim = spec.mixer.has_heads and spec.head_dim is None and spec.heads is None
-        kernels = [f":kernel_size={size}" for size in kernel_sizes] if has_kernel else []
-        widths = [f":head_dim={width}" for width in head_dims] if has_head_dim else []
+        free = open_axes(parse_mixer(text, option))
+        kernels = [f":kernel_size={size}" for size in kernel_sizes if "kernel_size" in free]
+        widths = [f":head_dim={width}" for width in head_dims if "head_dim" in free]
         for kernel, width in product(kernels or [""], widths or [""]):
             found[text + kernel + width] = parse_mixer(text + kernel + width, option)
     return list(found.values())
@@ -153,31 +164,66 @@ def make_search(
 ) -> Search:
     """The search over `candidates`, one list a stage, at the size and in the form of `network`, whatever its mixers.
 
+    Candidates that are one mixer in a stage (`mhsa` and `mhsa:head_dim=32`, where heads are that wide) count once.
+
     Raises:
         SkaprofError: too many networks, or no candidate that fits a stage.
     """
-    if network_count(candidates) > MOST_NETWORKS:
+    own = _with(network, network.choice.unmodified.specs)
+    empty = Search(own, dtype, mode, network_costs(own, dtype, mode), (), (), ())
+    own_row = empty.own
+    fitting = [_fitting(empty, place, specs) for place, specs in enumerate(candidates)]
+    count = network_count(stage.specs for stage in fitting)
+    if count > MOST_NETWORKS:
         raise SkaprofError(
-            f"--mixer: the candidates make {network_count(candidates):,} networks: expected at most {MOST_NETWORKS:,}; "
+            f"--mixer: the candidates make {count:,} networks: expected at most {MOST_NETWORKS:,}; "
             "name fewer, or fix a stage with --stage"
         )
-    own = _with(network, network.choice.unmodified.specs)
-    search = Search(own, dtype, mode, network_costs(own, dtype, mode), (), ())
-    own_row = search.own
-    stages, left_out = [], []
-    for place, specs in enumerate(candidates):
-        parts = []
-        for spec in specs:
-            try:
-                row = search.row_of([*own.choice.specs[:place], spec, *own.choice.specs[place + 1 :]])
-            except SkaprofError as error:
-                left_out.append(error.message)
-                continue
-            parts.append(Part(spec, {key: getattr(row, key) - getattr(own_row, key) for key in SEARCHED}))
-        if not parts:
-            raise SkaprofError(f"--mixer: no candidate fits stage {place + 1}: {left_out[-1]}")
-        stages.append(tuple(parts))
-    return search._replace(stages=tuple(stages), left_out=tuple(left_out))
+    return empty._replace(
+        stages=tuple(
+            tuple(_part(empty, own_row, place, spec) for spec in stage.specs) for place, stage in enumerate(fitting)
+        ),
+        left_out=tuple(chain.from_iterable(stage.left_out for stage in fitting)),
+        doubled=tuple(chain.from_iterable(stage.doubled for stage in fitting)),
+    )
+
+
+def _part(search: Search, own: ScopeRow, place: int, spec: MixerSpec) -> Part:
+    row = search.row_of(_replaced(search.network, place, spec))
+    return Part(spec, {key: getattr(row, key) - getattr(own, key) for key in SEARCHED})
+
+
+class _Fitting(NamedTuple):
+    """The candidates of a stage that fit it and differ there, and what became of the others, as `Search` has it."""
+
+    specs: list[MixerSpec]
+    left_out: list[Dropped]
+    doubled: list[Dropped]
+
+
+def _fitting(search: Search, place: int, specs: Sequence[MixerSpec]) -> _Fitting:
+    found: dict[object, MixerSpec] = {}
+    left_out, doubled = [], []
+    for spec in specs:
+        try:
+            placed = _with(search.network, _replaced(search.network, place, spec)).stages[place]
+        except SkaprofError as error:
+            left_out.append((place + 1, spec.text, error.message))
+            continue
+        resolved = spec.mixer.name, tuple(spec.options.items()), placed.workload
+        first = found.setdefault(resolved, spec)
+        if first is not spec:
+            doubled.append((place + 1, spec.text, first.text))
+    if not found:
+        raise SkaprofError(f"--mixer: no candidate fits stage {place + 1}: {left_out[-1][2]}")
+    return _Fitting(list(found.values()), left_out, doubled)
+
+
+def _replaced(network: Network, place: int, spec: MixerSpec) -> list[MixerSpec]:
+    """The network's mixers with another in one place."""
+    specs = list(network.choice.specs)
+    specs[place] = spec
+    return specs
 
 
 def _with(network: Network, specs: Sequence[MixerSpec]) -> Network:

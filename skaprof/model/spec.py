@@ -95,8 +95,10 @@ def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
         key, equals, value = setting.partition("=")
         known = _known_options(mixer)
         if not equals or key not in known:
+            from difflib import get_close_matches  # only needed once something is wrong
+
             listed = ", ".join(f"{known_key}=..." for known_key in known) or "no options at all"
-            near = [text.replace(f":{key}=", f":{known_key}=", 1) for known_key in known] if equals else []
+            near = [text.replace(f":{key}=", f":{close}=", 1) for close in get_close_matches(key, known, n=1) if equals]
             raise bad_value(option, text, f"for {name} {listed}, not {shown(setting)}", near)
         if key in given:
             raise bad_value(option, text, f"{key} only once")

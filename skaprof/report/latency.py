@@ -75,9 +75,13 @@ def sparkline(samples: Sequence[float], width: int = 16) -> str:
     return "".join(blocks)
 
 
+_NAMED = ("model", "mixer", "implementation")
+"""What a row's name in a sentence has already."""
+
+
 def pair_sentences(rows: Sequence[Row]) -> list[str]:
     """One sentence for each row that was compared with its baseline."""
-    told_apart_by = [column for column in size_columns(rows) if column.key not in ("mixer", "implementation")]
+    told_apart_by = [column for column in size_columns(rows) if column.key not in _NAMED]
     compared = [row for row in rows if row["median_ms"] is not None and row["verdict"] != "baseline"]
     return [_pair_sentence(row, _where(row, told_apart_by)) for row in compared]
 

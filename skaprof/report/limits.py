@@ -22,5 +22,5 @@ def parse_limit(option: str, text: str) -> Limit:
         raise bad_value(option, text, _EXPECTED)
     metric, sign, _, digits, suffix = found.groups()
     check_choice(option, metric, SEARCHED)
-    require_unit(option, metric, suffix, percent=False)
+    require_unit(option, metric, digits, suffix, percent=False)
     return Limit(text.strip(), metric, sign, quantity(digits, suffix).value)

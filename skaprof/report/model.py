@@ -17,21 +17,31 @@ _UNITS = {"params": "", "macs": "", "elementwise_flops": "FLOP", "traffic_bytes"
 _WORDS = {"params": "params", "macs": "MACs", "elementwise_flops": "elementwise", "traffic_bytes": "traffic"}
 _PROOF = (("params_counted", "params", "counted"), ("macs_fvcore", "macs", "fvcore"), ("macs_torch", "macs", "torch"))
 _TOTAL = "total"
+_NARROW = (0, 1, 0, 0)  # two blanks between columns: there are many
 _MOST_TOLD = 8  # networks: of more, the table's columns say it
 
 
 def caption(rows: Sequence[Row]) -> str:
     """What all rows share: `caformer_s18, 224 x 224, forward, eager, batch 1, float32`."""
-    first = rows[0]
-    words = {
-        "model": first["model"],
-        "image_height": image_text(first),
-        "mode": first["mode"],
-        "implementation": first["implementation"],
-        "batch": f"batch {first['batch']:,}",
-        "dtype": first["dtype"],
-    }
+    words = _network_words(rows[0])
     return ", ".join(words[key] for key in words if key not in _varying(rows))
+
+
+def apart_text(row: Row, rows: Sequence[Row]) -> str:
+    """What tells the row's network from the others', as a caption has it; nothing where there is one network."""
+    words = _network_words(row)
+    return ", ".join(words[key] for key in words if key in _varying(rows))
+
+
+def _network_words(row: Row) -> dict[str, str]:
+    return {
+        "model": row["model"],
+        "image_height": image_text(row),
+        "mode": row["mode"],
+        "implementation": row["implementation"],
+        "batch": f"batch {row['batch']:,}",
+        "dtype": row["dtype"],
+    }
 
 
 def image_text(row: Row) -> str:
@@ -41,21 +51,24 @@ def image_text(row: Row) -> str:
 
 def scope_table(rows: Sequence[Row], totals: Sequence[Row]) -> Table:
     """The rows, each network's total below them, and lines between networks."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    columns = [*_identity_columns(totals), *_figure_columns([*rows, *totals], has_parts=rows[0]["scope"] != _TOTAL)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=_NARROW)
+    has_parts = rows[0]["scope"] != _TOTAL
+    places = [column for column in _identity_columns(totals) if has_parts or column[0] not in ("grid", "dim")]
+    columns = [*places, *_figure_columns([*rows, *totals], has_parts=has_parts)]
     for words, is_number, _ in columns:
         table.add_column(words, justify="right" if is_number else "left", no_wrap=True)
     for total in totals:
         parts = [row for row in rows if _network_of(row) == _network_of(total)]
-        for row in parts if parts[0]["scope"] != _TOTAL else []:
+        for row in parts if has_parts else []:
             table.add_row(*(text(row) for _, _, text in columns))
-        table.add_row(*(text(total) for _, _, text in columns), end_section=parts[0]["scope"] != _TOTAL)
+        told = {**total, "mixer": None} if has_parts else total  # its parts have said it
+        table.add_row(*(text(told) for _, _, text in columns), end_section=has_parts)
     return table
 
 
 def network_table(rows: Sequence[Row]) -> Table:
     """Rows of whole networks that differ in their mixers, with lines between sizes."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=_NARROW)
     columns = [column for column in _identity_columns(rows) if column[0] not in ("scope", "grid", "dim")]
     columns += _figure_columns(rows, has_parts=False)
     for words, is_number, _ in columns:
@@ -92,7 +105,7 @@ def _figure_columns(rows: Sequence[Row], *, has_parts: bool) -> list[Column]:
     columns = []
     for key, unit in _UNITS.items():
         columns.append(scaled(rows, key, _WORDS[key], unit))
-        if key in _NOUNS and has_parts:
+        if key in _NOUNS and has_parts and not is_modified:
             columns.append(_share("share", f"{key}_share"))
         if key in _NOUNS and is_modified:
             columns.append(scaled(rows, f"{key}_delta", "change", unit, signed=True))
@@ -105,7 +118,7 @@ def _figure_columns(rows: Sequence[Row], *, has_parts: bool) -> list[Column]:
 
 
 def _share(words: str, key: str) -> Column:
-    return words, True, lambda row: percent(row[key])
+    return f"{words}\n(%)", True, lambda row: significant(100 * row[key], 3)
 
 
 def scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:

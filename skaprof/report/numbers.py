@@ -1,11 +1,14 @@
 """Numbers as a person reads them: SI prefixes and significant digits. Data files never pass through here."""
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from math import floor, log10
 from typing import NamedTuple, Self
 
 PREFIXES = ((10**18, "E"), (10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
 _MOST_DECIMALS = 6
+_PREFIXED = 1000 * PREFIXES[0][0]
+"""From here on, no prefix makes a number short."""
 
 
 def prefix_for(values: Iterable[float]) -> tuple[int, str]:
@@ -23,8 +26,15 @@ def significant(value: float, digits: int = 4) -> str:
     return text if float(text) else f"<{10**-_MOST_DECIMALS:.{_MOST_DECIMALS}f}"
 
 
+def _scientific(value: float) -> str:
+    """`9.082e+25`; an integer may be larger than any float."""
+    return f"{Decimal(value):.3e}"
+
+
 def si(value: float, unit: str = "") -> str:
     """A value with its own SI prefix and unit: `58.20 M`."""
+    if value >= _PREFIXED:
+        return f"{_scientific(value)} {unit}".rstrip()
     scale, prefix = prefix_for([value])
     number = f"{value:,}" if scale == 1 else significant(value / scale)
     return f"{number} {prefix}{unit}".rstrip()
@@ -36,16 +46,19 @@ def signed(value: float, unit: str = "") -> str:
 
 
 class NumberFormat(NamedTuple):
-    """How the numbers of one column are written: one SI prefix, and one number of decimals where they lie close."""
+    """How a column's numbers are written: one SI prefix, one number of decimals where they lie close; or exponents."""
 
     scale: int
     prefix: str
     decimals: int | None
+    scientific: bool = False
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
         """The format for these values: at least 3 significant digits each, the same decimals where 0 to 3 do."""
         scale, prefix = prefix_for(values)
+        if max(values, default=0) >= _PREFIXED:
+            return cls(1, "", None, scientific=True)
         smallest = min((value for value in values if value), default=scale) / scale
         if smallest < 0.1:
             return cls(scale, prefix, None)
@@ -53,6 +66,8 @@ class NumberFormat(NamedTuple):
 
     def text(self, value: float) -> str:
         """`value` without its prefix; an exact zero is a plain 0."""
+        if self.scientific and value:
+            return _scientific(value)
         if value == 0 or self.decimals is None:
             return significant(value / self.scale)
         return f"{value / self.scale:,.{self.decimals}f}"

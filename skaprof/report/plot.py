@@ -48,7 +48,6 @@ MARKERS = "osD^vP*X"
 _MOST_MARKED_POINTS = 24
 _MOST_LINES = 24
 _LABEL_WIDTH = 22
-_MOST_BARS = 100
 _TITLE_INCHES = 0.08  # of a character of the title
 _LEGEND_HANDLE, _LEGEND_CHARACTER, _LEGEND_LINE = 0.6, 0.075, 0.18  # inches
 STYLE = {
@@ -115,41 +114,6 @@ def latency_figure(rows: Sequence[Row], swept: Sequence[str], title: str, key: s
             _bars(axes, measured, key)
         finish(figure, title, legend=bool(swept))
         return figure
-
-
-def scope_plot(rows: Sequence[Row], title: str, suffix: str) -> bytes:
-    """MACs and parameters of each scope as bars, the part that its mixers hold apart from the rest.
-
-    Raises:
-        SkaprofError: too many rows for bars.
-    """
-    if len(rows) > _MOST_BARS:
-        raise SkaprofError(f"--plot: {len(rows)} bars: expected at most {_MOST_BARS}; use another --depth")
-    labels = _scope_labels(rows)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, max(2.6, 1.2 + 0.24 * len(rows))), layout="constrained")
-        for axes, metric in zip(figure.subplots(1, 2, sharey=True), _METRICS, strict=True):
-            mixers = [row[f"mixer_{metric}"] for row in rows]
-            rest = [row[metric] - row[f"mixer_{metric}"] for row in rows]
-            axes.barh(labels, mixers, color=PALETTE[0], height=0.62, label="mixers")
-            axes.barh(labels, rest, left=mixers, color=PALETTE[-1], height=0.62, label="the rest")
-            axes.grid(axis="y", visible=False)
-            axes.xaxis.set_major_locator(MaxNLocator(5))
-            axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-            axes.set_xlabel(_METRICS[metric])
-        figure.axes[0].invert_yaxis()
-        finish(figure, title, legend=True)
-        return encoded(figure, suffix)
-
-
-def _scope_labels(rows: Sequence[Row]) -> list[str]:
-    """Each row's scope, with the image size, batch, form, mode and dtype where they differ."""
-    images = [f"{row['image_height']} x {row['image_width']}" for row in rows]
-    details = [images] if len(set(images)) > 1 else []
-    for key in ("batch", "implementation", "mode", "dtype"):
-        if len({row[key] for row in rows}) > 1:
-            details.append([_detail(key, row[key]) for row in rows])
-    return [", ".join([row["scope"], *words]) for row, *words in zip(rows, *details, strict=True)]
 
 
 def panel_figure(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str) -> Figure:

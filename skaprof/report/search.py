@@ -1,8 +1,9 @@
 """What a search over the mixers of each stage found, in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
-from skaprof.model.search import Found, Search
+from skaprof.model.search import Found, Limit, Search
 from skaprof.report.model import percent
 from skaprof.report.numbers import si
 from skaprof.report.words import CONVENTION
@@ -19,12 +20,11 @@ FIGURE_WORDS = {
 }
 
 
-def search_sentences(search: Search, found: Found, objectives: Sequence[str], where: str) -> list[str]:
+def search_sentences(
+    search: Search, found: Found, objectives: Sequence[str], limits: Sequence[Limit], where: str
+) -> list[str]:
     """How many networks were searched, are within the limits and on the front; the best in each objective."""
-    nouns = [FIGURE_WORDS[objective] for objective in objectives]
-    front = f"{len(found.front):,} {'is' if len(found.front) == 1 else 'are'} on the front of {_listed(nouns)}"
-    within = f", {len(found.within):,} within the limits" if len(found.within) < search.size else ""
-    told = [f"{_sized(where)}{search.size:,} networks searched{within}; {front}."]
+    told = [f"{_sized(where)}{counted_words(search, found, objectives, limits)}."]
     for place, objective in enumerate(objectives):
         best = min(found.front, key=lambda number: found.points[number][place])
         row = search.row(best)
@@ -33,12 +33,47 @@ def search_sentences(search: Search, found: Found, objectives: Sequence[str], wh
     return told
 
 
+def counted_words(search: Search, found: Found, objectives: Sequence[str], limits: Sequence[Limit]) -> str:
+    """How many networks were searched, are within the limits and on the front."""
+    searched = f"{search.size:,} {'network' if search.size == 1 else 'networks'} searched"
+    within = f", {len(found.within):,} within {_listed([limit.text for limit in limits])}" if limits else ""
+    if not found.front:
+        return searched + within
+    nouns = [FIGURE_WORDS[objective] for objective in objectives]
+    front = f"{len(found.front):,} {'is' if len(found.front) == 1 else 'are'} on the front of {_listed(nouns)}"
+    return f"{searched}{within}; {front}"
+
+
 def closing_sentences(searches: Sequence[Search]) -> list[str]:
-    """What was left out, and what the figures mean."""
-    left_out = dict.fromkeys(reason for search in searches for reason in search.left_out)
+    """Which candidates are one mixer, and what the figures mean."""
     keys = any(part.added["key_params"] > 0 for search in searches for parts in search.stages for part in parts)
     static = ["A static key belongs to one number of tokens: such a network serves its own image size only."]
-    return [*(f"Left out: {reason}." for reason in left_out), *(static if keys else []), CONVENTION]
+    return [*_doubled_words(searches), *(static if keys else []), CONVENTION]
+
+
+def left_out_words(searches: Sequence[Search]) -> list[str]:
+    """Which candidates do not fit which stages, and why not the first of them."""
+    dropped = dict.fromkeys(chain.from_iterable(search.left_out for search in searches))
+    reasons = {text: message.partition(f"{text}: ")[2] or message for _, text, message in reversed(dropped)}
+    return [
+        f"{text} is left out of {stages}: {reasons[text]}"
+        for text, stages in _stages_of((number, text) for number, text, _ in dropped).items()
+    ]
+
+
+def _doubled_words(searches: Sequence[Search]) -> list[str]:
+    """Which candidates are the same mixer as one before them, and in which stages."""
+    dropped = dict.fromkeys(chain.from_iterable(search.doubled for search in searches))
+    same = ((number, f"{text} is {first}") for number, text, first in dropped)
+    return [f"{words} in {stages}, and counted once." for words, stages in _stages_of(same).items()]
+
+
+def _stages_of(found: Iterable[tuple[int, str]]) -> dict[str, str]:
+    """The stages that each text was found in: `stages 1, 2 and 4`."""
+    numbers: dict[str, list[str]] = {}
+    for number, text in found:
+        numbers.setdefault(text, []).append(str(number))
+    return {text: f"{'stage' if len(of) == 1 else 'stages'} {_listed(of)}" for text, of in numbers.items()}
 
 
 def nothing_within(search: Search, found: Found, where: str) -> str:
@@ -49,7 +84,7 @@ def nothing_within(search: Search, found: Found, where: str) -> str:
     figure = getattr(row, limit.metric)
     off = f"{_amount(limit.metric, figure)}, {percent(limit.miss(figure))} off"
     return (
-        f"{_sized(where)}none of {search.size:,} networks is within the limits; "
+        f"{_sized(where)}none of {search.size:,} {'network' if search.size == 1 else 'networks'} is within the limits; "
         f"{row.mixer} comes nearest, and misses {limit.text} ({off})"
     )
 

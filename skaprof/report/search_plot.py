@@ -1,41 +1,78 @@
-"""The figure of a search: every network by its first two objectives, the front drawn (loads matplotlib)."""
+"""The figure of a search: its networks by the first two objectives, and the front among them (loads matplotlib)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from skaprof.model.search import Found, Search
+from skaprof.model.search import Found, Limit, Search, pareto_front
 from skaprof.report.plot import PALETTE, STYLE, encoded, finish
-from skaprof.report.search import FIGURE_WORDS
+from skaprof.report.search import FIGURE_WORDS, counted_words
+
+_MOST_NAMED = 8  # networks of the front
+_WIDE = 4  # the ratio from which an axis is logarithmic
+_MARGIN = 0.12  # of the view, on each side
+Span = tuple[float, float]
 
 
-def search_plot(search: Search, found: Found, objectives: Sequence[str], title: str, suffix: str) -> bytes:
-    """Every network as a point, those beyond the limits pale, the front and the unmodified backbone marked.
+def search_plot(
+    search: Search, found: Found, objectives: Sequence[str], limits: Sequence[Limit], title: str, suffix: str
+) -> bytes:
+    """`search_figure` as ".png" or ".svg"."""
+    return encoded(search_figure(search, found, objectives, limits, title), suffix)
 
-    `objectives` are the two on the axes. `suffix` is ".png" or ".svg".
+
+def search_figure(
+    search: Search, found: Found, objectives: Sequence[str], limits: Sequence[Limit], title: str
+) -> Figure:
+    """The networks around the front by the first two objectives, the front joined and named, and the limits as lines.
+
+    The view holds the front, the unmodified backbone and the limits near them; the title says how many networks lie
+    beyond it. Where no network is within the limits, it holds all networks and limits, and marks the nearest network.
     """
+    across, up = ([point[axis] for point in found.points] for axis in (0, 1))
+    own = tuple(getattr(search.own, objective) for objective in objectives[:2])
+    marked = found.front if found.nearest is None else range(search.size)
+    lines = [[limit for limit in limits if limit.metric == objective] for objective in objectives[:2]]
+    reach = 1.0 if found.nearest is None else math.inf
+    spans = [
+        _span([*(values[number] for number in marked), at], [float(limit.value) for limit in of_axis], reach)
+        for values, at, of_axis in zip((across, up), own, lines, strict=True)
+    ]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.8, 4.2), layout="constrained")
+        figure = Figure(figsize=(7.2, 4.8), layout="constrained")
         axes = figure.subplots()
         within = set(found.within)
         beyond = [number for number in range(search.size) if number not in within]
-        _scatter(axes, found, beyond, "beyond the limits", "#DDDDDD", 6)
-        _scatter(axes, found, found.within, "networks", PALETTE[5], 6)
-        _scatter(axes, found, found.front, "front", PALETTE[1], 16)
-        across, up = (getattr(search.own, objective) for objective in objectives)
-        axes.scatter(across, up, s=60, marker="*", color=PALETTE[6], label="own mixers", zorder=4)
-        for axis, objective in zip((axes.xaxis, axes.yaxis), objectives, strict=True):
-            axis.set_major_locator(MaxNLocator(6))
-            axis.set_major_formatter(EngFormatter("B" if objective.endswith("bytes") else "", sep=" "))
-        axes.set_xlabel(FIGURE_WORDS[objectives[0]])
-        axes.set_ylabel(FIGURE_WORDS[objectives[1]])
-        finish(figure, title, legend=True)
-        return encoded(figure, suffix)
+        _scatter(axes, found, beyond, "beyond the limits", "#CCCCCC", 8)
+        _scatter(axes, found, found.within, "networks", PALETTE[5], 8)
+        axes.scatter(
+            own[0], own[1], s=130, marker="*", facecolors="none", edgecolors=PALETTE[6], label="own mixers", zorder=3
+        )
+        _scale(axes, objectives, spans)
+        _draw_limits(axes, lines)
+        _draw_front(axes, search, found)
+        views = axes.get_xlim(), axes.get_ylim()
+        outside = sum(
+            any(not low <= value <= high for value, (low, high) in zip(point, views, strict=False))
+            for point in found.points
+        )
+        hidden = f"; {outside:,} {'lies' if outside == 1 else 'lie'} outside this view" if outside else ""
+        finish(figure, f"{title}: {counted_words(search, found, objectives, limits)}{hidden}", legend=True)
+        return figure
+
+
+def _span(values: Sequence[float], limits: Sequence[float], reach: float) -> Span:
+    """From the lowest to the highest value, and to the limits within `reach` times their distance of them."""
+    low, high = min(values), max(values)
+    around = reach * ((high - low) or 0.1 * (high or 1))
+    near = [limit for limit in limits if low - around <= limit <= high + around]
+    return min([low, *near]), max([high, *near])
 
 
 def _scatter(axes: Axes, found: Found, numbers: Sequence[int], label: str, color: str, size: int) -> None:
@@ -44,3 +81,50 @@ def _scatter(axes: Axes, found: Found, numbers: Sequence[int], label: str, color
         return
     across, up = ([found.points[number][axis] for number in numbers] for axis in (0, 1))
     axes.scatter(across, up, s=size, color=color, label=label, linewidths=0, rasterized=True)
+
+
+def _draw_limits(axes: Axes, lines: Sequence[Sequence[Limit]]) -> None:
+    """A line for each limit in view."""
+    views = axes.get_xlim(), axes.get_ylim()
+    for draw, (low, high), of_axis in zip((axes.axvline, axes.axhline), views, lines, strict=True):
+        for limit in (limit for limit in of_axis if low <= limit.value <= high):
+            draw(float(limit.value), color=PALETTE[3], linestyle="--", linewidth=1, label=limit.text)
+
+
+def _draw_front(axes: Axes, search: Search, found: Found) -> None:
+    """The networks of the front, a line through those that these two objectives put on it, and their names if few."""
+    numbers = found.front if found.nearest is None else [found.nearest[0]]
+    label = "front" if found.nearest is None else "nearest"
+    _scatter(axes, found, numbers, label, PALETTE[1], 26)
+    if found.nearest is None:
+        corners = pareto_front({number: found.points[number][:2] for number in numbers})
+        across, up = ([found.points[number][axis] for number in corners] for axis in (0, 1))
+        axes.plot(across, up, color=PALETTE[1], linewidth=1, drawstyle="steps-post")
+    if len(numbers) > _MOST_NAMED:
+        return
+    named: dict[tuple[float, float], list[str]] = {}
+    for place, number in enumerate(numbers, 1):
+        named.setdefault((found.points[number][0], found.points[number][1]), []).append(str(place))
+        axes.scatter([], [], marker=f"${place}$", color=PALETTE[6], label=search.row(number).mixer)
+    for at, places in named.items():
+        axes.annotate(", ".join(places), at, xytext=(4, 4), textcoords="offset points", fontsize=8)
+
+
+def _scale(axes: Axes, objectives: Sequence[str], spans: Sequence[Span]) -> None:
+    """Each axis from end to end of its span with a margin, logarithmic where that is wide."""
+    axes.set_xlabel(FIGURE_WORDS[objectives[0]])
+    axes.set_ylabel(FIGURE_WORDS[objectives[1]])
+    placed = zip((axes.xaxis, axes.yaxis), (axes.set_xscale, axes.set_yscale), objectives, spans, strict=False)
+    for axis, set_scale, objective, (low, high) in placed:
+        set_limits = axes.set_xlim if axis is axes.xaxis else axes.set_ylim
+        if low > 0 and high >= _WIDE * low:
+            set_scale("log")
+            factor = (high / low) ** _MARGIN
+            set_limits(low / factor, high * factor)
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_minor_formatter(NullFormatter())
+        else:
+            margin = _MARGIN * (high - low) or 0.05 * (high or 1)
+            set_limits(low - margin, high + margin)
+            axis.set_major_locator(MaxNLocator(6))
+        axis.set_major_formatter(EngFormatter("B" if objective.endswith("bytes") else "", sep=" "))

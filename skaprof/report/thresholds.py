@@ -59,18 +59,23 @@ def parse_threshold(option: str, text: str) -> Threshold:
     metric, sign, minus, digits, suffix = found.groups()
     if metric not in METRICS:
         raise bad_value(option, metric, f"one of {', '.join(METRICS)}", METRICS)
-    require_unit(option, metric, suffix)
+    require_unit(option, metric, digits, suffix)
     value = quantity(digits, suffix).value
     return Threshold(text.strip(), metric, sign, -value if minus == "-" else value, suffix == "%")
 
 
-def require_unit(option: str, metric: str, suffix: str, *, percent: bool = True) -> None:
+def require_unit(option: str, metric: str, digits: str, suffix: str, *, percent: bool = True) -> None:
     """Nothing, where a number of this metric may end so; in a percent sign where one is allowed.
 
     Raises:
-        SkaprofError: it may not.
+        SkaprofError: it may not, with the units that it may end in.
     """
-    is_unit = suffix in SUFFIXES and suffix != "%" and SUFFIXES[suffix][1] in (dimension_of(metric), PLAIN)
-    if not is_unit and not (percent and suffix == "%"):
-        known = "%, k, M, G, T" if percent else "k, M, G, T"
-        raise SkaprofError(f"{option}: {suffix!r} is no unit of {metric}: expected {known} or its own unit")
+    units = [unit for unit in SUFFIXES if unit != "%" and SUFFIXES[unit][1] in (dimension_of(metric), PLAIN)]
+    units += ["%"] if percent else []
+    if suffix in units:
+        return
+    prefixes = {unit.lower(): unit for unit in units if len(unit) == 1}
+    near = prefixes.get(suffix[:1].lower()) if suffix not in SUFFIXES else None
+    suggestion = f"; did you mean '{digits}{near}'?" if near else ""
+    known = ", ".join(filter(None, units))
+    raise SkaprofError(f"{option}: {suffix!r} is no unit of {metric}: expected {known} or none{suggestion}")
