@@ -80,7 +80,7 @@ def swap_mixers(
     """
     pairs = [(pattern, parse_mixer(text, "replacements")) for pattern, text in replacements.items()]
     asked = Asked(grid, None if layout is None else check_choice("layout", layout, MAP_LAYOUTS))
-    put(model, find_sites(model, x, pairs, asked, lambda message: warnings.warn(message, stacklevel=3)))
+    put(model, find_sites(model, x, pairs, asked, lambda message: warnings.warn(message, stacklevel=4)))
     return model
 
 
