@@ -40,13 +40,13 @@ def rows_of(call: str, *replacements: str, shape: tuple[int, ...] = SHAPE, **hin
 def told(rows: list[dict[str, Any]]) -> str:
     console = Console(file=io.StringIO(), width=300)
     console.print(swap_table(rows))
-    return "\n".join([console.file.getvalue(), *sentences(rows)])  # type: ignore[attr-defined]  # a StringIO
+    return "\n".join([console.file.getvalue(), *sentences(rows)])
 
 
 @pytest.mark.parametrize(
     ("call", "pattern", "calls"),
     [
-        *((call, "attn", 1) for call in ("once", "keyword", "sides", "wide", "multihead", "tokens first")),
+        *((call, "attn", 1) for call in ("once", "keyword", "sides", "wide", "multihead", "off meta", "tokens first")),
         *(("twice", "attn", 2), ("Sharing", "attn", 3), ("Sharing", "blocks.1.attn", 3), ("encoder", "self_attn", 1)),
     ],
 )
@@ -71,6 +71,11 @@ def test_a_module_counts_its_parameters_once_and_its_macs_for_each_call(call: st
     assert total["params_delta"] == row["params_delta"]
     assert total["macs_delta"] == row["macs_delta"]
     assert "A module's parameters count once, its MACs once for each call." in told([row, total])
+
+
+@pytest.mark.parametrize("call", ["multihead", "off meta"])
+def test_both_counters_know_all_that_multihead_attention_runs(call: str) -> None:
+    assert rows_of(call, "attn=ska")[-1]["note"] is None
 
 
 def test_one_mixer_stands_in_all_places_of_a_shared_module() -> None:
@@ -185,7 +190,7 @@ def test_tokens_beyond_the_grid_are_shown_and_limited() -> None:
     assert "Tokens beyond the grid are class tokens" in told(rows)
     for grid, words in (((2, 4), "8 beside a 2 x 4 grid: expected fewer"), ((0, -1), "grid: '0'"), ((4,), "a pair")):
         with pytest.raises(SkaprofError, match=words):
-            swap_mixers(Around("once"), {"attn": "ska"}, X, grid=grid)  # type: ignore[arg-type]  # on purpose
+            swap_mixers(Around("once"), {"attn": "ska"}, X, grid=grid)
 
 
 def test_no_grid_is_made_up_for_tokens_that_have_none() -> None:

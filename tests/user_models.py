@@ -152,7 +152,7 @@ class WideAttention(nn.Module):
 class SidedAttention(Attention):
     """As in models whose attention is told the grid."""
 
-    def forward(self, x: Tensor, height: int, width: int) -> Tensor:  # type: ignore[override]  # on purpose
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
         assert x.shape[1] == height * width
         return super().forward(x)
 
@@ -183,6 +183,10 @@ CALLS: dict[str, tuple[Callable[[], nn.Module], Callable[[Any, Tensor], Tensor]]
     "sides": (lambda: SidedAttention(48), lambda attn, x: attn(x, x.shape[1] // 4, 4)),
     "wide": (WideAttention, lambda attn, x: attn(x)),
     "multihead": (lambda: nn.MultiheadAttention(48, 4, batch_first=True), lambda attn, x: attn(x, x, x)[0]),
+    "off meta": (
+        lambda: nn.MultiheadAttention(48, 4, batch_first=True),
+        lambda attn, x: attn(y := x + float(x.sum()), y, y)[0],
+    ),
     "tokens first": (lambda: nn.MultiheadAttention(48, 4), _tokens_first),
     "over the batch": (lambda: nn.MultiheadAttention(48, 4), lambda attn, x: attn(x, x, x)[0]),
     "cross": (lambda: nn.MultiheadAttention(48, 4, batch_first=True), lambda attn, x: attn(x, x + 1, x)[0]),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,7 +16,6 @@ from skaprof.model.rows import cost_row
 from skaprof.model.scopes import TOTAL
 from skaprof.model.spec import MixerSpec
 from skaprof.model.user import keywords_of
-from skaprof.nn.calls import step_by_step
 from skaprof.nn.sites import Asked, Site, find_sites
 from skaprof.nn.swap import Swapped, put
 from skaprof.nn.user import build_user, first_that_runs, ran
@@ -24,7 +24,18 @@ Row = dict[str, Any]
 DTYPE = "float32"
 
 
-@step_by_step()
+@contextmanager
+def _step_by_step() -> Iterator[None]:
+    """PyTorch's attention runs op by op, and no kernel that the counters do not know, as long as this lasts."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@_step_by_step()
 def swapped_rows(
     path: str,
     arguments: tuple[tuple[str, str], ...],

@@ -42,7 +42,7 @@ def recorded(model: nn.Module, x: Tensor, modules: Mapping[str, nn.Module]) -> d
     handles = [module.register_forward_pre_hook(entering(name)) for name, module in modules.items()]
     handles += [module.register_forward_hook(leaving(name), with_kwargs=True) for name, module in modules.items()]
     try:
-        with step_by_step(), in_evaluation(model), torch.no_grad():
+        with in_evaluation(model), torch.no_grad():
             model(x)
     finally:
         for handle in handles:
@@ -60,17 +60,6 @@ def in_evaluation(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-@contextmanager
-def step_by_step() -> Iterator[None]:
-    """PyTorch's encoder layers call their submodules, and run no fused kernel in their stead, as long as this lasts."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def main_input(inputs: Sequence[Any], named: Mapping[str, Any]) -> Tensor | None:
