@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from test_schema import require_valid
 from torch import Tensor, nn
 from user_models import Around, Attention, DepthwiseConvolution, Sharing
 
+from skaprof.cli.swap import swap as swap_command
 from skaprof.count.swap import swapped_rows
 from skaprof.errors import SkaprofError
 from skaprof.model.plan import Variant
@@ -116,6 +118,7 @@ REFUSED = [
     ("without batch", (), "does not grow with the batch along its first axis"),
     ("read", (), "the model reads qkv of the submodule attn: replace a larger one around it"),
     ("once", ("attn.proj=identity",), "proj: every submodule that it matches is replaced already, or is part of one"),
+    ("Alone", ("block=identity",), r"alone is also block.attn, which is part of a submodule that is replaced"),
     ("once", ("Attention=mhsa",), "Attention: every submodule that it matches is replaced already"),
 ]
 
@@ -126,6 +129,16 @@ def test_what_would_not_be_the_same_model_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(SkaprofError, match=words):
         rows_of(call, "*attn=ska" if more == ("Attention=mhsa",) else "attn=ska", *more)
+
+
+def test_the_command_warns_of_what_does_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    command = {"arg": ["call=once"], "shape": "2x16x48", "format": "json"}
+    swap_command("user_models:Around", ["Attention=ska"], **command)
+    said = capsys.readouterr()
+    assert [row["scope"] for row in json.loads(said.out)["rows"]] == ["attn", "total"]
+    assert said.err == (
+        "skaprof: --replace: spare_attn: the model does not run it on this input, and it stays as it is\n"
+    )
 
 
 def test_the_order_of_nested_replacements_does_not_matter() -> None:
@@ -224,7 +237,6 @@ def test_what_does_not_run_stays_with_a_warning() -> None:
     assert seen[0].filename == __file__
     assert isinstance(model.spare_attn, Attention)
     assert isinstance(model.attn, swap.Swapped)
-    assert [row["scope"] for row in rows_of("once", "Attention=ska")] == ["attn", "total"]
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -224,6 +224,18 @@ class Sharing(nn.Module):
         return self.blocks(x)
 
 
+class Alone(nn.Module):
+    """Calls its attention alone too, not only in the block that holds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Block(48, 4)
+        self.alone = self.block.attn
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(x) + self.alone(x)
+
+
 NOT_CALLABLE = 5
 
 

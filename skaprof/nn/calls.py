@@ -23,24 +23,17 @@ class Call(NamedTuple):
 
 
 def recorded(model: nn.Module, x: Tensor, modules: Mapping[str, nn.Module]) -> dict[str, list[Call]]:
-    """Every call of each of the modules when the model runs on x; not those that happen inside another of them."""
+    """Every call of each of the modules when the model runs on x, in evaluation mode."""
     calls: dict[str, list[Call]] = {}
-    running: list[str] = []
 
-    def entering(name: str) -> Callable[..., None]:
-        return lambda module, inputs: running.append(name)
+    def recorder(name: str) -> Callable[..., None]:
+        def record(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+            extras = extra_arguments(inputs, named, argument_names(module))
+            calls.setdefault(name, []).append(Call(main_input(inputs, named), extras, output))
 
-    def leaving(name: str) -> Callable[..., None]:
-        def leave(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
-            running.pop()
-            if not running:
-                extras = extra_arguments(inputs, named, argument_names(module))
-                calls.setdefault(name, []).append(Call(main_input(inputs, named), extras, output))
+        return record
 
-        return leave
-
-    handles = [module.register_forward_pre_hook(entering(name)) for name, module in modules.items()]
-    handles += [module.register_forward_hook(leaving(name), with_kwargs=True) for name, module in modules.items()]
+    handles = [module.register_forward_hook(recorder(name), with_kwargs=True) for name, module in modules.items()]
     try:
         with in_evaluation(model), torch.no_grad():
             model(x)
@@ -69,8 +62,11 @@ def main_input(inputs: Sequence[Any], named: Mapping[str, Any]) -> Tensor | None
 
 
 def argument_names(module: nn.Module) -> tuple[str, ...]:
-    """The names of what its forward takes, in order."""
-    return tuple(inspect.signature(module.forward).parameters)
+    """The names of what its forward takes, in order; none where it is no Python function."""
+    try:
+        return tuple(inspect.signature(module.forward).parameters)
+    except (TypeError, ValueError):
+        return ()
 
 
 def extra_arguments(inputs: Sequence[Any], named: Mapping[str, Any], names: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -92,7 +92,7 @@ def find_sites(
 def _matched(
     model: nn.Module, replacements: Sequence[tuple[str, MixerSpec]], option: str
 ) -> list[tuple[tuple[str, ...], MixerSpec]]:
-    """The places of each module to replace that are not inside another, and by what: the first pattern counts."""
+    """The places of each module to replace that is not part of another one, and by what: the first pattern counts."""
     places: dict[nn.Module, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
         if name:
@@ -106,18 +106,31 @@ def _matched(
         for module in hits:
             chosen.setdefault(module, number)
     taken = {name for module in chosen for name in places[module]}
-    found = []
-    for module in (module for module in places if module in chosen):
-        outer = tuple(name for name in places[module] if not any(above in taken for above in _above(name)))
-        if outer:
-            found.append((outer, chosen[module]))
+    found = [(tuple(places[module]), chosen[module]) for module in places if module in chosen]
+    outermost = [(names, number) for names, number in found if not _is_inside(names, taken, option)]
+    used = {number for _, number in outermost}
     for number, (pattern, _) in enumerate(replacements):
-        if number not in (used for _, used in found):
+        if number not in used:
             raise SkaprofError(
                 f"{option}: {pattern}: every submodule that it matches is replaced already, or is part of one that is: "
                 "leave it out, or name others"
             )
-    return [(outer, replacements[number][1]) for outer, number in found]
+    return [(names, replacements[number][1]) for names, number in outermost]
+
+
+def _is_inside(names: Sequence[str], taken: Collection[str], option: str) -> bool:
+    """Whether a module of these places is part of a module that is taken.
+
+    Raises:
+        SkaprofError: it is, in one place, and is not, in another.
+    """
+    inside = [name for name in names if any(above in taken for above in _above(name))]
+    if inside and len(inside) < len(names):
+        outside = next(name for name in names if name not in inside)
+        raise SkaprofError(
+            f"{option}: {outside} is also {inside[0]}, which is part of a submodule that is replaced: leave one out"
+        )
+    return bool(inside)
 
 
 def _matches(pattern: str, names: Sequence[str], kind: str) -> bool:

@@ -62,7 +62,8 @@ def swap_mixers(
     """The model with each submodule that a pattern matches replaced by a fresh mixer, in place, on its device.
 
     A module that stands in several places is replaced by one mixer in all of them. Where this fails, the model is as it
-    was. A mask that a submodule makes itself (causal attention) cannot be seen, and no mixer here has one.
+    was. A mask that a submodule makes itself (causal attention) cannot be seen, and no mixer here has one. A model that
+    reads attributes of what is replaced fails when it runs: replace a larger submodule.
 
     Args:
         replacements: from a pattern (a glob over names such as `blocks.*.attn`, a name's last part, or a class) to a
