@@ -219,11 +219,22 @@ def test_the_width_of_attention_is_kept_or_its_change_is_said() -> None:
     assert "1 mixer: attention of 4 heads x 20 = 80 channels before, of 4 heads x 12 = 48 channels after." in changed
 
 
+def test_a_mixer_that_is_not_verified_is_told_with_both_counts() -> None:
+    rows = rows_of("fickle", "attn=mhsa")
+    macs = cost_row(Variant(parse_mixer("mhsa")), Workload(2, 4, 4, 48, 4, 12)).macs
+    assert rows[0]["verified"] is False
+    told_macs = f"and {2 * macs:,} MACs in 2 calls; counted are 9,216, and {macs:,} (fvcore) and {macs:,} (FlopCounter"
+    assert f"Not verified: attn: the closed form has 9,216 parameters {told_macs}" in told(rows)
+
+
 def test_biases_left_behind_are_said() -> None:
     assert f"The {4 * 48} bias parameters of what was replaced are not in ska (ska:bias=true" in told(
         rows_of("once", "attn=ska")
     )
     assert "bias parameters" not in told(rows_of("once", "attn=ska:bias=true"))
+    assert f"The {4 * 48} bias parameters of what was replaced are not in cska (cska:bias=true" in told(
+        rows_of("once", "attn=cska")
+    )
     assert "are not in ska:bias=false." in told(rows_of("once", "attn=ska:bias=false"))
 
 

@@ -191,6 +191,7 @@ CALLS: dict[str, tuple[Callable[[], nn.Module], Callable[[Any, Tensor], Tensor]]
     "over the batch": (lambda: nn.MultiheadAttention(48, 4), lambda attn, x: attn(x, x, x)[0]),
     "cross": (lambda: nn.MultiheadAttention(48, 4, batch_first=True), lambda attn, x: attn(x, x + 1, x)[0]),
     "encoder": (_encoder, lambda attn, x: attn(x)),
+    "fickle": (lambda: Attention(48), lambda attn, x: attn(attn(x)) if hasattr(attn, "qkv") else attn(x)),
     "read": (lambda: Attention(48), lambda attn, x: attn(x) + attn.qkv.bias[:48]),
     "without batch": (lambda: Attention(48), lambda attn, x: x + attn(x[:1].detach())),
     "batch of 2": (lambda: Attention(48), lambda attn, x: attn(x.reshape(2, x.shape[1] if x.shape[0] == 2 else 7, 48))),

@@ -129,16 +129,20 @@ def _site_row(
     macs_before = agreed(_macs_at(before.fvcore, site), _macs_at(before.torch, site))
     derived = cost_row(Variant(site.spec), w)
     derived_macs = site.calls * derived.macs
-    proof = {
-        "params_counted": params,
-        "macs_fvcore": fvcore,
-        "macs_torch": torch_count,
-        "verified": (params, fvcore, torch_count) == (derived.params, derived_macs, derived_macs),
-    }
+    agree = (params, fvcore, torch_count) == (derived.params, derived_macs, derived_macs)
+    proof = {"params_counted": params, "macs_fvcore": fvcore, "macs_torch": torch_count, "verified": agree}
+    trouble = (
+        f"the closed form has {derived.params:,} parameters and {derived_macs:,} MACs in {site.calls} calls; "
+        f"counted are {params:,}, and {_shown(fvcore)} (fvcore) and {_shown(torch_count)} (FlopCounterMode)"
+    )
     head = _head(path, site.name, site.replaced, site.spec.text, w.batch)
     figures = _figures((params_before, macs_before), (params, agreed(fvcore, torch_count)))
-    said = {"error": None, "note": None}
+    said = {"error": None if agree else trouble, "note": None}
     return head | sizes | channels | uses | {"dtype": DTYPE} | figures | replaced | proof | said
+
+
+def _shown(macs: int | None) -> str:
+    return "no count" if macs is None else f"{macs:,}"
 
 
 def _macs_at(tally: Tally, site: Site) -> int | None:

@@ -49,7 +49,7 @@ def _grid(row: Row) -> str:
 
 
 def _heads(heads: int | None, head_dim: int | None) -> str:
-    return "-" if heads is None else f"{heads} x {'?' if head_dim is None else head_dim}"
+    return "-" if heads is None else f"{heads} x {head_dim}"
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
@@ -62,7 +62,10 @@ def sentences(rows: Sequence[Row]) -> list[str]:
     if any(row["class_tokens"] > 1 for row in sites):
         told.append("Tokens beyond the grid are class tokens: they come first, and have no place on it.")
     proved = sum(row["verified"] for row in sites)
-    told.append(f"Verified {proved:,} of {_counted(len(sites), 'mixer')}: both counters and the closed forms agree.")
+    told.append(
+        f"Verified {proved:,} of {_counted(len(sites), 'mixer')}: there both counters and the closed forms agree."
+    )
+    told += [f"Not verified: {row['scope']}: {row['error']}." for row in sites if row["error"]]
     if total["error"]:
         told.append(f"Not counted: {total['error']}.")
     if total["note"]:
@@ -93,12 +96,12 @@ def _attention(heads: int, head_dim: int | None) -> str:
 
 
 def _bias_sentences(sites: Sequence[Row]) -> Iterator[str]:
-    """Where the module replaced had biases, and the mixer has none."""
+    """Where the module replaced had biases, and the linear layers of the mixer have none."""
     lost: Counter[str] = Counter()
     for row in sites:
-        if row["bias_params_before"] and not row["bias_params"]:
+        if not row["bias_params"] or parse_mixer(row["mixer"]).options.get("bias") is False:
             lost[row["mixer"]] += row["bias_params_before"]
-    for mixer, count in lost.items():
+    for mixer, count in (+lost).items():
         may_have = "bias" in parse_mixer(mixer).mixer.options and ":bias=" not in mixer
         cure = f" ({mixer}:bias=true has its own)" if may_have else ""
         yield f"The {count:,} bias parameters of what was replaced are not in {mixer}{cure}."
