@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from typing import Any
 
 import pytest
@@ -196,6 +197,21 @@ def test_where_layers_do_not_tell_the_layout_must_be_named() -> None:
         swap_mixers(Mapped(pooled), {"mixer": "sepconv"}, x, layout="BCWH")
 
 
+def test_maps_have_their_own_grid() -> None:
+    with pytest.raises(SkaprofError, match="every input is a map with a grid of its own: leave out --size"):
+        swap_mixers(Mapped(nn.Linear(8, 8)), {"mixer": "pooling"}, torch.zeros(2, 6, 5, 8), grid=(3, 10))
+
+
+def test_forward_may_be_any_callable_but_a_script() -> None:
+    relu = nn.Module()
+    relu.forward = torch.relu
+    assert swap_mixers(Mapped(relu), {"mixer": "ska"}, X)(X).shape == X.shape
+    with warnings.catch_warnings(action="ignore"):  # of torch.jit, that it is old
+        scripted = torch.jit.script(nn.Linear(48, 48))
+    with pytest.raises(SkaprofError, match=r"mixer: it is scripted: replace it before torch.jit.script"):
+        swap_mixers(Mapped(scripted), {"mixer": "ska"}, X)
+
+
 def test_tokens_beyond_the_grid_are_shown_and_limited() -> None:
     rows = rows_of("once", "attn=ska", shape=(1, 20, 48), grid=(4, 4))
     assert (rows[0]["class_tokens"], rows[0]["tokens"]) == (4, 20)
@@ -235,6 +251,7 @@ def test_biases_left_behind_are_said() -> None:
     assert f"The {4 * 48} bias parameters of what was replaced are not in cska (cska:bias=true" in told(
         rows_of("once", "attn=cska")
     )
+    assert "bias parameters" not in told(rows_of("once", "attn=identity"))
     assert "are not in ska:bias=false." in told(rows_of("once", "attn=ska:bias=false"))
 
 

@@ -122,9 +122,9 @@ def _site_row(
     sizes = {"height": height, "width": width, "class_tokens": w.class_tokens, "tokens": w.tokens, "dim": w.dim}
     channels = {"heads": w.heads, "head_dim": w.head_dim, "kernel_size": w.kernel_size}
     uses = {"places": len(site.places), "calls": site.calls}
-    (params_before, biases_before), (params, biases) = had, _owned(model, site)
-    replaced = {"heads_before": site.heads_before, "head_dim_before": site.head_dim_before}
-    replaced |= {"bias_params": biases, "bias_params_before": biases_before}
+    (params_before, biases_before), (params, _) = had, _owned(model, site)
+    heads = {"heads_before": site.heads_before, "head_dim_before": site.head_dim_before}
+    replaced = heads | {"bias_params_before": biases_before}
     fvcore, torch_count = _macs_at(after.fvcore, site), _macs_at(after.torch, site)
     macs_before = agreed(_macs_at(before.fvcore, site), _macs_at(before.torch, site))
     derived = cost_row(Variant(site.spec), w)
@@ -155,7 +155,7 @@ def _macs_at(tally: Tally, site: Site) -> int | None:
 _BLANK = dict.fromkeys(
     (
         *("height", "width", "class_tokens", "tokens", "dim", "heads", "head_dim", "kernel_size", "places", "calls"),
-        *("heads_before", "head_dim_before", "bias_params", "bias_params_before"),
+        *("heads_before", "head_dim_before", "bias_params_before"),
     )
 )
 """The keys of a site's row that the whole model has no single value for."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import parse_count
 from skaprof.model.spec import MixerSpec
-from skaprof.model.user import reason_of, require_same_shape
+from skaprof.model.user import MAP_LAYOUTS, reason_of, require_same_shape
 from skaprof.nn.calls import Call, argument_names, recorded
 from skaprof.nn.fitting import layout_of, workload_of
 from skaprof.workload import Workload
@@ -75,6 +75,9 @@ def find_sites(
         asked = asked._replace(grid=(parse_count("grid", asked.grid[0]), parse_count("grid", asked.grid[1])))
     matched = _matched(model, replacements, asked.option)
     modules = {places[0]: model.get_submodule(places[0]) for places, _ in matched}
+    for name, module in modules.items():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise SkaprofError(f"{asked.option}: {name}: it is scripted: replace it before torch.jit.script")
     calls = recorded(model, x, modules)
     unrun = [name for name in modules if name not in calls]
     if len(unrun) == len(modules):
@@ -82,11 +85,14 @@ def find_sites(
     for name in unrun:
         warn(f"{asked.option}: {name}: the model does not run it on this input, and it stays as it is")
     batches = _Batches(model, x, modules)
-    return [
+    sites = [
         _site(places, modules[places[0]], spec, calls[places[0]], batches, asked)
         for places, spec in matched
         if places[0] in calls
     ]
+    if asked.grid is not None and all(site.layout in MAP_LAYOUTS for site in sites):
+        raise SkaprofError("grid: every input is a map with a grid of its own: leave out --size")
+    return sites
 
 
 def _matched(

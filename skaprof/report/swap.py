@@ -62,9 +62,8 @@ def sentences(rows: Sequence[Row]) -> list[str]:
     if any(row["class_tokens"] > 1 for row in sites):
         told.append("Tokens beyond the grid are class tokens: they come first, and have no place on it.")
     proved = sum(row["verified"] for row in sites)
-    told.append(
-        f"Verified {proved:,} of {_counted(len(sites), 'mixer')}: there both counters and the closed forms agree."
-    )
+    agreement = ": both counters and the closed forms agree" if proved else ""
+    told.append(f"Verified {proved:,} of {_counted(len(sites), 'mixer')}{agreement}.")
     told += [f"Not verified: {row['scope']}: {row['error']}." for row in sites if row["error"]]
     if total["error"]:
         told.append(f"Not counted: {total['error']}.")
@@ -96,14 +95,13 @@ def _attention(heads: int, head_dim: int | None) -> str:
 
 
 def _bias_sentences(sites: Sequence[Row]) -> Iterator[str]:
-    """Where the module replaced had biases, and the linear layers of the mixer have none."""
+    """Where the module replaced had biases, and the linear layers of the mixer could have some, and have none."""
     lost: Counter[str] = Counter()
     for row in sites:
-        if not row["bias_params"] or parse_mixer(row["mixer"]).options.get("bias") is False:
+        if parse_mixer(row["mixer"]).options.get("bias") is False:
             lost[row["mixer"]] += row["bias_params_before"]
     for mixer, count in (+lost).items():
-        may_have = "bias" in parse_mixer(mixer).mixer.options and ":bias=" not in mixer
-        cure = f" ({mixer}:bias=true has its own)" if may_have else ""
+        cure = "" if ":bias=" in mixer else f" ({mixer}:bias=true has its own)"
         yield f"The {count:,} bias parameters of what was replaced are not in {mixer}{cure}."
 
 
