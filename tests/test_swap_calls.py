@@ -197,6 +197,24 @@ def test_where_layers_do_not_tell_the_layout_must_be_named() -> None:
         swap_mixers(Mapped(pooled), {"mixer": "sepconv"}, x, layout="BCWH")
 
 
+class Cast(Mapped):
+    """Its mixer is given bfloat16, whatever its parameters are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.mixer(x.bfloat16())
+
+
+def test_a_mixer_has_the_dtype_of_the_parameters_replaced_or_else_of_the_input() -> None:
+    for model, x, dtype in (
+        (Cast(nn.Linear(48, 48)), X, torch.float32),
+        (Mapped(nn.Identity()), X.double(), torch.float64),
+    ):
+        changed = swap_mixers(model, {"mixer": "ska"}, x)
+        assert {parameter.dtype for parameter in changed.parameters()} == {dtype}
+        assert changed(x).shape == x.shape
+
+
 def test_maps_have_their_own_grid() -> None:
     with pytest.raises(SkaprofError, match="every input is a map with a grid of its own: leave out --size"):
         swap_mixers(Mapped(nn.Linear(8, 8)), {"mixer": "pooling"}, torch.zeros(2, 6, 5, 8), grid=(3, 10))
@@ -223,8 +241,9 @@ def test_tokens_beyond_the_grid_are_shown_and_limited() -> None:
 
 
 def test_no_grid_is_made_up_for_tokens_that_have_none() -> None:
-    row = rows_of("once", "attn=ska", shape=(1, 20, 48))[0]
-    assert (row["height"], row["width"], row["tokens"], row["verified"]) == (None, None, 20, True)
+    for tokens in (20, 2):
+        row = rows_of("once", "attn=ska", shape=(1, tokens, 48))[0]
+        assert (row["height"], row["width"], row["tokens"], row["verified"]) == (None, None, tokens, True)
 
 
 def test_the_width_of_attention_is_kept_or_its_change_is_said() -> None:
