@@ -118,6 +118,11 @@ REFUSED = [
     ("over the batch", (), "it attends over the batch, not the tokens"),
     ("without batch", (), "does not grow with the batch along its first axis"),
     ("read", (), "the model reads qkv of the submodule attn: replace a larger one around it"),
+    (
+        "weights",
+        (),
+        "AttributeError: 'NoneType' .*; a submodule that is replaced gave several values, and a mixer gives",
+    ),
     ("once", ("attn.proj=identity",), "proj: every submodule that it matches is replaced already, or is part of one"),
     ("Alone", ("block=identity",), r"alone is also block.attn, which is part of a submodule that is replaced"),
     ("once", ("Attention=mhsa",), "Attention: every submodule that it matches is replaced already"),

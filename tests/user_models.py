@@ -183,6 +183,10 @@ CALLS: dict[str, tuple[Callable[[], nn.Module], Callable[[Any, Tensor], Tensor]]
     "sides": (lambda: SidedAttention(48), lambda attn, x: attn(x, x.shape[1] // 4, 4)),
     "wide": (WideAttention, lambda attn, x: attn(x)),
     "multihead": (lambda: nn.MultiheadAttention(48, 4, batch_first=True), lambda attn, x: attn(x, x, x)[0]),
+    "weights": (
+        lambda: nn.MultiheadAttention(48, 4, batch_first=True),
+        lambda attn, x: attn(x, x, x)[1].mean(),
+    ),
     "off meta": (
         lambda: nn.MultiheadAttention(48, 4, batch_first=True),
         lambda attn, x: attn(y := x + float(x.sum()), y, y)[0],

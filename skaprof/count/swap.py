@@ -93,6 +93,8 @@ def _ran(what: str, model: nn.Module, x: Tensor) -> Any:
             cure = f"the model reads {cause.name} of the submodule {cause.obj.place}: replace a larger one around it"
         elif x.is_floating_point() and any(word in str(cause) for word in ("indices", "Long")):
             cure = "a model of token ids needs --input-dtype int64, and --shape BxN"
+        elif any(isinstance(module, Swapped) and (module.outputs or 1) > 1 for module in model.modules()):
+            cure = "a submodule that is replaced gave several values, and a mixer gives None for all but the first"
         else:
             raise
         raise SkaprofError(f"{error.message}; {cure}") from cause
