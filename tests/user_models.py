@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -123,17 +126,6 @@ class Unrun(nn.Module):
         raise RuntimeError("shapes cannot be multiplied")
 
 
-class WithTuple(nn.Module):
-    """A model that asks its attention for a pair."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attn = nn.MultiheadAttention(48, 4, batch_first=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.attn(x, x, x)[0]
-
-
 class Masked(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -142,6 +134,111 @@ class Masked(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.attn(x, x.new_zeros(x.shape[1], x.shape[1]))
+
+
+class WideAttention(nn.Module):
+    """Four heads of 20: wider than its 48 channels, and says so in its layers alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_heads = 4
+        self.q, self.k, self.v, self.o = (nn.Linear(48, 80), nn.Linear(48, 80), nn.Linear(48, 80), nn.Linear(80, 48))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (layer(x).unflatten(-1, (4, 20)).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        return self.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class SidedAttention(Attention):
+    """As in models whose attention is told the grid."""
+
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
+        assert x.shape[1] == height * width
+        return super().forward(x)
+
+
+class KeywordAttention(Attention):
+    """As in models of text."""
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        return super().forward(hidden_states, attention_mask)
+
+
+def _tokens_first(attn: nn.Module, x: Tensor) -> Tensor:
+    y = x.transpose(0, 1)
+    return attn(y, y, y)[0].transpose(0, 1)
+
+
+def _encoder() -> nn.Module:
+    layer = nn.TransformerEncoderLayer(48, 4, 96, batch_first=True)
+    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+
+CALLS: dict[str, tuple[Callable[[], nn.Module], Callable[[Any, Tensor], Tensor]]] = {
+    "once": (lambda: Attention(48), lambda attn, x: attn(x)),
+    "twice": (lambda: Attention(48), lambda attn, x: attn(attn(x))),
+    "masked later": (lambda: Attention(48), lambda attn, x: attn(attn(x), x.new_zeros(16, 16))),
+    "shorter later": (lambda: Attention(48), lambda attn, x: attn(attn(x)[:, :9])),
+    "keyword": (lambda: KeywordAttention(48), lambda attn, x: attn(hidden_states=x, attention_mask=None)),
+    "sides": (lambda: SidedAttention(48), lambda attn, x: attn(x, x.shape[1] // 4, 4)),
+    "wide": (WideAttention, lambda attn, x: attn(x)),
+    "multihead": (lambda: nn.MultiheadAttention(48, 4, batch_first=True), lambda attn, x: attn(x, x, x)[0]),
+    "weights": (
+        lambda: nn.MultiheadAttention(48, 4, batch_first=True),
+        lambda attn, x: attn(x, x, x)[1].mean(),
+    ),
+    "off meta": (
+        lambda: nn.MultiheadAttention(48, 4, batch_first=True),
+        lambda attn, x: attn(y := x + float(x.sum()), y, y)[0],
+    ),
+    "tokens first": (lambda: nn.MultiheadAttention(48, 4), _tokens_first),
+    "over the batch": (lambda: nn.MultiheadAttention(48, 4), lambda attn, x: attn(x, x, x)[0]),
+    "cross": (lambda: nn.MultiheadAttention(48, 4, batch_first=True), lambda attn, x: attn(x, x + 1, x)[0]),
+    "encoder": (_encoder, lambda attn, x: attn(x)),
+    "fickle": (lambda: Attention(48), lambda attn, x: attn(attn(x)) if hasattr(attn, "qkv") else attn(x)),
+    "read": (lambda: Attention(48), lambda attn, x: attn(x) + attn.qkv.bias[:48]),
+    "without batch": (lambda: Attention(48), lambda attn, x: x + attn(x[:1].detach())),
+    "batch of 2": (lambda: Attention(48), lambda attn, x: attn(x.reshape(2, x.shape[1] if x.shape[0] == 2 else 7, 48))),
+    "ids": (lambda: Attention(48), lambda attn, x: attn(F.embedding(x, x.new_zeros((9, 48), dtype=torch.float32)))),
+}
+"""An attention and how a model around it calls it, its input (2, 16, 48)."""
+
+
+class Around(nn.Module):
+    """A model that calls its attention in one of the `CALLS`, and has another that it does not call."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__()
+        make, self.call = CALLS[call]
+        self.attn, self.spare_attn = make(), Attention(48)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.call(self.attn, x)
+
+
+class Sharing(nn.Module):
+    """Three blocks around one attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(Block(48, 4) for _ in range(3)))
+        for block in self.blocks:
+            block.attn = self.blocks[0].attn
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(x)
+
+
+class Alone(nn.Module):
+    """Calls its attention alone too, not only in the block that holds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = Block(48, 4)
+        self.alone = self.block.attn
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(x) + self.alone(x)
 
 
 NOT_CALLABLE = 5

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_destinations
+from skaprof.cli.output import deliver, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import EXIT_CHECK_FAILED, bad_value
 from skaprof.grids import parse_count, parse_sizes
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.model.user import LAYOUTS, parse_arguments
+from skaprof.model.user import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
 from skaprof.workload import check_choice
 
 Row = dict[str, Any]
@@ -46,15 +46,23 @@ def swap(
         ),
     ] = None,
     input: Annotated[
-        str, typer.Option(metavar="LAYOUT", help="How a submodule's four-dimensional input lies: BHWC or BCHW.")
-    ] = "BHWC",
+        str | None,
+        typer.Option(
+            metavar="LAYOUT",
+            help="How a submodule's four-dimensional input lies, BHWC or BCHW, where its layers do not tell.",
+        ),
+    ] = None,
+    input_dtype: Annotated[
+        str, typer.Option(metavar="DTYPE", help="What the model's input holds: float32, or int64 for token ids.")
+    ] = "float32",
     format: opt.Format = None,
     output: opt.Output = None,
 ) -> None:
     """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
 
     An example input tells each mixer its tokens, grid and dim. Both counters count the model before and after; an op
-    that a counter does not know is named, and never counted as 0. Exit 1 where there is no count.
+    that a counter does not know is named, and never counted as 0. A submodule that is given a mask is refused; one that
+    makes its own (causal attention) cannot be told. Exit 1 where there is no count, or a mixer is not verified.
     """
     chosen = format_of(format, output)
     require_destinations(output, None)
@@ -64,16 +72,22 @@ def swap(
     grid = parse_sizes("--size", size) if size is not None else (None,)
     if len(grid) > 1:
         raise bad_value("--size", size, "one grid")
-    layout = check_choice("--input", input, LAYOUTS[1:])
+    layout = None if input is None else check_choice("--input", input, MAP_LAYOUTS)
+    dtype = check_choice("--input-dtype", input_dtype, INPUT_DTYPES)
     from skaprof.api import load_swapped_rows
 
-    rows = load_swapped_rows()(model, arguments, sides, replacements, grid[0], channels_first=layout == "BCHW")
+    hints = {"grid": grid[0], "layout": layout, "input_dtype": dtype}
+    rows = load_swapped_rows()(model, arguments, sides, replacements, _warn, **hints)
     if chosen == "table":
-        deliver(_table(rows, sides, to_terminal=output is None), output)
+        deliver(_table(rows, sides, dtype, to_terminal=output is None), output)
     else:
         deliver(data_text(rows, chosen, command_line(), environment(counters=True)), output)
     if rows[-1]["macs_delta"] is None or not all(row["verified"] for row in rows[:-1]):
         raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _warn(message: str) -> None:
+    say(f"skaprof: {message}")
 
 
 def _replacement(text: str) -> tuple[str, MixerSpec]:
@@ -83,8 +97,9 @@ def _replacement(text: str) -> tuple[str, MixerSpec]:
     return pattern, parse_mixer(spec, "--replace")
 
 
-def _table(rows: Sequence[Row], shape: tuple[int, ...], *, to_terminal: bool) -> Iterator[str]:
+def _table(rows: Sequence[Row], shape: tuple[int, ...], input_dtype: str, *, to_terminal: bool) -> Iterator[str]:
     from skaprof.report import swap as report
 
-    heading = f"{rows[-1]['model']}, input {' x '.join(map(str, shape))}, forward, float32"
+    ids = "" if input_dtype == rows[-1]["dtype"] else f" of {input_dtype}"
+    heading = f"{rows[-1]['model']}, input {' x '.join(map(str, shape))}{ids}, forward, float32"
     return table_text(report.swap_table(rows), heading, report.sentences(rows), to_terminal=to_terminal)

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from skaprof.count.user import UserCount, agreed, count_module
+from skaprof.count.user import Tally, UserCount, agreed, count_module
 from skaprof.errors import SkaprofError
 from skaprof.model.plan import Variant
 from skaprof.model.rows import cost_row
 from skaprof.model.scopes import TOTAL
 from skaprof.model.spec import MixerSpec
 from skaprof.model.user import keywords_of
-from skaprof.nn.swap import Site, find_sites, put
+from skaprof.nn.sites import Asked, Site, find_sites
+from skaprof.nn.swap import Swapped, put
 from skaprof.nn.user import build_user, first_that_runs, ran
 
 Row = dict[str, Any]
 DTYPE = "float32"
 
 
+@contextmanager
+def _step_by_step() -> Iterator[None]:
+    """PyTorch's attention runs op by op, and no kernel that the counters do not know, as long as this lasts."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@_step_by_step()
 def swapped_rows(
     path: str,
     arguments: tuple[tuple[str, str], ...],
     shape: tuple[int, ...],
     replacements: Sequence[tuple[str, MixerSpec]],
-    grid: tuple[int, int] | None,
+    warn: Callable[[str], None],
     *,
-    channels_first: bool = False,
+    grid: tuple[int, int] | None = None,
+    layout: str | None = None,
+    input_dtype: str = "float32",
 ) -> list[Row]:
-    """One row for each submodule replaced, then one for the whole model: what it had before, has after, and the change.
+    """One row for each module replaced, then one for the whole model: what it had before, has after, and the change.
 
     Args:
         path: package.module:name of what builds the model; `arguments` its (name, value as typed).
-        shape: of the model's input.
+        shape: of the model's input, zeros of `input_dtype`.
         replacements: (pattern, mixer).
-        grid: as `skaprof.nn.swap.swap_mixers`.
+        warn: told of each submodule that matches and does not run.
+        grid, layout: as `skaprof.nn.swap.swap_mixers`.
 
     Raises:
         SkaprofError: the model fails to import, build or run, before or after, with its own error; or a submodule that
@@ -46,27 +63,48 @@ def swapped_rows(
 
     def made(device: str) -> tuple[nn.Module, Tensor, Any]:
         with torch.device(device):
-            model, x = build_user("MODEL", path, keywords_of(arguments)), torch.zeros(shape)
-        return model, x, ran("MODEL", path, model, x)
+            model = build_user("MODEL", path, keywords_of(arguments))
+            x = torch.zeros(shape, dtype=getattr(torch, input_dtype))
+        return model, x, _ran(path, model, x)
 
     model, x, output = first_that_runs(made)
-    sites = find_sites(model, x, replacements, grid, channels_first=channels_first, option="--replace")
-    names = [site.name for site in sites]
-    params = {name: _params(model.get_submodule(name)) for name in names}
-    before = count_module(model, x, names)
+    sites = find_sites(model, x, replacements, Asked(grid, layout, "--replace"), warn)
+    places = [place for site in sites for place in site.places]
+    owned = [_owned(model, site) for site in sites]
+    before = count_module(model, x, places)
     put(model, sites)
-    changed = ran("MODEL", f"{path}, its submodules replaced,", model, x)
+    changed = _ran(f"{path}, its submodules replaced,", model, x)
     if _shapes(changed) != _shapes(output):
         raise SkaprofError(
             f"MODEL: {path} gives {_shapes(changed)} after the swap: expected {_shapes(output)} as before"
         )
-    after = count_module(model, x, names)
-    rows = [_site_row(path, site, params[site.name], model, before, after) for site in sites]
+    after = count_module(model, x, places)
+    rows = [_site_row(path, site, had, model, before, after) for site, had in zip(sites, owned, strict=True)]
     return [*rows, _total_row(path, sites, shape[0], before, after)]
 
 
-def _params(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _ran(what: str, model: nn.Module, x: Tensor) -> Any:
+    """As `skaprof.nn.user.ran`, with what to do about the errors that swaps and token ids bring."""
+    try:
+        return ran("MODEL", what, model, x)
+    except SkaprofError as error:
+        cause = error.__cause__
+        if isinstance(cause, AttributeError) and isinstance(cause.obj, Swapped):
+            cure = f"the model reads {cause.name} of the submodule {cause.obj.place}: replace a larger one around it"
+        elif x.is_floating_point() and any(word in str(cause) for word in ("indices", "Long")):
+            cure = "a model of token ids needs --input-dtype int64, and --shape BxN"
+        elif any(isinstance(module, Swapped) and (module.outputs or 1) > 1 for module in model.modules()):
+            cure = "a submodule that is replaced gave several values, and a mixer gives None for all but the first"
+        else:
+            raise
+        raise SkaprofError(f"{error.message}; {cure}") from cause
+
+
+def _owned(model: nn.Module, site: Site) -> tuple[int, int]:
+    """The parameters of the module at a site, and how many of them are biases."""
+    parameters = dict(model.get_submodule(site.name).named_parameters())
+    biases = [value for name, value in parameters.items() if name.endswith("bias") and value.dim() == 1]
+    return sum(value.numel() for value in parameters.values()), sum(value.numel() for value in biases)
 
 
 def _shapes(output: Any) -> Any:
@@ -78,33 +116,62 @@ def _shapes(output: Any) -> Any:
     return [_shapes(value) for value in output] if isinstance(output, list | tuple) else type(output).__name__
 
 
-def _site_row(path: str, site: Site, params: int, model: nn.Module, before: UserCount, after: UserCount) -> Row:
+def _site_row(
+    path: str, site: Site, had: tuple[int, int], model: nn.Module, before: UserCount, after: UserCount
+) -> Row:
     w = site.workload
-    sizes = {"height": w.height, "width": w.width, "tokens": w.tokens, "dim": w.dim}
+    height, width = (w.height, w.width) if site.has_grid else (None, None)
+    sizes = {"height": height, "width": width, "class_tokens": w.class_tokens, "tokens": w.tokens, "dim": w.dim}
     channels = {"heads": w.heads, "head_dim": w.head_dim, "kernel_size": w.kernel_size}
-    counted = _params(model.get_submodule(site.name))
-    fvcore, torch_count = after.fvcore.macs[site.name], after.torch.macs[site.name]
-    macs = agreed(fvcore, torch_count)
+    uses = {"places": len(site.places), "calls": site.calls}
+    (params_before, biases_before), (params, _) = had, _owned(model, site)
+    heads = {"heads_before": site.heads_before, "head_dim_before": site.head_dim_before}
+    replaced = heads | {"bias_params_before": biases_before}
+    fvcore, torch_count = _macs_at(after.fvcore, site), _macs_at(after.torch, site)
+    macs_before = agreed(_macs_at(before.fvcore, site), _macs_at(before.torch, site))
     derived = cost_row(Variant(site.spec), w)
-    figures = _figures((params, agreed(before.fvcore.macs[site.name], before.torch.macs[site.name])), (counted, macs))
-    proof = {
-        "params_counted": counted,
-        "macs_fvcore": fvcore,
-        "macs_torch": torch_count,
-        "verified": (counted, fvcore, torch_count) == (derived.params, derived.macs, derived.macs),
-    }
+    derived_macs = site.calls * derived.macs
+    agree = (params, fvcore, torch_count) == (derived.params, derived_macs, derived_macs)
+    proof = {"params_counted": params, "macs_fvcore": fvcore, "macs_torch": torch_count, "verified": agree}
+    trouble = (
+        f"the closed form has {derived.params:,} parameters and {derived_macs:,} MACs in {site.calls} calls; "
+        f"counted are {params:,}, and {_shown(fvcore)} (fvcore) and {_shown(torch_count)} (FlopCounterMode)"
+    )
     head = _head(path, site.name, site.replaced, site.spec.text, w.batch)
-    return head | sizes | channels | {"dtype": DTYPE} | figures | proof | {"error": None}
+    figures = _figures((params_before, macs_before), (params, agreed(fvcore, torch_count)))
+    said = {"error": None if agree else trouble, "note": None}
+    return head | sizes | channels | uses | {"dtype": DTYPE} | figures | replaced | proof | said
+
+
+def _shown(macs: int | None) -> str:
+    return "no count" if macs is None else f"{macs:,}"
+
+
+def _macs_at(tally: Tally, site: Site) -> int | None:
+    """A counter's MACs at all places of a site: of a shared module it knows one name, which is one of them."""
+    found = [tally.macs[place] for place in site.places]
+    known = [macs for macs in found if macs is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+_BLANK = dict.fromkeys(
+    (
+        *("height", "width", "class_tokens", "tokens", "dim", "heads", "head_dim", "kernel_size", "places", "calls"),
+        *("heads_before", "head_dim_before", "bias_params_before"),
+    )
+)
+"""The keys of a site's row that the whole model has no single value for."""
 
 
 def _total_row(path: str, sites: Sequence[Site], batch: int, before: UserCount, after: UserCount) -> Row:
-    blank = dict.fromkeys(("height", "width", "tokens", "dim", "heads", "head_dim", "kernel_size"))
     replaced = ",".join(dict.fromkeys(site.replaced for site in sites))
     mixers = ",".join(dict.fromkeys(site.spec.text for site in sites))
-    errors = [f"{when}: {count.error}" for when, count in (("before", before), ("after", after)) if count.error]
+    troubles = [f"{when}: {count.error}" for when, count in (("before", before), ("after", after)) if count.error]
+    told = "; ".join(troubles) or None
     figures = _figures((before.params, before.macs), (after.params, after.macs))
-    proof = after.as_dict() | {"error": "; ".join(errors) or None}
-    return _head(path, TOTAL, replaced, mixers, batch) | blank | {"dtype": DTYPE} | figures | proof
+    counted = figures["macs_delta"] is not None
+    proof = after.as_dict() | {"error": None if counted else told, "note": told if counted else None}
+    return _head(path, TOTAL, replaced, mixers, batch) | _BLANK | {"dtype": DTYPE} | figures | proof
 
 
 def _head(path: str, scope: str, replaced: str, mixer: str, batch: int) -> Row:

@@ -12,6 +12,10 @@ from skaprof.workload import Workload
 
 LAYOUTS = ("BNC", "BHWC", "BCHW")
 """How a mixer's input lies: B batch, N = H * W tokens, C channels, H x W the grid."""
+MAP_LAYOUTS = LAYOUTS[1:]
+"""How a four-dimensional input lies."""
+INPUT_DTYPES = ("float32", "int64")
+"""What a model's input may hold: numbers, or the ids of tokens."""
 _LONGEST_REASON = 300
 
 

@@ -1,11 +1,13 @@
 """A model before and after a swap, as a table and sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
+from skaprof.model.spec import parse_mixer
 from skaprof.report.model import Column, percent, scaled
 from skaprof.report.numbers import si
 
@@ -13,16 +15,17 @@ Row = Mapping[str, Any]
 
 
 def swap_table(rows: Sequence[Row]) -> Table:
-    """One line a submodule, and the whole model below: before, after, and the change."""
+    """One line a module replaced, and the whole model below: before, after, and the change."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     columns: list[Column] = [
         ("scope", False, lambda row: str(row["scope"])),
         ("was", False, lambda row: str(row["replaced"])),
         ("mixer", False, lambda row: str(row["mixer"])),
-        ("tokens", True, lambda row: _or_dash(row["tokens"])),
-        ("grid", True, lambda row: "-" if row["height"] is None else f"{row['height']} x {row['width']}"),
-        ("dim", True, lambda row: _or_dash(row["dim"])),
-        ("heads", True, lambda row: _or_dash(row["heads"])),
+        *((word, True, _number(word)) for word in ("places", "calls") if any((row[word] or 1) > 1 for row in rows)),
+        ("tokens", True, _number("tokens")),
+        ("grid", True, _grid),
+        ("dim", True, _number("dim")),
+        ("heads", True, lambda row: _heads(row["heads"], row["head_dim"])),
     ]
     for key, words in (("params", "params"), ("macs", "MACs")):
         columns.append(scaled(rows, f"{key}_before", f"{words}\nbefore", "", like=key))
@@ -35,19 +38,71 @@ def swap_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _or_dash(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
+def _number(key: str) -> Callable[[Row], str]:
+    return lambda row: "-" if row[key] is None else f"{row[key]:,}"
+
+
+def _grid(row: Row) -> str:
+    if row["height"] is None:
+        return "-"
+    return f"{row['height']} x {row['width']}" + (f" + {row['class_tokens']}" if row["class_tokens"] else "")
+
+
+def _heads(heads: int | None, head_dim: int | None) -> str:
+    return "-" if heads is None else f"{heads} x {head_dim}"
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
-    """What the swap changes, and what the counters did not know."""
+    """What the swap changes, what it leaves behind, and what the counters did not know."""
     *sites, total = rows
-    told = [f"{len(sites):,} submodules replaced: {', '.join(_change(total, *words) for words in _NOUNS)}."]
+    told = [f"{_counted(len(sites), 'submodule')} replaced: {', '.join(_change(total, *words) for words in _NOUNS)}."]
+    told += [*_width_sentences(sites), *_bias_sentences(sites)]
+    if any(row["calls"] > 1 for row in sites):
+        told.append("A module's parameters count once, its MACs once for each call.")
+    if any(row["class_tokens"] > 1 for row in sites):
+        told.append("Tokens beyond the grid are class tokens: they come first, and have no place on it.")
     proved = sum(row["verified"] for row in sites)
-    told.append(f"Verified {proved:,} of {len(sites):,} mixers: both counters and the closed forms agree.")
+    agreement = ": both counters and the closed forms agree" if proved else ""
+    told.append(f"Verified {proved:,} of {_counted(len(sites), 'mixer')}{agreement}.")
+    told += [f"Not verified: {row['scope']}: {row['error']}." for row in sites if row["error"]]
     if total["error"]:
-        told.append(f"{'Not counted' if total['macs_delta'] is None else 'By one counter alone'}: {total['error']}.")
+        told.append(f"Not counted: {total['error']}.")
+    if total["note"]:
+        told.append(f"By one counter alone: {total['note']}.")
     return [*told, "1 MAC = one multiply-add of a linear, matrix product or convolution; FLOPs = 2 x MACs."]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _width_sentences(sites: Sequence[Row]) -> Iterator[str]:
+    """Where the mixer's heads are not those of the module it replaces."""
+    found = Counter(
+        tuple(row[key] for key in ("heads_before", "head_dim_before", "heads", "head_dim"))
+        for row in sites
+        if row["heads"] is not None and row["heads_before"] is not None
+    )
+    for (heads_before, head_dim_before, heads, head_dim), count in found.items():
+        if (heads_before, head_dim_before or head_dim) != (heads, head_dim):
+            before = _attention(heads_before, head_dim_before)
+            yield f"{_counted(count, 'mixer')}: attention of {before} before, of {_attention(heads, head_dim)} after."
+
+
+def _attention(heads: int, head_dim: int | None) -> str:
+    known = "" if head_dim is None else f" x {head_dim} = {heads * head_dim:,} channels"
+    return f"{_counted(heads, 'head')}{known}"
+
+
+def _bias_sentences(sites: Sequence[Row]) -> Iterator[str]:
+    """Where the module replaced had biases, and the linear layers of the mixer could have some, and have none."""
+    lost: Counter[str] = Counter()
+    for row in sites:
+        if parse_mixer(row["mixer"]).options.get("bias") is False:
+            lost[row["mixer"]] += row["bias_params_before"]
+    for mixer, count in (+lost).items():
+        cure = "" if ":bias=" in mixer else f" ({mixer}:bias=true has its own)"
+        yield f"The {count:,} bias parameters of what was replaced are not in {mixer}{cure}."
 
 
 _NOUNS = (("params", "parameters"), ("macs", "MACs"))

@@ -1,0 +1,227 @@
+"""Where in a model a token mixer may stand: modules that patterns match, and the sizes an example input gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skaprof.errors import SkaprofError, bad_value
+from skaprof.grids import parse_count
+from skaprof.model.spec import MixerSpec
+from skaprof.model.user import MAP_LAYOUTS, reason_of, require_same_shape
+from skaprof.nn.calls import Call, argument_names, recorded
+from skaprof.nn.fitting import layout_of, workload_of
+from skaprof.workload import Workload
+
+
+class Site(NamedTuple):
+    """A module to replace in all places where it stands: by what, the sizes of its input, and how it is called.
+
+    `layout` is BNC, NBC, BHWC or BCHW. `has_grid` is False where nothing tells the grid, and the workload's is made up.
+    `heads_before` and `head_dim_before` are the replaced module's, None where unknown. `outputs` is how many values it
+    gives in a tuple, None for a plain tensor. `device` and `dtype` are its parameters', or its input's.
+    """
+
+    places: tuple[str, ...]
+    replaced: str
+    spec: MixerSpec
+    workload: Workload
+    layout: str
+    has_grid: bool
+    heads_before: int | None
+    head_dim_before: int | None
+    calls: int
+    arguments: tuple[str, ...]
+    outputs: int | None
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def name(self) -> str:
+        """The first of its places."""
+        return self.places[0]
+
+
+class Asked(NamedTuple):
+    """What the user says of all sites: the tokens' grid, how (B, ., ., .) lies, and the option to name in errors."""
+
+    grid: tuple[int, int] | None = None
+    layout: str | None = None
+    option: str = "replace"
+
+
+def find_sites(
+    model: nn.Module,
+    x: Tensor,
+    replacements: Sequence[tuple[str, MixerSpec]],
+    asked: Asked,
+    warn: Callable[[str], None],
+) -> list[Site]:
+    """Every module that a pattern matches, outermost only, with the sizes of its input when the model runs on x.
+
+    A second run at another batch size tells which axis of its input is the batch. A module that does not run is left
+    out, and `warn` told so.
+
+    Raises:
+        SkaprofError: as `skaprof.nn.swap_mixers`.
+    """
+    if asked.grid is not None:
+        if len(asked.grid) != 2:
+            raise bad_value("grid", asked.grid, "a pair (H, W)")
+        asked = asked._replace(grid=(parse_count("grid", asked.grid[0]), parse_count("grid", asked.grid[1])))
+    matched = _matched(model, replacements, asked.option)
+    modules = {places[0]: model.get_submodule(places[0]) for places, _ in matched}
+    for name, module in modules.items():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise SkaprofError(f"{asked.option}: {name}: it is scripted: replace it before torch.jit.script")
+    calls = recorded(model, x, modules)
+    unrun = [name for name in modules if name not in calls]
+    if len(unrun) == len(modules):
+        raise SkaprofError(f"{asked.option}: {', '.join(unrun)}: the model does not run it on this input")
+    for name in unrun:
+        warn(f"{asked.option}: {name}: the model does not run it on this input, and it stays as it is")
+    batches = _Batches(model, x, modules)
+    sites = [
+        _site(places, modules[places[0]], spec, calls[places[0]], batches, asked)
+        for places, spec in matched
+        if places[0] in calls
+    ]
+    if asked.grid is not None and all(site.layout in MAP_LAYOUTS for site in sites):
+        raise SkaprofError("grid: every input is a map with a grid of its own: leave out --size")
+    return sites
+
+
+def _matched(
+    model: nn.Module, replacements: Sequence[tuple[str, MixerSpec]], option: str
+) -> list[tuple[tuple[str, ...], MixerSpec]]:
+    """The places of each module to replace that is not part of another one, and by what: the first pattern counts."""
+    places: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if name:
+            places.setdefault(module, []).append(name)
+    chosen: dict[nn.Module, int] = {}
+    for number, (pattern, _) in enumerate(replacements):
+        hits = [module for module, names in places.items() if _matches(pattern, names, type(module).__name__)]
+        if not hits:
+            near = [text for module, names in places.items() for text in (_end(names[0]), type(module).__name__)]
+            raise bad_value(option, pattern, "the name or the class of a submodule of this model", near)
+        for module in hits:
+            chosen.setdefault(module, number)
+    taken = {name for module in chosen for name in places[module]}
+    found = [(tuple(places[module]), chosen[module]) for module in places if module in chosen]
+    outermost = [(names, number) for names, number in found if not _is_inside(names, taken, option)]
+    used = {number for _, number in outermost}
+    for number, (pattern, _) in enumerate(replacements):
+        if number not in used:
+            raise SkaprofError(
+                f"{option}: {pattern}: every submodule that it matches is replaced already, or is part of one that is: "
+                "leave it out, or name others"
+            )
+    return [(names, replacements[number][1]) for names, number in outermost]
+
+
+def _is_inside(names: Sequence[str], taken: Collection[str], option: str) -> bool:
+    """Whether a module of these places is part of a module that is taken.
+
+    Raises:
+        SkaprofError: it is, in one place, and is not, in another.
+    """
+    inside = [name for name in names if any(above in taken for above in _above(name))]
+    if inside and len(inside) < len(names):
+        outside = next(name for name in names if name not in inside)
+        raise SkaprofError(
+            f"{option}: {outside} is also {inside[0]}, which is part of a submodule that is replaced: leave one out"
+        )
+    return bool(inside)
+
+
+def _matches(pattern: str, names: Sequence[str], kind: str) -> bool:
+    return any(fnmatchcase(text, pattern) for name in names for text in (name, _end(name), kind))
+
+
+def _end(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _above(name: str) -> list[str]:
+    """The modules that the named one is part of: `a` and `a.b` for `a.b.c`."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
+
+
+class _Batches:
+    """A second run of the model, at another batch size, to tell the batch from the other axes."""
+
+    def __init__(self, model: nn.Module, x: Tensor, modules: Mapping[str, nn.Module]) -> None:
+        other = x[:1] if len(x) > 1 else torch.cat((x, x))
+        self.sizes = len(x), len(other)
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.trouble = ""
+        try:
+            calls = recorded(model, other, modules)
+        except Exception as error:  # whatever the user's model may raise: some run at one batch size only
+            self.trouble = f"; at batch {len(other)} the model fails: {reason_of(error)}"
+            return
+        self.shapes = {name: tuple(call[0].given.shape) for name, call in calls.items() if call[0].given is not None}
+
+    def axis(self, name: str, shape: tuple[int, ...]) -> int | None:
+        """The one axis that grows with the batch; without a second run, the one as long as it; None if not just one."""
+        if self.trouble:
+            found = [axis for axis in range(len(shape) - 1) if shape[axis] == self.sizes[0]]
+        else:
+            other = self.shapes.get(name, ())
+            found = [axis for axis, (one, two) in enumerate(zip(shape, other, strict=False)) if one != two]
+            found = [axis for axis in found if shape[axis] * self.sizes[1] == other[axis] * self.sizes[0]]
+        return found[0] if len(found) == 1 else None
+
+
+def _site(
+    places: tuple[str, ...],
+    module: nn.Module,
+    spec: MixerSpec,
+    calls: Sequence[Call],
+    batches: _Batches,
+    asked: Asked,
+) -> Site:
+    where = f"{asked.option}: {places[0]}"
+    kind = type(module).__name__
+    given, outputs = _input_and_outputs(where, kind, calls)
+    try:
+        layout = layout_of(module, given, batches.axis(places[0], tuple(given.shape)), batches.trouble, asked.layout)
+        workload, has_grid, (heads, head_dim) = workload_of(given, module, spec, layout, asked.grid)
+    except SkaprofError as error:
+        raise SkaprofError(f"{where}: {error.message}") from None
+    like = next((parameter for parameter in module.parameters() if parameter.is_floating_point()), given)
+    how = (len(calls), argument_names(module), outputs, like.device, like.dtype)
+    return Site(places, kind, spec, workload, layout, has_grid, heads, head_dim, *how)
+
+
+def _input_and_outputs(where: str, kind: str, calls: Sequence[Call]) -> tuple[Tensor, int | None]:
+    """The input that all calls have alike, and how many values each gives in a tuple, the first of the input's shape.
+
+    Raises:
+        SkaprofError: a call that a token mixer cannot answer.
+    """
+    given: list[Tensor] = []
+    for call in calls:
+        if call.given is None or call.given.dim() not in (3, 4):
+            raise SkaprofError(f"{where}: expected a submodule whose input is (B, N, C), (B, H, W, C) or (B, C, H, W)")
+        if call.extras:
+            raise SkaprofError(
+                f"{where}: it is called with more than its input, and a token mixer takes nothing else: "
+                f"{', '.join(call.extras)}"
+            )
+        several = isinstance(call.output, tuple | list) and len(call.output) > 0
+        require_same_shape(where, kind, tuple(call.given.shape), call.output[0] if several else call.output)
+        given.append(call.given)
+    shapes = dict.fromkeys(tuple(x.shape) for x in given)
+    if len(shapes) > 1:
+        raise SkaprofError(
+            f"{where}: it is called with inputs of shapes {' and '.join(map(str, shapes))}: expected one shape, as a "
+            "mixer is built for one"
+        )
+    return given[0], len(calls[0].output) if isinstance(calls[0].output, tuple | list) else None
