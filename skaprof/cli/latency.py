@@ -15,7 +15,7 @@ from skaprof.cli import user as own
 from skaprof.cli.output import deliver, draw, require_destinations, say, suffix_of
 from skaprof.cli.run import command_line, format_of, require_package, table_text
 from skaprof.cli.session import Interrupted, Session
-from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.grids import parse_choices
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
 from skaprof.model.plan import Plan
@@ -205,9 +205,16 @@ def latency(
             _deliver(session.rows, chosen, None if lines else output, session.environment)
         if session.rows and plot:
             _draw(session.rows, swept, plot)
+    _end(session, len(groups), interrupted=interrupted)
+
+
+def _end(session: Session, sizes: int, *, interrupted: bool) -> None:
+    """Nothing, where something was measured and nobody interrupted it; else the exit code that says so."""
     if interrupted:
-        say(f"skaprof: interrupted after {session.finished:,} of {len(groups):,} sizes")
+        say(f"skaprof: interrupted after {session.finished:,} of {sizes:,} sizes")
         raise SystemExit(EXIT_INTERRUPTED)
+    if session.rows and all(row["median_ms"] is None for row in session.rows):
+        raise typer.Exit(EXIT_CHECK_FAILED)
 
 
 def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -> None:
@@ -289,10 +296,10 @@ def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
 
 def _baseline(text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]) -> str:
     """The label of the baseline's contender, `mhsa (eager)` say."""
-    first = groups[0][0]
-    mixer, _, implementation = (text or first.name).partition("/")
-    implementation = implementation or implementations[0]
     mixers = list(dict.fromkeys(entry.name for group in groups for entry in group))
+    mixer, implementation = text or mixers[0], implementations[0]
+    if mixer not in mixers and "/" in mixer:  # a file's path may hold some too
+        mixer, _, implementation = mixer.rpartition("/")
     if mixer not in mixers:
         raise bad_value("--baseline", mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
     if implementation not in implementations:

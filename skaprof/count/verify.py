@@ -25,7 +25,7 @@ from skaprof.count.leftovers import (
     predicted,
 )
 from skaprof.count.memory import held_in_forward, saved_by_autograd
-from skaprof.errors import SkaprofError
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.cost import OpCost, total
 from skaprof.model.mixers import MIXERS
@@ -194,6 +194,7 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
     units = list(dict.fromkeys(map(claim.unit, claim.costs)))
     try:
         module, x = _on_meta(build, shape, dtype)
+        _require_units(claim, module)
         fvcore = count_fvcore(module, x, units)
         torch_forward = count_torch(module, x, units)
         training = count_torch_training(module, x, units) if claim.is_training else None
@@ -222,6 +223,20 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
         fvcore.macs if training is None else None,
         counted.macs,
     )
+
+
+def _require_units(claim: Claim, module: nn.Module) -> None:
+    """Nothing, where the module has a submodule of each op's name: each op is proved alone.
+
+    Raises:
+        SkaprofError: one is missing, as an installed package's may be (exit 1).
+    """
+    known = {name for name, _ in module.named_modules()}
+    for unit in map(claim.unit, claim.costs):
+        if unit not in known:
+            raise SkaprofError(
+                f"{claim.name}: its module has no submodule {unit!r}, which its ops name", EXIT_CHECK_FAILED
+            )
 
 
 def _in_forward(variant: Variant) -> Variant:
