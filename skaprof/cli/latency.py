@@ -138,6 +138,7 @@ def latency(
     seconds = positive_number("--max-seconds", max_seconds) if max_seconds is not None else inf
     fraction = positive_number("--tolerance", tolerance) / 100
     modules = own.user_modules(module, arg, input)
+    own.say_hidden_mixers()
     if isolate and (model or modules):
         raise SkaprofError("--isolate: expected without --model and --module")
     networks.require_apart(

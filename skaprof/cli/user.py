@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.cli.output import say
 from skaprof.errors import SkaprofError, shown_option
 from skaprof.results import METRICS
 from skaprof.workload import DTYPE_BYTES, Workload, check_choice
@@ -44,6 +45,14 @@ Input = Annotated[
         metavar="LAYOUT", help="What --module takes and gives: BNC (default), BHWC or BCHW.", rich_help_panel=_OWN
     ),
 ]
+
+
+def say_hidden_mixers() -> None:
+    """Say which mixers of installed packages are never reached; it takes some time, so only where torch is loaded."""
+    from skaprof.model.installed import hidden_names
+
+    for name in hidden_names():
+        say(f"an installed package names a mixer {name!r}, which is built in: the package's is not used")
 
 
 def user_modules(paths: list[str] | None, arguments: list[str] | None, layout: str | None) -> list[UserModule]:
