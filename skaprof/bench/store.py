@@ -131,11 +131,11 @@ def require_same_sources(path: Path, found: Sequence[Row], wanted: Sequence[Row]
             if row.get(key) == same.get(key):
                 continue
             expected = f"{shown(same.get(key))}, as this run has"
-            said = f"with the {key} {shown(row.get(key))}: expected {expected}"
+            said = f" with the {key} {shown(row.get(key))}: expected {expected}"
             if key == "source_hash":
-                said = "whose file has changed since: expected the same"
+                said = ", whose file has changed since: expected the same"
             times = f"{shown_path(path)} has times of {_named(row)}"
-            raise SkaprofError(f"--resume: {times} {said}; write to another --output")
+            raise SkaprofError(f"--resume: {times}{said}; write to another --output")
 
 
 def _named(row: Row) -> str:

@@ -326,12 +326,18 @@ def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict
     renderers: dict[str, Callable[[], Iterator[str]]] = {
         "json": lambda: to_json(command_line(), environment, rows),
         "bmf": lambda: to_bmf(rows),
-        "csv": lambda: to_csv(map(flat, rows)),
-        "markdown": lambda: to_markdown(flat(row, (*SAMPLE_KEYS, "kernels")) for row in rows),
+        "csv": lambda: to_csv(map(flat, _alike(rows))),
+        "markdown": lambda: to_markdown(flat(row, (*SAMPLE_KEYS, "kernels")) for row in _alike(rows)),
         "table": lambda: _table(rows, to_terminal=output is None),
     }
     text = renderers[chosen]()
     deliver(text, output)
+
+
+def _alike(rows: list[Row]) -> list[Row]:
+    """The rows, each with every key that one of them has: a module's say more than a mixer's."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return [dict.fromkeys(keys) | row for row in rows]
 
 
 def _table(rows: list[Row], *, to_terminal: bool) -> Iterator[str]:

@@ -10,7 +10,7 @@ import typer
 
 from skaprof.errors import SkaprofError, shown, shown_option
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
-from skaprof.model.backbones import open_backbone
+from skaprof.model.backbones import Choice, open_backbone
 from skaprof.model.network import make_network
 from skaprof.workload import DTYPE_BYTES, MODES
 
@@ -73,6 +73,7 @@ def parse(
         SkaprofError: an unknown backbone or mixer, or a size that does not fit.
     """
     choices = [open_backbone(model, mixers, option="--model") for model in models]
+    _require_names_apart(models, choices)
     own = choices[0].backbone.resolution
     images = ((own, own),) if resolution is None else parse_sizes("--resolution", resolution)
     for choice, image in product(choices, images):
@@ -81,6 +82,22 @@ def parse(
     dtypes, modes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)), parse_choices("--mode", mode, MODES)
     unique = tuple(dict.fromkeys(models))
     return [Wanted(unique, mixers, *sizes) for sizes in product(images, batches, dtypes, modes)]
+
+
+def _require_names_apart(models: Sequence[str], choices: Sequence[Choice]) -> None:
+    """Nothing, where no two backbones go by one name in every row.
+
+    Raises:
+        SkaprofError: two do, as files of one name in two folders would.
+    """
+    seen: dict[tuple[str, ...], str] = {}
+    for model, choice in zip(models, choices, strict=True):
+        name = (choice.backbone.name, *(spec.text for spec in choice.specs))
+        other = seen.setdefault(name, model)
+        if other != model:
+            raise SkaprofError(
+                f"--model: {shown(model)} has the name and the mixers of {shown(other)}: expected one of them"
+            )
 
 
 def swept(wanted: Sequence[Wanted]) -> tuple[str, ...]:

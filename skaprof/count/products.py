@@ -39,7 +39,7 @@ def einsum_macs(equation: str, shapes: list[list[int]]) -> int:
             sizes[letter] = max(size, sizes.get(letter, 1))
     summed = {letter for letter in sizes if letter not in result}
     alone = {letter for letter in summed if not all(letter in term for term in named)}
-    return prod(size for letter, size in sizes.items() if letter not in alone) if summed else 0
+    return prod(size for letter, size in sizes.items() if letter not in alone) if summed - alone else 0
 
 
 def fvcore_matmul(inputs: list[Any], outputs: list[Any]) -> int:
