@@ -1,7 +1,8 @@
 """What each counter is known to leave out of each op, so that an omission is either predicted or an error.
 
 Sources: fvcore 0.1.5 `fvcore/nn/jit_analysis.py` (ignored ops) and `flop_count.py` (supported ops); PyTorch
-`torch/utils/flop_counter.py` (flop_registry). The names below are those the modules of `skaprof.nn` produce.
+`torch/utils/flop_counter.py` (flop_registry). The names in the tables are those the modules of `skaprof.nn`
+produce; `NO_MULTIPLY_ADDS` is for modules of others.
 """
 
 from __future__ import annotations
