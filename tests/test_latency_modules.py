@@ -32,6 +32,7 @@ from skaprof.errors import SkaprofError
 from skaprof.model.user import SOURCE_KEYS, UserModule
 from skaprof.report import measured
 from skaprof.report.formats import to_bmf
+from skaprof.report.table import size_columns
 from skaprof.report.timing import latency_section
 from skaprof.workload import Workload
 
@@ -166,6 +167,7 @@ def test_a_module_asked_for_in_a_fused_form_alone_is_a_row_that_says_why() -> No
     mixers = [Entry("mhsa", "forward", "float32", name, (1, 3, 3, 16, 1, 16, None)) for name in ("eager", "sdpa")]
     for group, names in (([mixers[1]], ["sdpa"]), (mixers, ["eager"])):
         ((*_, own),) = with_timed([group], [user], counted)
+        assert isinstance(own, UserEntry)
         assert [own.implementation] == names
     (row,) = measure_configuration([replace(own, implementation="sdpa")], Options(), open_device("cpu"))
     assert row["error"] == "a module of your own has one form: eager, channels-last or compile"
@@ -230,6 +232,8 @@ def test_a_module_of_other_arguments_is_another_row_to_compare() -> None:
     row = {"mixer": "m:C", "arguments": "a=1", "layout": "BNC", "source_hash": "0"}
     assert measured.identity(row) != measured.identity(row | {"arguments": "a=2"})
     assert measured.identity(row) == measured.identity(row | {"source_hash": "1"}), "before and after a change"
+    assert [column.key for column in size_columns([row, row | {"arguments": "a=2"}])] == ["mixer", "arguments"]
+    assert [column.key for column in size_columns([row, row | {"arguments": None}])] == ["mixer"]
 
 
 def test_a_module_that_computes_something_else_when_compiled_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

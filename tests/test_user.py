@@ -224,7 +224,13 @@ def test_a_mixer_beyond_the_counters_stands_unproved_beside_a_module(capsys: pyt
         list(_proved(plan, [], per_op=False, asked=True))
 
 
-@pytest.mark.parametrize("op", ["aten::mul", "aten.add_", "aten.view", "aten::softmax", "aten.native_layer_norm"])
+@pytest.mark.parametrize(
+    "op",
+    [
+        *("aten::mul", "aten.add_", "aten.view", "aten::softmax", "aten.native_layer_norm"),
+        *("aten.randn", "aten::randperm", "aten.diag", "aten.unsafe_split", "aten.index_put_", "aten.grid_sampler_2d"),
+    ],
+)
 def test_elementwise_ops_and_views_hold_no_macs(op: str) -> None:
     assert holds_no_macs(op)
 

@@ -167,6 +167,8 @@ _SIZE_WORDS = {
     "dtype": "dtype",
     "op": "op",
     "kind": "kind",
+    "arguments": "arguments",
+    "layout": "layout",
 }
 
 
@@ -200,7 +202,7 @@ def size_cells(columns: Sequence[Column], row: Row) -> list[str]:
 def _size_text(key: str, row: Row) -> str:
     if key == "height":
         return f"{row['height']} x {row['width']}"
-    value = row[key]
+    value = row.get(key)
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
