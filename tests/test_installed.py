@@ -124,9 +124,15 @@ def fine(w, **options): return [linear("mix", tokens_in(w), w.dim, bias=False)]
 
 MIXERS = {ops.__name__: Mixer(ops.__name__, "", {"eager": ops}, has_heads=False) for ops in (raising, listing)}
 RAISING, LISTING = MIXERS["raising"], MIXERS["listing"]
-LYING, UNBUILT, NO_MODULE, MHSA = (
-    Mixer(name, "", {"eager": fine}, has_heads=False) for name in ("lying", "unbuilt", "no_module", "mhsa")
+LYING, UNBUILT, NO_MODULE, STUCK, MHSA = (
+    Mixer(name, "", {"eager": fine}, has_heads=False) for name in ("lying", "unbuilt", "no_module", "stuck", "mhsa")
 )
+class Stuck(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.mix = nn.Linear(dim, dim, bias=False)
+    def forward(self, x): raise LookupError("stuck")
+def build_stuck(w, implementation, **options): return Stuck(w.dim)
 def build_lying(w, implementation, **options): return nn.Sequential(nn.Linear(w.dim, w.dim), nn.Linear(w.dim, w.dim))
 def build_unbuilt(w, implementation, **options): raise KeyError("nope")
 def build_no_module(w, implementation, **options): return 3
@@ -134,11 +140,11 @@ def build_no_module(w, implementation, **options): return 3
 MIXER_POINTS = {
     **{
         name.lower(): f"broken_mixers:{name}"
-        for name in ("RAISING", "LISTING", "LYING", "UNBUILT", "NO_MODULE", "MHSA")
+        for name in ("RAISING", "LISTING", "LYING", "UNBUILT", "NO_MODULE", "STUCK", "MHSA")
     },
     "leaving": "leaving_mixer:X",
 }
-MODULE_POINTS = {name: f"broken_mixers:build_{name}" for name in ("lying", "unbuilt", "no_module")}
+MODULE_POINTS = {name: f"broken_mixers:build_{name}" for name in ("lying", "unbuilt", "no_module", "stuck")}
 SIZES = Workload(1, 3, 3, 16)
 
 
@@ -177,6 +183,14 @@ def test_a_module_without_a_submodule_that_its_ops_name_fails_the_proof() -> Non
     message, exit_code = told(lambda: verify("lying", tokens=9, dim=16))
     assert message == "lying at 9 tokens: its module has no submodule 'mix', which its ops name"
     assert exit_code == 1
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_module_that_cannot_run_is_told_by_the_mixers_name_and_is_a_row_of_no_time() -> None:
+    assert told(lambda: verify("stuck")) == ("mixer 'stuck': its module cannot run: LookupError: stuck", 2)
+    entry = Entry("stuck", "forward", "float32", "eager", tuple(SIZES))
+    (row,) = measure_configuration([entry], Options(), open_device("cpu"))
+    assert (row["verdict"], row["error"]) == ("unsupported", "LookupError: stuck")
 
 
 @pytest.mark.usefixtures("broken")

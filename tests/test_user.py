@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -171,6 +172,12 @@ def test_a_file_may_be_named_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "siblings.py").write_text("from torch.nn import Linear\n")
     user = UserModule(f"{tmp_path}/layers.py:Own", (("in_features", "{dim}"), ("out_features", "{dim}")))
     assert count_user(user, SIZES).macs == DENSE
+
+
+def test_a_module_that_fails_to_look_a_name_up_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "moody.py").write_text("def __getattr__(name): raise ValueError(name)\n")
+    with pytest.raises(SkaprofError, match=re.escape("moody.py:Own cannot be found: ValueError: Own")):
+        count_user(UserModule(f"{tmp_path}/moody.py:Own"), SIZES)
 
 
 def test_a_files_tensors_are_made_on_no_other_device(tmp_path: Path) -> None:

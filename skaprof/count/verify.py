@@ -8,7 +8,7 @@ a forward call holds exactly the bytes that the model says.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ from skaprof.model.network import Network, network_costs
 from skaprof.model.plan import Variant
 from skaprof.model.rows import variant_op_costs
 from skaprof.model.scopes import TOTAL
+from skaprof.model.spec import MixerSpec
+from skaprof.model.user import attempted
 from skaprof.nn import build_mixer, build_network
 from skaprof.workload import Workload
 
@@ -137,7 +139,11 @@ def verify(variant: Variant, workload: Workload) -> Verification:
         memory=("saved_bytes", "peak_bytes") if _is_ours(variant) and variant.implementation == "eager" else (),
     )
     shape = (workload.batch, workload.tokens, workload.dim)
-    return _prove(claim, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
+
+    def prove() -> Verification:
+        return _prove(claim, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
+
+    return _apart([variant.spec], prove)
 
 
 def _is_ours(variant: Variant) -> bool:
@@ -161,7 +167,21 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
         memory=("saved_bytes",) if network.implementation == "eager" and network.backbone.norm == "layer_norm" else (),
     )
     shape = (network.batch, IMAGE_CHANNELS, network.height, network.width)
-    return _prove(claim, lambda: build_network(network), shape, dtype)
+    specs = [placed.spec for placed in network.stages]
+    return _apart(specs, lambda: _prove(claim, lambda: build_network(network), shape, dtype))
+
+
+def _apart(specs: Iterable[MixerSpec], prove: Callable[[], Verification]) -> Verification:
+    """What `prove` finds; where an installed package's module takes part, any error names it.
+
+    Raises:
+        SkaprofError: that module fails.
+    """
+    foreign = dict.fromkeys(spec.text for spec in specs if spec.mixer.name not in MIXERS)
+    if not foreign:
+        return prove()
+    found: Verification = attempted(f"mixer {', '.join(map(repr, foreign))}", "its module cannot run", prove)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

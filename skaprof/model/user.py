@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -116,15 +117,19 @@ def load_callable(option: str, path: str) -> Callable[..., Any]:
         raise bad_value(option, path, _EXPECTED_PATH)
     found: Any = attempted(option, f"{module_name} cannot be imported", lambda: _imported(option, module_name))
     for part in name.split("."):
-        if not hasattr(found, part):
-            raise bad_value(
-                option, path, f"a name that {module_name} has", [f"{module_name}:{near}" for near in dir(found)]
-            )
-        found = getattr(found, part)
+        found = attempted(option, f"{path} cannot be found", partial(_named, option, path, found, part))
     if not callable(found):
         raise bad_value(option, path, f"a class or function, and this is of type {type(found).__name__}")
     called: Callable[..., Any] = found
     return called
+
+
+def _named(option: str, path: str, holder: Any, name: str) -> Any:
+    if not hasattr(holder, name):
+        module_name = path.rpartition(":")[0]
+        near = [f"{module_name}:{known}" for known in dir(holder)]
+        raise bad_value(option, path, f"a name that {module_name} has", near)
+    return getattr(holder, name)
 
 
 def _imported(option: str, name: str) -> ModuleType:
