@@ -34,6 +34,11 @@ def shown(value: object) -> str:
     return text
 
 
+def shown_option(given: object) -> str:
+    """What an option was given, as `shown`; of a repeatable one, all its values."""
+    return ", ".join(map(shown, given)) if isinstance(given, list | tuple) else shown(given)
+
+
 def shown_path(path: object) -> str:
     """A file's name as it may be printed back: as `shown`, but a long one loses its beginning, not its name."""
     text = repr(str(path))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run, require_golden
 
-from skaprof.cli.app import COMMANDS
+from skaprof.cli.app import COMMANDS, _message_and_exit_code
 from skaprof.counters import COUNTERS
 from skaprof.machine import memory_bytes
 from skaprof.results import ROW_KEYS
@@ -184,6 +184,11 @@ def test_a_full_disk_is_one_message(skaprof: Run) -> None:
         )
     assert done.returncode == 2
     assert done.stderr == "skaprof: stdout: cannot be written: No space left on device\n"
+
+
+def test_stdout_is_blamed_for_its_own_errors_only() -> None:
+    error = FileNotFoundError(2, "No such file or directory", "weights.bin")
+    assert _message_and_exit_code(error) == ("[Errno 2] No such file or directory: 'weights.bin'", 2)
 
 
 def test_a_reader_that_leaves_early_ends_it_quietly() -> None:

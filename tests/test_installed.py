@@ -8,11 +8,21 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, Run
+
+from skaprof.api import cost, verify
+from skaprof.bench.configuration import Entry, Options, measure_configuration, open_device
+from skaprof.cli.user import say_hidden_mixers
+from skaprof.errors import SkaprofError
+from skaprof.model.installed import installed_names
+from skaprof.model.spec import parse_mixer
+from skaprof.nn import build_mixer
+from skaprof.workload import Workload
 
 EXAMPLE = ROOT / "examples" / "skaprof-example-mixer"
 
@@ -101,6 +111,103 @@ def test_a_package_that_brings_no_mixer_is_told_so(
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+BROKEN = """
+from torch import nn
+from skaprof.model.mixers import Mixer, tokens_in
+from skaprof.model.ops import linear
+
+def raising(w, **options): raise ValueError("oh no")
+def listing(w, **options): return "no list"
+def fine(w, **options): return [linear("mix", tokens_in(w), w.dim, bias=False)]
+
+MIXERS = {ops.__name__: Mixer(ops.__name__, "", {"eager": ops}, has_heads=False) for ops in (raising, listing)}
+RAISING, LISTING = MIXERS["raising"], MIXERS["listing"]
+LYING, UNBUILT, NO_MODULE, STUCK, MHSA = (
+    Mixer(name, "", {"eager": fine}, has_heads=False) for name in ("lying", "unbuilt", "no_module", "stuck", "mhsa")
+)
+class Stuck(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.mix = nn.Linear(dim, dim, bias=False)
+    def forward(self, x): raise LookupError("stuck")
+def build_stuck(w, implementation, **options): return Stuck(w.dim)
+def build_lying(w, implementation, **options): return nn.Sequential(nn.Linear(w.dim, w.dim), nn.Linear(w.dim, w.dim))
+def build_unbuilt(w, implementation, **options): raise KeyError("nope")
+def build_no_module(w, implementation, **options): return 3
+"""
+MIXER_POINTS = {
+    **{
+        name.lower(): f"broken_mixers:{name}"
+        for name in ("RAISING", "LISTING", "LYING", "UNBUILT", "NO_MODULE", "STUCK", "MHSA")
+    },
+    "leaving": "leaving_mixer:X",
+}
+MODULE_POINTS = {name: f"broken_mixers:build_{name}" for name in ("lying", "unbuilt", "no_module", "stuck")}
+SIZES = Workload(1, 3, 3, 16)
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package of mixers that are wrong in every way, installed for this process."""
+    (tmp_path / "broken_mixers.py").write_text(BROKEN)
+    (tmp_path / "leaving_mixer.py").write_text("raise SystemExit(0)")
+    install(tmp_path, {"skaprof.mixers": MIXER_POINTS, "skaprof.modules": MODULE_POINTS})
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def told(run: Callable[[], object]) -> tuple[str, int]:
+    """What is said of the error that `run` ends with, and its exit code."""
+    with pytest.raises(SkaprofError) as caught:
+        run()
+    return caught.value.message, caught.value.exit_code
+
+
+@pytest.mark.usefixtures("broken")
+def test_an_op_list_that_fails_or_is_none_is_told_by_the_mixers_name() -> None:
+    assert told(lambda: cost("raising")) == ("mixer 'raising': its op list fails: ValueError: oh no", 2)
+    expected = "expected a list of skaprof.model.ops.Op"
+    assert told(lambda: cost("listing")) == (f"mixer 'listing': its op list is 'no list': {expected}", 2)
+    assert told(lambda: cost("leaving")) == ("mixer 'leaving': leaving_mixer:X cannot be loaded: SystemExit: 0", 2)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_module_that_cannot_be_built_is_told_by_the_mixers_name() -> None:
+    assert told(lambda: verify("unbuilt")) == ("mixer 'unbuilt': its module cannot be built: KeyError: 'nope'", 2)
+    assert told(lambda: build_mixer(parse_mixer("no_module"), SIZES))[0].endswith("expected a torch.nn.Module")
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_module_without_a_submodule_that_its_ops_name_fails_the_proof() -> None:
+    message, exit_code = told(lambda: verify("lying", tokens=9, dim=16))
+    assert message == "lying at 9 tokens: its module has no submodule 'mix', which its ops name"
+    assert exit_code == 1
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_module_that_cannot_run_is_told_by_the_mixers_name_and_is_a_row_of_no_time() -> None:
+    assert told(lambda: verify("stuck")) == ("mixer 'stuck': its module cannot run: LookupError: stuck", 2)
+    entry = Entry("stuck", "forward", "float32", "eager", tuple(SIZES))
+    (row,) = measure_configuration([entry], Options(), open_device("cpu"))
+    assert (row["verdict"], row["error"]) == ("unsupported", "LookupError: stuck")
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_module_with_other_parameters_than_its_op_list_is_not_timed() -> None:
+    entry = Entry("lying", "forward", "float32", "eager", tuple(SIZES))
+    message, exit_code = told(lambda: measure_configuration([entry], Options(), open_device("cpu")))
+    assert message.startswith("mixer 'lying': its module has 544 parameters, its op list 256")
+    assert exit_code == 1
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_mixer_whose_name_is_built_in_is_said_to_be_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    say_hidden_mixers()
+    words = "an installed package names a mixer 'mhsa', which is built in: the package's is not used\n"
+    assert capsys.readouterr().err == words
+    assert "mhsa" not in installed_names()
+    assert cost("mhsa").params == 4 * 256 * 256
 
 
 def scans(mixer: str) -> bool:

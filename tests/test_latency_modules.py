@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,25 @@ from conftest import Run, thorough
 from test_schema import from_lines, require_valid
 from torch import Tensor, nn
 
-from skaprof.bench.configuration import MEASURED_KEYS, Options, identity, measure_configuration, open_device, unmeasured
+from skaprof.bench.configuration import (
+    MEASURED_KEYS,
+    Entry,
+    Options,
+    identity,
+    measure_configuration,
+    open_device,
+    unmeasured,
+)
 from skaprof.bench.modules import NetworkEntry, UserEntry, time_shares
-from skaprof.cli.latency_networks import Wanted, swept
-from skaprof.cli.user import _counted_row
-from skaprof.model.user import UserModule
+from skaprof.bench.store import require_same_sources
+from skaprof.cli.latency_networks import Wanted, parse, swept
+from skaprof.cli.session import Session
+from skaprof.cli.user import _counted_row, with_timed
+from skaprof.errors import SkaprofError
+from skaprof.model.user import SOURCE_KEYS, UserModule
+from skaprof.report import measured
 from skaprof.report.formats import to_bmf
+from skaprof.report.table import size_columns
 from skaprof.report.timing import latency_section
 from skaprof.workload import Workload
 
@@ -91,6 +106,134 @@ def test_a_users_module_is_timed_beside_the_mixers_that_it_is_counted_beside(ska
     assert rows[2]["macs"] == rows[0]["macs"]
     assert rows[2]["median_ms"] > 0
     assert rows[2]["tflops"] > 0
+
+
+def timed(*users: UserModule, mode: str = "forward", timeout: float = 1.0) -> list[dict[str, Any]]:
+    """The rows of mhsa, of a user's modules, and of ska, in one group."""
+    sizes = (1, 3, 3, 16, 1, 16, None)
+    own = [UserEntry(user, _counted_row(user, Workload(*sizes[:4]), "float32"), "eager", mode) for user in users]
+    mixers = [Entry(name, mode, "float32", "eager", sizes) for name in ("mhsa", "ska")]
+    device = open_device("cpu")
+    return measure_configuration([mixers[0], *own, mixers[1]], Options(), device, device.now() + timeout)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("runtime", "no more"),
+        ("value", "ValueError: no more"),
+        ("file", "FileNotFoundError: [Errno 2] No such file or directory: 'weights.bin'"),
+        ("exit", "SystemExit: bye"),
+        ("quiet exit", "SystemExit: 0"),
+    ],
+)
+def test_a_module_that_fails_late_is_dropped_and_the_others_are_timed(error: str, told: str) -> None:
+    late = UserModule("user_models:Late", (("dim", "{dim}"), ("error", error)))
+    mhsa, own, ska = timed(late, timeout=0.2)
+    assert (own["verdict"], own["error"], own["median_ms"]) == ("unsupported", told, None)
+    assert mhsa["verdict"] == "baseline"
+    assert min(mhsa["median_ms"], ska["median_ms"]) > 0
+
+
+def test_a_module_that_runs_on_other_threads_than_the_others_is_not_timed() -> None:
+    threads = torch.get_num_threads()
+    unruly = UserModule("user_models:Unruly", (("dim", "{dim}"), ("when", "run")))
+    mhsa, own, _ = timed(unruly, timeout=0.2)
+    assert own["verdict"] == "unsupported"
+    assert own["error"].startswith("it sets PyTorch's threads to ")
+    assert mhsa["median_ms"] > 0
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("when", ["build", "run"])
+def test_a_module_that_forbids_gradients_forbids_them_to_no_other(when: str) -> None:
+    unruly = UserModule("user_models:Unruly", (("dim", "{dim}"), ("when", when)))
+    mhsa, own, ska = timed(unruly, mode="train", timeout=0.2)
+    assert (own["median_ms"] is None) == (when == "run")
+    assert min(mhsa["median_ms"], ska["median_ms"]) > 0
+
+
+def test_what_a_timed_module_prints_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    _, own, _ = timed(UserModule("user_models:Loud", (("dim", "{dim}"),)), timeout=0.2)
+    assert own["median_ms"] > 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "run\n" in said.err
+
+
+def test_a_module_asked_for_in_a_fused_form_alone_is_a_row_that_says_why() -> None:
+    user = UserModule("user_models:Attention", (("dim", "{dim}"),))
+    counted = {((1, 3, 3, 16), "float32", user): _counted_row(user, Workload(1, 3, 3, 16), "float32")}
+    mixers = [Entry("mhsa", "forward", "float32", name, (1, 3, 3, 16, 1, 16, None)) for name in ("eager", "sdpa")]
+    for group, names in (([mixers[1]], ["sdpa"]), (mixers, ["eager"])):
+        ((*_, own),) = with_timed([group], [user], counted)
+        assert isinstance(own, UserEntry)
+        assert [own.implementation] == names
+    (row,) = measure_configuration([replace(own, implementation="sdpa")], Options(), open_device("cpu"))
+    assert row["error"] == "a module of your own has one form: eager, channels-last or compile"
+
+
+def test_a_run_that_measures_nothing_exits_1(skaprof: Run) -> None:
+    done = skaprof("latency", *FAST, "-m", "pooling", "--implementation", "sdpa", "--tokens", "9", "--dim", "16")
+    assert done.returncode == 1
+    assert "Nothing could be measured." in done.stdout
+
+
+def test_a_saved_run_goes_on_with_the_same_code_only(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text("from torch import nn\nclass Own(nn.Identity): pass\n")
+    user = UserModule(f"{file}:Own", (("a", "2"),))
+    row = _counted_row(user, Workload(1, 3, 3, 16), "float32")
+    assert {key: row[key] for key in SOURCE_KEYS} == user.identity()
+    path = tmp_path / "runs.jsonl"
+    require_same_sources(path, [row], [row])
+    for other, words in (
+        (row | {"arguments": "a=64"}, "with the arguments 'a=2': expected 'a=64', as this run has"),
+        (row | {"layout": "BHWC"}, "with the layout 'BNC': expected 'BHWC'"),
+        (row | {"source_hash": "0"}, "own.py:Own, whose file has changed since"),
+    ):
+        assert identity(other) != identity(row)
+        with pytest.raises(SkaprofError, match=re.escape(words)):
+            require_same_sources(path, [row], [other])
+
+
+def test_a_resumed_run_refuses_the_times_of_other_arguments(tmp_path: Path) -> None:
+    users = [UserModule("user_models:Attention", (("dim", "{dim}"), ("num_heads", heads))) for heads in ("2", "16")]
+    counted = [_counted_row(user, Workload(1, 3, 3, 16), "float32") for user in users]
+    entries = [UserEntry(*each, "eager", "forward") for each in zip(users, counted, strict=True)]
+    path = tmp_path / "runs.jsonl"
+    for resume in (None, str(path)):
+        session = Session(Options(), open_device("cpu"), 0.1, isolate=False)
+        session.prepare(str(path), resume)
+        session.run([[entries[0]]])
+    require_valid(from_lines(path.read_text()))
+    with pytest.raises(SkaprofError, match=re.escape("'dim={dim}, num_heads=2': expected 'dim={dim}, num_heads=16'")):
+        session.run([[entries[1]]])
+    assert session.rows == [], "what is not of this run is not shown for it"
+
+
+def test_a_backbone_of_a_file_is_known_by_what_the_file_holds(tmp_path: Path) -> None:
+    text = "resolution = 8\nclasses = 2\n[stem]\nkernel_size = 4\nstride = 4\npadding = 0\n"
+    text += '[[stages]]\ndepth = 1\ndim = 8\nmixer = "mhsa"\n'
+    paths = [tmp_path / folder / "net.toml" for folder in ("a", "b")]
+    for path, held in zip(paths, (text, text.replace("depth = 1", "depth = 2")), strict=True):
+        path.parent.mkdir()
+        path.write_text(held)
+    heads = [NetworkEntry(str(path), None, (8, 8), 1, "forward", "float32", "eager").head() for path in paths]
+    assert [head["model"] for head in heads] == ["net", "net"]
+    assert identity(heads[0]) != identity(heads[1])
+    with pytest.raises(SkaprofError, match="has times of net, whose file has changed since"):
+        require_same_sources(tmp_path / "runs.jsonl", heads[:1], heads[1:])
+    with pytest.raises(SkaprofError, match="has the name and the mixers of"):
+        parse([str(path) for path in paths], None, None, None, "float32", "forward")
+
+
+def test_a_module_of_other_arguments_is_another_row_to_compare() -> None:
+    row = {"mixer": "m:C", "arguments": "a=1", "layout": "BNC", "source_hash": "0"}
+    assert measured.identity(row) != measured.identity(row | {"arguments": "a=2"})
+    assert measured.identity(row) == measured.identity(row | {"source_hash": "1"}), "before and after a change"
+    assert [column.key for column in size_columns([row, row | {"arguments": "a=2"}])] == ["mixer", "arguments"]
+    assert [column.key for column in size_columns([row, row | {"arguments": None}])] == ["mixer"]
 
 
 def test_a_module_that_computes_something_else_when_compiled_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+import user_models
 from conftest import Run
+from torch.utils.flop_counter import FlopCounterMode
 
-from skaprof.count.user import Tally, UserCount, count_user, holds_no_macs
+from skaprof.cli.flops import _proved
+from skaprof.count.products import einsum_macs
+from skaprof.count.user import Tally, UserCount, count_module, count_user, holds_no_macs
 from skaprof.errors import SkaprofError
 from skaprof.model.mixers import MIXERS
-from skaprof.model.user import UserModule, parse_arguments
+from skaprof.model.plan import SizeGrid, make_plan
+from skaprof.model.spec import parse_mixer
+from skaprof.model.user import UserModule, file_hash, parse_arguments
+from skaprof.report.table import caption
+from skaprof.report.words import counted_sentences
 from skaprof.workload import Workload
 
 TESTS = Path(__file__).parent
@@ -67,7 +77,167 @@ def test_code_that_meta_tensors_cannot_run_is_counted_on_the_processor() -> None
     assert found.torch.total == 2 * 49 * 48 * 48
 
 
-@pytest.mark.parametrize("op", ["aten::mul", "aten.add_", "aten.view", "aten::softmax", "aten.native_layer_norm"])
+DENSE = 2 * 49 * 48 * 48
+ATTENTION = 2 * (4 * 49 * 48 * 48 + 2 * 49 * 49 * 48)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "macs"),
+    [
+        ("Einsum", "BNC", DENSE),
+        ("ByVector", "BNC", 2 * 49 * 48),
+        ("Broadcast", "BNC", 0),
+        ("OverTokens", "BNC", 3 * DENSE),
+        ("CalledConvolution", "BCHW", 2 * 49 * 48 * 9 + 4 * DENSE + 49 * 48 * 9),
+        ("DownAndUp", "BCHW", 2 * (2 * 9 * 4 * 48 * 48)),
+        ("PartlyFrozen", "BNC", DENSE),
+    ],
+)
+def test_ordinary_modules_are_counted_alike_by_both(name: str, layout: str, macs: int) -> None:
+    found = counted(name, DIM, layout)
+    assert (found.fvcore.total, found.torch.total, found.error) == (macs, macs, None)
+
+
+def test_moves_of_data_and_random_numbers_are_no_macs() -> None:
+    found = counted("Shuffled")
+    assert (found.macs, found.error) == (0, None)
+
+
+@pytest.mark.parametrize("name", ["OffMetaAttention", "OffMetaTorchAttention"])
+def test_attention_on_the_processor_is_counted_as_the_matrix_products_that_it_fuses(name: str) -> None:
+    assert counted(name, DIM).torch.total == ATTENTION
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes", "macs"),
+    [
+        ("ij,jk->ik", [[2, 3], [3, 5]], 30),
+        ("ij,jk", [[2, 3], [3, 5]], 30),
+        ("bqhd,bkhd->bhqk", [[2, 7, 3, 5], [2, 11, 3, 5]], 2 * 7 * 11 * 3 * 5),
+        ("bnc,c->bnc", [[2, 3, 5], [5]], 0),
+        ("bnc,d->bnd", [[2, 3, 5], [7]], 0),
+        ("bnc,bc->n", [[2, 3, 5], [2, 5]], 2 * 3 * 5),
+    ],
+)
+def test_an_einsum_has_the_macs_that_pytorch_runs_it_with(equation: str, shapes: list[list[int]], macs: int) -> None:
+    assert einsum_macs(equation, shapes) == macs
+    with FlopCounterMode(display=False) as counter:
+        torch.einsum(equation, *(torch.zeros(shape) for shape in shapes))
+    assert counter.get_total_flops() == 2 * macs
+
+
+def test_counting_leaves_a_module_as_it_was() -> None:
+    module = user_models.PartlyFrozen(48)
+    before = [parameter.requires_grad for parameter in module.parameters()]
+    count_module(module, torch.zeros(1, 4, 48))
+    assert [parameter.requires_grad for parameter in module.parameters()] == before
+    assert len(set(before)) == 2
+
+
+def shared_state() -> tuple[object, ...]:
+    return torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize("when", ["build", "run"])
+def test_what_a_module_sets_of_pytorch_is_put_back(when: str) -> None:
+    before = shared_state()
+    counted("Unruly", (*DIM, ("when", when)))
+    assert shared_state() == before
+
+
+def test_what_a_module_prints_is_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    counted("Loud", DIM)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert {"built", "run"} == set(said.err.split())
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("user_models:Exiting", "user_models:Exiting cannot run on an input of shape (2, 49, 48): SystemExit: 0"),
+        ("nowhere.py:Class", "'nowhere.py' is not valid: expected a file that exists"),
+        ("user_models.py", "expected package.module:Class or FILE.py:Class"),
+        (f"{TESTS}/user_models.py:Pair", "returns tuple: expected one tensor"),
+    ],
+)
+def test_an_error_of_the_users_code_names_the_module(path: str, words: str) -> None:
+    with pytest.raises(SkaprofError) as caught:
+        count_user(UserModule(path), SIZES)
+    assert words in caught.value.message
+
+
+def test_a_file_may_be_named_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "layers.py").write_text("from siblings import Linear\nclass Own(Linear): pass\n")
+    (tmp_path / "siblings.py").write_text("from torch.nn import Linear\n")
+    user = UserModule(f"{tmp_path}/layers.py:Own", (("in_features", "{dim}"), ("out_features", "{dim}")))
+    assert count_user(user, SIZES).macs == DENSE
+
+
+def test_a_module_that_fails_to_look_a_name_up_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "moody.py").write_text("def __getattr__(name): raise ValueError(name)\n")
+    with pytest.raises(SkaprofError, match=re.escape("moody.py:Own cannot be found: ValueError: Own")):
+        count_user(UserModule(f"{tmp_path}/moody.py:Own"), SIZES)
+
+
+def test_a_files_tensors_are_made_on_no_other_device(tmp_path: Path) -> None:
+    (tmp_path / "with_table.py").write_text("import torch\nTABLE = torch.arange(3.0)\nOwn = torch.nn.Identity\n")
+    called = UserModule(f"{tmp_path}/with_table.py:Own")
+    count_user(called, SIZES)
+    (table,) = [module.TABLE for name, module in sys.modules.items() if name.startswith("with_table")]
+    assert table.device.type == "cpu"
+
+
+def test_a_row_says_which_module_it_is_of(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text("from torch import nn\nclass Own(nn.Identity): pass\n")
+    named = UserModule(f"{file}:Own", parse_arguments("--arg", ("a={dim}", "b=2")), "BHWC").identity()
+    assert named == {"arguments": "a={dim}, b=2", "layout": "BHWC", "source_hash": file_hash(file)}
+    file.write_text("other")
+    assert file_hash(file) != named["source_hash"]
+
+
+def test_the_sentences_name_the_counter_that_counted() -> None:
+    row = {"mixer": "a", "traffic_bytes": None, "macs_fvcore": None, "macs_torch": 5, "macs": 5, "error": "why"}
+    rows = [row, row | {"mixer": "b", "macs_fvcore": 0, "macs_torch": 0, "macs": 0, "error": None}]
+    rows.append(row | {"mixer": "c", "macs_torch": None, "macs": None})
+    unknown = "not derived; elementwise FLOPs and traffic are not known."
+    assert counted_sentences(rows) == [
+        f"a: counted by FlopCounterMode alone, {unknown}",
+        f"b: counted by both counters, {unknown}",
+        f"c: counted by neither counter in full, {unknown}",
+        "b: no multiply-adds in matrix products or convolutions: elementwise work only.",
+        "a: why.",
+        "c: why.",
+    ]
+
+
+def test_heads_of_the_mixers_are_not_said_to_be_a_modules() -> None:
+    sizes = {"mode": "forward", "implementation": "eager", "batch": 1, "tokens": 4, "height": 2, "width": 2, "dim": 64}
+    mixer = sizes | {"mixer": "mhsa", "heads": 2, "head_dim": 32, "kernel_size": None, "dtype": "float32"}
+    module = mixer | {"mixer": "m:C", "heads": None, "head_dim": None, "layout": "BNC"}
+    assert "2 heads of 32, float32" in caption([mixer])
+    assert "2 heads of 32 (not m:C), float32" in caption([mixer, module])
+
+
+def test_a_mixer_beyond_the_counters_stands_unproved_beside_a_module(capsys: pytest.CaptureFixture[str]) -> None:
+    grid = SizeGrid((1,), ((10_000, 10_000),), (256,), (), (), ())
+    plan = make_plan([parse_mixer("cska"), parse_mixer("mhsa")], grid, ["eager"], ["forward"], ["float32"])
+    rows = list(_proved(plan, [], per_op=False, asked=False))
+    assert [row["verified"] for row in rows] == [None, True]
+    assert rows[0]["macs"] > 2**63
+    assert capsys.readouterr().err.startswith("not proved: cska at 100,000,000 tokens has more MACs")
+    with pytest.raises(SkaprofError, match="--verify: cska at"):
+        list(_proved(plan, [], per_op=False, asked=True))
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        *("aten::mul", "aten.add_", "aten.view", "aten::softmax", "aten.native_layer_norm"),
+        *("aten.randn", "aten::randperm", "aten.diag", "aten.unsafe_split", "aten.index_put_", "aten.grid_sampler_2d"),
+    ],
+)
 def test_elementwise_ops_and_views_hold_no_macs(op: str) -> None:
     assert holds_no_macs(op)
 
@@ -122,7 +292,9 @@ BAD = [
     (("--module", "nowhere:Class"), "nowhere cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
     (("--module", "broken_module:Class"), "broken_module cannot be imported: ZeroDivisionError: division by zero"),
     (("--module", "user_models:Attentoin"), "did you mean 'user_models:Attention'"),
-    (("--module", "user_models"), "expected package.module:Class"),
+    (("--module", "user_models"), "expected package.module:Class or FILE.py:Class"),
+    (("--module", "user_models:Wider", "--arg", "dim={dmi}"), "did you mean 'dim={dim}'"),
+    (("--arg", "dim=3", "--arg", "a=4"), "--arg: 'dim=3', 'a=4' needs --module"),
     (("--module", "user_models:NOT_CALLABLE"), "expected a class or function"),
     (("--module", "user_models:number"), "gives int: expected a torch.nn.Module"),
     (("--module", "user_models:Unbuilt"), "Unbuilt() cannot be built: ValueError: no head count at all"),
@@ -153,10 +325,8 @@ def test_bad_modules_get_their_own_error_on_one_line_and_exit_2(
 
 
 def test_the_built_in_mixers_counted_as_modules_agree_with_their_closed_forms() -> None:
-    from skaprof.count.user import count_module
     from skaprof.model.plan import Variant
     from skaprof.model.rows import cost_row
-    from skaprof.model.spec import parse_mixer
     from skaprof.nn import build_mixer
 
     for name in MIXERS:

@@ -241,6 +241,167 @@ class Alone(nn.Module):
         return self.block(x) + self.alone(x)
 
 
+class Loud(nn.Module):
+    """Prints wherever it can."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        print("built")  # noqa: T201  # that is what it is for
+        self.linear = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        print("run")  # noqa: T201  # as above
+        return self.linear(x)
+
+
+class Unruly(nn.Module):
+    """Sets what all of PyTorch's code shares: `when` it is built or runs."""
+
+    def __init__(self, dim: int, when: str = "build") -> None:
+        super().__init__()
+        self.linear, self.when = nn.Linear(dim, dim), when
+        if when == "build":
+            self.unsettle()
+            torch.set_default_dtype(torch.float64)
+            torch.manual_seed(5)
+
+    def unsettle(self) -> None:
+        torch.set_num_threads(torch.get_num_threads() % 2 + 1)
+        torch.set_grad_enabled(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.when == "run":
+            self.unsettle()
+        return self.linear(x)
+
+
+class Late(nn.Module):
+    """Fails at its 21st call."""
+
+    errors = {  # noqa: RUF012  # nobody changes it
+        "runtime": RuntimeError("no more"),
+        "value": ValueError("no more"),
+        "file": FileNotFoundError(2, "No such file or directory", "weights.bin"),
+        "exit": SystemExit("bye"),
+        "quiet exit": SystemExit(0),
+    }
+
+    def __init__(self, dim: int, error: str = "runtime") -> None:
+        super().__init__()
+        self.linear, self.error, self.calls = nn.Linear(dim, dim), self.errors[error], 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls > 20:
+            raise self.error
+        return self.linear(x)
+
+
+class Exiting(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise SystemExit(0)
+
+
+class Einsum(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("bnc,cd->bnd", x, self.weight)
+
+
+class ByVector(nn.Module):
+    """A matrix times a vector, which is one dimension short of what counters expect."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (x @ self.weight)[..., None]
+
+
+class Broadcast(nn.Module):
+    """A dense layer without a matrix product."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x[..., None] * self.weight).sum(-2)
+
+
+class Shuffled(nn.Module):
+    """Moves data in ways that hold no multiply-adds."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x[:, torch.randperm(x.shape[1])].split(x.shape[-1] // 2, dim=-1)
+        return torch.cat((first, second), -1) + torch.randn(x.shape[-1]) + torch.diag(torch.zeros(x.shape[-1])).sum(0)
+
+
+class CalledConvolution(nn.Module):
+    """Convolutions as functions with keywords, of every way to say the padding."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.deep, self.even = nn.Parameter(torch.zeros(dim, 1, 3, 3)), nn.Parameter(torch.zeros(dim, dim, 2, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.conv2d(x, self.deep, padding=1, groups=x.shape[1])
+        x = F.conv2d(input=x, weight=self.even, padding="same", dilation=3)
+        return F.conv2d(x[0], weight=self.deep, padding="same", groups=x.shape[1])[None].expand_as(x)
+
+
+class OverTokens(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(dim, dim, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x.transpose(1, 2)).transpose(1, 2)
+
+
+class DownAndUp(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(dim, dim, 2, 2), nn.ConvTranspose2d(dim, dim, 2, 2, output_padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(self.down(x))
+
+
+class OffMetaAttention(Attention):
+    """Reads a value, and so runs on the processor, whose fused attention is an op of its own."""
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        return super().forward(x + 0 * float(x.sum()))
+
+
+class OffMetaTorchAttention(nn.Module):
+    """PyTorch's own attention on the processor, where it has a fast path."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.attn = nn.MultiheadAttention(dim, 4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + 0 * float(x.sum())
+        return self.attn(x, x, x, need_weights=False)[0]
+
+
+class PartlyFrozen(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+        self.linear.bias.requires_grad_(False)
+        self.step = nn.Parameter(torch.zeros(3, dtype=torch.int32), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+
 NOT_CALLABLE = 5
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import torch
 
 from skaprof.bench import statistics
-from skaprof.bench.contenders import Built, UnsupportedError, build, explained, first_line
+from skaprof.bench.contenders import Built, CallError, UnsupportedError, build, explained, first_line
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.cuda import CudaDevice
 from skaprof.bench.device import Device
@@ -24,6 +24,7 @@ from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.plan import Plan, Variant
 from skaprof.model.rows import cost_row
 from skaprof.model.spec import parse_mixer
+from skaprof.model.user import SOURCE_KEYS, contained
 from skaprof.results import SIZE_KEYS
 from skaprof.workload import DTYPE_BYTES, Workload
 
@@ -147,10 +148,11 @@ def open_device(name: str, siblings: int = 0) -> Device:
 
 
 class Failure(NamedTuple):
-    """What could not be measured: its verdict, and why."""
+    """What could not be measured: its verdict, and why; the call that failed, where it was one."""
 
     verdict: str
     reason: str
+    call: Callable[[], object] | None = None
 
 
 def measure_configuration(
@@ -161,42 +163,59 @@ def measure_configuration(
     tick: Callable[[int], None] = lambda rounds: None,
 ) -> list[Row]:
     """One row for each entry, in order; what cannot run here is a row that says why."""
-    rows: dict[int, Row] = {}
+    failures: dict[int, Failure] = {}
     built: dict[int, Built] = {}
     for index, entry in enumerate(entries):
         found = _attempted(partial(entry.build, options, device))
         if isinstance(found, Failure):
-            rows[index] = failed_row(entry, device.name, options, *found)
+            failures[index] = found
         else:
             built[index] = found
     order = sorted(built, key=lambda index: not _is_baseline(entries[index], options))
-    if order:
-        rows |= _timed_rows(entries, {index: built[index] for index in order}, options, device, deadline, tick)
+    left = {index: built[index] for index in order}
+    rows = _timed_rows(entries, left, failures, options, device, deadline, tick)
+    rows |= {index: failed_row(entries[index], device.name, options, *why[:2]) for index, why in failures.items()}
     built.clear()
+    left.clear()
     release(options.device)
     return [rows[index] for index in range(len(entries))]
 
 
 def _timed_rows(
     entries: Sequence[Timed],
-    built: dict[int, Built],
+    left: dict[int, Built],
+    failures: dict[int, Failure],
     options: Options,
     device: Device,
     deadline: float,
     tick: Callable[[int], None],
 ) -> dict[int, Row]:
-    """The rows of what was built, by index, the baseline first."""
+    """The rows of what was built, by index, the baseline first.
+
+    A contender whose call fails while it is timed goes from `left` to `failures`, and the others are timed again.
+    """
     settings = Settings(
         options.timing, options.tolerance, deadline=deadline, samples_per_block=options.samples_per_block
     )
 
     def timed() -> Measurement:
         with explained(options.device.partition(":")[0]):
-            return measure(device, [of_one.contender for of_one in built.values()], settings, tick)
+            return measure(device, [of_one.contender for of_one in left.values()], settings, tick)
 
-    found = _attempted(timed)
-    if isinstance(found, Failure):
-        return {index: failed_row(entries[index], device.name, options, *found) for index in built}
+    while left:
+        found = _attempted(timed)
+        if not isinstance(found, Failure):
+            return _measured_rows(entries, left, found, device, options)
+        blamed = [index for index, of_one in left.items() if of_one.contender.call is found.call is not None]
+        for index in blamed or list(left):
+            failures[index] = found._replace(call=None)  # it holds a module
+            del left[index]
+    return {}
+
+
+def _measured_rows(
+    entries: Sequence[Timed], built: dict[int, Built], found: Measurement, device: Device, options: Options
+) -> dict[int, Row]:
     baseline = found.records[0].label
     results = zip(built.items(), found.records, found.comparisons, found.latencies, strict=True)
     return {
@@ -206,15 +225,20 @@ def _timed_rows(
 
 
 def _attempted(make: Callable[[], T]) -> T | Failure:
-    """What `make` makes, or why it cannot be made here."""
+    """What `make` makes, or why it cannot be made here; what foreign code sets of PyTorch does not outlast it."""
     try:
-        return make()
+        with contained():
+            return make()
     except UnsupportedError as error:
-        return Failure("unsupported", str(error))
+        return Failure("unsupported", str(error), _failed_call(error))
     except WrongOutputError as error:
         return Failure("wrong-output", str(error))
     except (torch.OutOfMemoryError, MemoryError) as error:
-        return Failure("out-of-memory", first_line(error))
+        return Failure("out-of-memory", first_line(error), _failed_call(error))
+
+
+def _failed_call(error: BaseException) -> Callable[[], object] | None:
+    return error.__cause__.call if isinstance(error.__cause__, CallError) else None
 
 
 def _is_baseline(entry: Timed, options: Options) -> bool:
@@ -314,9 +338,12 @@ def _measured(
 
 
 def identity(row: Row | Timed) -> tuple[Any, ...]:
-    """What makes two rows the same row: its sizes, mixer, implementation, mode and dtype, and a backbone's image."""
+    """What makes two rows the same row: its sizes, mixer, implementation, mode and dtype, and a backbone's image.
+
+    Of a user's own code, also what it was given and what its file held.
+    """
     found = row if isinstance(row, dict) else row.head()
-    return tuple(found.get(key) for key in (*SIZE_KEYS, "model", "image_height", "image_width"))
+    return tuple(found.get(key) for key in (*SIZE_KEYS, "model", "image_height", "image_width", *SOURCE_KEYS))
 
 
 def unmeasured(groups: Sequence[Sequence[Timed]], done: set[tuple[Any, ...]]) -> Iterator[Sequence[Timed]]:

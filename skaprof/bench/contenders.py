@@ -12,11 +12,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from skaprof.bench import gate
 from skaprof.bench.device import Contender
+from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.graphs import CapturedCalls, capture
 from skaprof.bench.kernels import aten_ops
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
+from skaprof.model.mixers import MIXERS
 from skaprof.model.plan import Variant
+from skaprof.model.rows import cost_row
+from skaprof.model.user import contained, reason_of
 from skaprof.nn import TokenMixer, build_mixer
 from skaprof.workload import Workload
 
@@ -34,6 +38,14 @@ NOTHING_TO_FUSE = "no attention in it to be fused"
 
 class UnsupportedError(Exception):
     """An implementation that cannot run here, at this size or in this dtype; the message says why."""
+
+
+class CallError(Exception):
+    """A contender's call that failed, which its cause explains: so the others need not pay for it."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__()
+        self.call = call
 
 
 @dataclass(slots=True)
@@ -56,13 +68,20 @@ class Call:
     gradient: Tensor | None
 
     def __call__(self) -> None:
-        """Run it once."""
-        if self.gradient is None:
-            with torch.no_grad():
-                self.run_module(self.x)
-            return
-        self.forget()
-        self.run_module(self.x).backward(self.gradient)
+        """Run it once.
+
+        Raises:
+            CallError: it fails.
+        """
+        try:
+            if self.gradient is None:
+                with torch.no_grad():
+                    self.run_module(self.x)
+                return
+            self.forget()
+            self.run_module(self.x).backward(self.gradient)
+        except (Exception, SystemExit) as error:  # the module may be anybody's
+            raise CallError(self) from error
 
     def forget(self) -> None:
         """Drop the gradients of the last call."""
@@ -83,7 +102,8 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
         UnsupportedError: it cannot run here.
         skaprof.bench.gate.WrongOutputError: it computes something else.
         MemoryError, torch.OutOfMemoryError: it does not fit.
-        SkaprofError: an unknown implementation, or the GPU was lost on the way.
+        SkaprofError: an unknown implementation, or the GPU was lost on the way; an installed mixer's module cannot be
+            built, or has other parameters than its op list.
     """
     how = IMPLEMENTATIONS.get(implementation)
     if how is None:
@@ -91,8 +111,9 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
     _require_possible(how, variant, w)
     require_graph(how, variant.mode, timing)
     context = context_of(how)
-    with explained(device), context():
+    with explained(device, foreign=variant.spec.mixer.name not in MIXERS), context():
         module, run_module = _module(how, variant, w, device)
+        require_params(f"mixer {variant.spec.text!r}", module, int(cost_row(variant, w).params))
         checked = gate.checkable(variant, w, device)
         if checked == w:
             gate.check(run_module, module, variant, w, device)
@@ -109,8 +130,9 @@ def ready(
     label: str, call: Call, how: Implementation, device: str, timing: str, cache_bytes: int, checked_tokens: int | None
 ) -> Built:
     """The contender of a call, run once, profiled, and captured where the timing asks for a graph."""
-    context = context_of(how)
-    call()
+    context = _watched(call, context_of(how))
+    with context():
+        call()
     peak = _peak_memory(call, device)
     graph = _graph(call, timing, cache_bytes, context)
     contender = Contender(
@@ -123,6 +145,42 @@ def ready(
         call,
     )
     return Built(contender, peak, checked_tokens)
+
+
+def _watched(
+    call: Call, context: Callable[[], AbstractContextManager[object]]
+) -> Callable[[], AbstractContextManager[object]]:
+    """`context`, and what the calls in it print and set is kept from the other contenders.
+
+    Its exit raises CallError where they ran on more or fewer threads than the others do.
+    """
+
+    @contextmanager
+    def entered() -> Iterator[None]:
+        threads = torch.get_num_threads()
+        with contained(), context():
+            yield
+            found = torch.get_num_threads()
+            if found != threads:
+                words = f"it sets PyTorch's threads to {found} while it runs: expected {threads}, as the others have"
+                raise CallError(call) from UnsupportedError(words)
+
+    return entered
+
+
+def require_params(what: str, module: nn.Module, expected: int) -> None:
+    """Nothing, where the module has as many parameters as its op list says: an installed mixer's may not.
+
+    Raises:
+        SkaprofError: it has not (exit 1).
+    """
+    found = sum(parameter.numel() for parameter in module.parameters())
+    if found != expected:
+        raise SkaprofError(
+            f"{what}: its module has {found:,} parameters, its op list {expected:,}: the MACs and TFLOP/s would be "
+            "wrong; --verify shows what differs",
+            EXIT_CHECK_FAILED,
+        )
 
 
 def _require_possible(how: Implementation, variant: Variant, w: Workload) -> None:
@@ -150,23 +208,39 @@ def context_of(how: Implementation) -> Callable[[], AbstractContextManager[objec
 
 
 @contextmanager
-def explained(device: str) -> Iterator[None]:
-    """PyTorch's errors as ours: what does not fit, what cannot run here, and a GPU whose context is lost."""
+def explained(device: str, *, foreign: bool = False) -> Iterator[None]:
+    """PyTorch's errors as ours: what does not fit, what cannot run here, and a GPU whose context is lost.
+
+    Where the code is `foreign`, and in a call of any contender, every other error too, a SystemExit among them.
+    """
     try:
         yield
-    except torch.OutOfMemoryError:
+    except (UnsupportedError, WrongOutputError, SkaprofError, MemoryError, torch.OutOfMemoryError):
         raise
-    except (RuntimeError, ImportError) as error:
-        reason = first_line(error)
-        if "DefaultCPUAllocator" in reason:
-            raise MemoryError("PyTorch could not allocate what it needs") from error
-        if device == "cuda" and _context_is_lost():
-            raise SkaprofError(
-                f"the GPU stopped answering after {reason}: what was measured is kept; go on with --resume, "
-                "or give each size a process of its own with --isolate",
-                EXIT_CHECK_FAILED,
-            ) from error
-        raise UnsupportedError(reason) from error
+    except CallError as error:
+        raise _told(error.__cause__ or error, device) from error
+    except (Exception, SystemExit) as error:
+        if not foreign and not isinstance(error, RuntimeError | ImportError):
+            raise
+        raise _told(error, device) from error
+
+
+def _told(error: BaseException, device: str) -> Exception:
+    """The error as `_attempted` takes it."""
+    if isinstance(error, UnsupportedError):
+        return error
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return MemoryError(first_line(error))
+    reason = first_line(error) if isinstance(error, RuntimeError | ImportError) else reason_of(error)
+    if "DefaultCPUAllocator" in reason:
+        return MemoryError("PyTorch could not allocate what it needs")
+    if device == "cuda" and _context_is_lost():
+        return SkaprofError(
+            f"the GPU stopped answering after {reason}: what was measured is kept; go on with --resume, "
+            "or give each size a process of its own with --isolate",
+            EXIT_CHECK_FAILED,
+        )
+    return UnsupportedError(reason)
 
 
 def _context_is_lost() -> bool:

@@ -25,6 +25,7 @@ from skaprof.bench.contenders import (
     explained,
     ready,
     require_graph,
+    require_params,
     runnable,
 )
 from skaprof.bench.device import Device
@@ -32,9 +33,10 @@ from skaprof.bench.memory import least_bytes, require_free
 from skaprof.errors import SkaprofError
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.backbones import IMAGE_CHANNELS, open_backbone
+from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, make_network, network_ops
 from skaprof.model.scopes import TOTAL, costed
-from skaprof.model.user import UserModule
+from skaprof.model.user import UserModule, file_hash
 from skaprof.nn import build_network
 from skaprof.nn.user import built_mixer
 from skaprof.workload import DTYPE_BYTES, Workload
@@ -61,6 +63,11 @@ class UserEntry:
         """Batch size."""
         return int(self.counted["batch"])
 
+    @property
+    def foreign(self) -> bool:
+        """Whether code runs in it that is not skaprof's."""
+        return True
+
     def head(self) -> Row:
         """The keys of its row that timing does not add; what was counted is of a forward call."""
         forward_only = dict.fromkeys(("macs", "flops")) if self.mode == "train" else {}
@@ -81,6 +88,8 @@ class UserEntry:
         try:
             module, x = built_mixer(self.user, w, row["dtype"], kind)
         except SkaprofError as error:
+            if isinstance(error.__cause__, MemoryError | torch.OutOfMemoryError):
+                raise MemoryError(error.message) from error
             raise UnsupportedError(error.message) from error
         return build_module(self, module, x, row["dtype"], options, device)
 
@@ -109,10 +118,21 @@ class NetworkEntry:
         network = self.network
         return f"{network.backbone.name} {','.join(placed.spec.text for placed in network.stages)}"
 
+    @property
+    def foreign(self) -> bool:
+        """Whether an installed package's mixer is in it."""
+        return any(placed.spec.mixer.name not in MIXERS for placed in self.network.stages)
+
     def head(self) -> Row:
-        """The row of `skaprof model --depth total`, and the stages that time was shared among (none yet)."""
+        """The row of `skaprof model --depth total`, and the stages that time was shared among (none yet).
+
+        Where a TOML file describes the backbone, with the hash of that file.
+        """
         (row,) = costed(self.network, self.dtype, self.mode).rows(TOTAL)
-        return row.as_dict() | {"implementation": self.implementation, "time_scopes": None, "time_shares": None}
+        source = {"source_hash": file_hash(self.model)} if self.model.lower().endswith(".toml") else {}
+        return (
+            row.as_dict() | source | {"implementation": self.implementation, "time_scopes": None, "time_shares": None}
+        )
 
     def build(self, options: Options, device: Device) -> Built:
         """The contender, with the share of time that each stage takes.
@@ -134,6 +154,7 @@ class NetworkEntry:
         with torch.device(kind):
             module = build_network(network).to(dtype).eval()
             x = torch.randn(self.batch, IMAGE_CHANNELS, *self.image, dtype=dtype)
+        require_params(self.name, module, self.head()["params"])
         built = build_module(self, module, x, self.dtype, options, device)
         scopes, shares = time_shares(module, x, kind)
         built.extra = {"time_scopes": scopes, "time_shares": shares}
@@ -147,7 +168,7 @@ def build_module(
     how = IMPLEMENTATIONS[entry.implementation]
     kind = options.device.partition(":")[0]
     require_graph(how, entry.mode, options.timing)
-    with explained(kind), context_of(how)():
+    with explained(kind, foreign=entry.foreign), context_of(how)():
         run_module = runnable(module, how)
         with torch.no_grad():
             gradient = torch.zeros_like(run_module(x))

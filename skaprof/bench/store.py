@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skaprof.errors import SkaprofError, shown_path
+from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.model.user import SOURCE_KEYS
 from skaprof.results import SCHEMA_VERSION
 from skaprof.saved import read_results
 
@@ -115,3 +116,27 @@ def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
     for key, theirs, ours in pairs:
         if theirs != ours:
             raise SkaprofError(f"--resume: {shown_path(path)} was measured with {key} {theirs!r}: expected {ours!r}")
+
+
+def require_same_sources(path: Path, found: Sequence[Row], wanted: Sequence[Row]) -> None:
+    """Nothing, where a file's rows of a user's module, or of a file's backbone, are of the one that this run names.
+
+    Raises:
+        SkaprofError: it was given other arguments, or its file has changed.
+    """
+    ours = {_named(row): row for row in wanted}
+    for row in found:
+        same = ours.get(_named(row), row)
+        for key in SOURCE_KEYS:
+            if row.get(key) == same.get(key):
+                continue
+            expected = f"{shown(same.get(key))}, as this run has"
+            said = f" with the {key} {shown(row.get(key))}: expected {expected}"
+            if key == "source_hash":
+                said = ", whose file has changed since: expected the same"
+            times = f"{shown_path(path)} has times of {_named(row)}"
+            raise SkaprofError(f"--resume: {times}{said}; write to another --output")
+
+
+def _named(row: Row) -> str:
+    return str(row.get("model") or row["mixer"])

@@ -18,6 +18,7 @@ from skaprof.errors import (
     EXIT_USAGE,
     SkaprofError,
     missing_package,
+    printable,
 )
 
 COMMANDS = {
@@ -222,13 +223,22 @@ def _message_and_exit_code(error: BaseException) -> tuple[str, int]:
             abandon_stdout()
             found = "", EXIT_BROKEN_PIPE
         case OSError():
-            abandon_stdout()
-            found = f"stdout: cannot be written: {error.strerror}", EXIT_USAGE
+            found = _of_system(error), EXIT_USAGE
         case _ if missing in _PACKAGES:
             found = missing_package(missing, "this command").message, EXIT_MISSING
         case _:
             raise error
     return found
+
+
+def _of_system(error: OSError) -> str:
+    """What to say of the system's error: stdout is blamed where what was written to it cannot be flushed either."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        abandon_stdout()
+        return f"stdout: cannot be written: {error.strerror}"
+    return printable(error)
 
 
 _PACKAGES = frozenset(("torch", "fvcore", "numpy", "pandas", "sympy", "matplotlib", "scipy"))

@@ -27,6 +27,7 @@ MOST_ROWS = 1_000_000
 _VECTORIZE_FROM = 5_000  # above this, one pass of numpy beats one row at a time even with numpy's import
 
 Row = dict[str, Any]
+_PROOF_KEYS = ("params_counted", "macs_fvcore", "macs_torch", "verified")
 
 
 def flops(
@@ -71,7 +72,7 @@ def flops(
     _require_compatible(
         per_op=per_op, verify=verify, formula=formula, module=bool(modules), baseline=baseline, plot=plot
     )
-    verify = verify or bool(modules)  # what was counted stands beside what was proved by counting
+    asked, verify = verify, verify or bool(modules)  # what was counted stands beside what was proved by counting
     if formula and chosen == "bmf":
         raise SkaprofError("--format: 'bmf' is not valid with --formula: expected another, formulas are no figures")
     if formula:
@@ -90,7 +91,7 @@ def flops(
         return
     proofs: list[Verification] = []
     counted: list[Row] = []
-    rows = _proved(plan, proofs, per_op=per_op) if verify else _rows(plan, reference, per_op=per_op)
+    rows = _proved(plan, proofs, per_op=per_op, asked=asked) if verify else _rows(plan, reference, per_op=per_op)
     if modules:
         _require_forward(plan)
         rows = own.with_counted(rows, list(plan.rows()), modules, counted)
@@ -164,14 +165,25 @@ def _rows_one_by_one(plan: Plan, reference: MixerSpec | None, *, per_op: bool) -
         yield row
 
 
-def _proved(plan: Plan, proofs: list[Verification], *, per_op: bool) -> Iterator[Row]:
-    """The rows with what the counters say; differences go to stderr, op by op, as they are found."""
+def _proved(plan: Plan, proofs: list[Verification], *, per_op: bool, asked: bool) -> Iterator[Row]:
+    """The rows with what the counters say; differences go to stderr, op by op, as they are found.
+
+    Where no proof was `asked` for, a row that is beyond the counters has none.
+    """
     from skaprof.api import load_verify
     from skaprof.cli.progress import progress
 
+    own.say_hidden_mixers()
     prove = load_verify()
     for variant, workload, *_ in progress(plan.rows(), plan.row_count, "verifying"):
-        proof = prove(variant, workload)
+        try:
+            proof = prove(variant, workload)
+        except SkaprofError as error:
+            if asked:
+                raise
+            say(f"not proved: {error.message.removeprefix('--verify: ')}")
+            yield cost_row(variant, workload).as_dict() | dict.fromkeys(_PROOF_KEYS)
+            continue
         proofs.append(proof)
         for difference in proof.differences:
             say(f"{variant.spec.text}, {workload.tokens} tokens, dim {workload.dim}, {variant.mode}: {difference}")

@@ -15,7 +15,7 @@ from skaprof.cli import user as own
 from skaprof.cli.output import deliver, draw, require_destinations, say, suffix_of
 from skaprof.cli.run import command_line, format_of, require_package, table_text
 from skaprof.cli.session import Interrupted, Session
-from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, bad_value
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.grids import parse_choices
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
 from skaprof.model.plan import Plan
@@ -138,6 +138,7 @@ def latency(
     seconds = positive_number("--max-seconds", max_seconds) if max_seconds is not None else inf
     fraction = positive_number("--tolerance", tolerance) / 100
     modules = own.user_modules(module, arg, input)
+    own.say_hidden_mixers()
     if isolate and (model or modules):
         raise SkaprofError("--isolate: expected without --model and --module")
     networks.require_apart(
@@ -205,9 +206,16 @@ def latency(
             _deliver(session.rows, chosen, None if lines else output, session.environment)
         if session.rows and plot:
             _draw(session.rows, swept, plot)
+    _end(session, len(groups), interrupted=interrupted)
+
+
+def _end(session: Session, sizes: int, *, interrupted: bool) -> None:
+    """Nothing, where something was measured and nobody interrupted it; else the exit code that says so."""
     if interrupted:
-        say(f"skaprof: interrupted after {session.finished:,} of {len(groups):,} sizes")
+        say(f"skaprof: interrupted after {session.finished:,} of {sizes:,} sizes")
         raise SystemExit(EXIT_INTERRUPTED)
+    if session.rows and all(row["median_ms"] is None for row in session.rows):
+        raise typer.Exit(EXIT_CHECK_FAILED)
 
 
 def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -> None:
@@ -289,10 +297,10 @@ def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
 
 def _baseline(text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]) -> str:
     """The label of the baseline's contender, `mhsa (eager)` say."""
-    first = groups[0][0]
-    mixer, _, implementation = (text or first.name).partition("/")
-    implementation = implementation or implementations[0]
     mixers = list(dict.fromkeys(entry.name for group in groups for entry in group))
+    mixer, implementation = text or mixers[0], implementations[0]
+    if mixer not in mixers and "/" in mixer:  # a file's path may hold some too
+        mixer, _, implementation = mixer.rpartition("/")
     if mixer not in mixers:
         raise bad_value("--baseline", mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
     if implementation not in implementations:
@@ -318,12 +326,18 @@ def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict
     renderers: dict[str, Callable[[], Iterator[str]]] = {
         "json": lambda: to_json(command_line(), environment, rows),
         "bmf": lambda: to_bmf(rows),
-        "csv": lambda: to_csv(map(flat, rows)),
-        "markdown": lambda: to_markdown(flat(row, (*SAMPLE_KEYS, "kernels")) for row in rows),
+        "csv": lambda: to_csv(map(flat, _alike(rows))),
+        "markdown": lambda: to_markdown(flat(row, (*SAMPLE_KEYS, "kernels")) for row in _alike(rows)),
         "table": lambda: _table(rows, to_terminal=output is None),
     }
     text = renderers[chosen]()
     deliver(text, output)
+
+
+def _alike(rows: list[Row]) -> list[Row]:
+    """The rows, each with every key that one of them has: a module's say more than a mixer's."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return [dict.fromkeys(keys) | row for row in rows]
 
 
 def _table(rows: list[Row], *, to_terminal: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.errors import SkaprofError, shown, shown_option, shown_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.backbones import Choice, open_backbone
 from skaprof.model.network import make_network
@@ -59,7 +59,9 @@ def require_apart(of_networks: Mapping[str, object], of_mixers: Mapping[str, obj
         return
     for option, given in of_mixers.items():
         if given is not None:
-            raise SkaprofError(f"{option}: {shown(given)}: expected without --model, whose stages have their own")
+            raise SkaprofError(
+                f"{option}: {shown_option(given)}: expected without --model, whose stages have their own"
+            )
 
 
 def parse(

@@ -69,10 +69,18 @@ class Session:
         """Measure what is missing; whether Ctrl-C ended it. What was measured stays in `rows` whatever happens.
 
         Raises:
-            SkaprofError: the file cannot be written any more, or the GPU was lost.
+            SkaprofError: the file cannot be written any more, or holds another module of a name; or the GPU was lost.
         """
         from skaprof.bench.configuration import identity, unmeasured
+        from skaprof.bench.store import require_same_sources
 
+        if self.store is not None and self.rows:
+            heads = [entry.head() for group in groups for entry in group]
+            try:
+                require_same_sources(self.store.path, self.rows, heads)
+            except SkaprofError:
+                self.rows = []  # they are not this run's to show
+                raise
         whole = [row for row in self.rows if "few-rounds" not in row["flags"]]
         missing = list(unmeasured(groups, {identity(row) for row in self.rows}))
         cut_short = [group for group in unmeasured(groups, {identity(row) for row in whole}) if group not in missing]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skaprof.errors import SkaprofError, shown
+from skaprof.cli.output import say
+from skaprof.errors import SkaprofError, shown_option
 from skaprof.results import METRICS
 from skaprof.workload import DTYPE_BYTES, Workload, check_choice
 
@@ -23,7 +24,8 @@ Module = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PACKAGE.MODULE:CLASS",
-        help="A torch.nn.Module of your own beside the mixers, counted by both counters; repeatable.",
+        help="A torch.nn.Module of your own (or FILE.py:CLASS) beside the mixers, counted by both counters; "
+        "repeatable.",
         rich_help_panel=_OWN,
     ),
 ]
@@ -45,6 +47,14 @@ Input = Annotated[
 ]
 
 
+def say_hidden_mixers() -> None:
+    """Say which mixers of installed packages are never reached; it takes some time, so only where torch is loaded."""
+    from skaprof.model.installed import hidden_names
+
+    for name in hidden_names():
+        say(f"an installed package names a mixer {name!r}, which is built in: the package's is not used")
+
+
 def user_modules(paths: list[str] | None, arguments: list[str] | None, layout: str | None) -> list[UserModule]:
     """The modules that the options name.
 
@@ -54,11 +64,12 @@ def user_modules(paths: list[str] | None, arguments: list[str] | None, layout: s
     if not paths:
         for option, given in (("--arg", arguments), ("--input", layout)):
             if given:
-                raise SkaprofError(f"{option}: {shown(given)} needs --module, which is not given")
+                raise SkaprofError(f"{option}: {shown_option(given)} needs --module, which is not given")
         return []
-    from skaprof.model.user import LAYOUTS, UserModule, parse_arguments
+    from skaprof.model.user import LAYOUTS, UserModule, parse_arguments, require_known_sizes
 
     named = parse_arguments("--arg", arguments or ())
+    require_known_sizes("--arg", named)
     taken = check_choice("--input", layout or LAYOUTS[0], LAYOUTS)
     return [UserModule(path, named, taken) for path in dict.fromkeys(paths)]
 
@@ -71,9 +82,11 @@ def with_counted(
     Raises:
         SkaprofError: a module fails to import, build or run, or gives another shape.
     """
+    from skaprof.model.user import SOURCE_KEYS
+
     keys = [_key(each) for each in planned]
     for row, key, following in zip(rows, keys, [*keys[1:], None], strict=True):
-        yield row | {"error": None}
+        yield row | dict.fromkeys(("error", *SOURCE_KEYS))
         if key != following:
             dtypes = dict.fromkeys(each.variant.dtype for each in planned)
             fresh = [_counted_row(user, Workload(*key), dtype) for dtype in dtypes for user in modules]
@@ -94,7 +107,10 @@ def counted_rows(planned: Sequence[PlannedRow], modules: Sequence[UserModule]) -
 def with_timed(
     groups: Sequence[Sequence[Timed]], modules: Sequence[UserModule], counted: dict[tuple[Any, ...], Row]
 ) -> list[Sequence[Timed]]:
-    """The groups, each with the user's modules at its size in every implementation that is not a fused attention."""
+    """The groups, each with the user's modules at its size in every implementation that is not a fused attention.
+
+    Where only those are asked for, in these: the rows say that a module has no such form.
+    """
     from skaprof.bench.modules import UserEntry
     from skaprof.implementations import IMPLEMENTATIONS
 
@@ -103,7 +119,7 @@ def with_timed(
         row = group[0].head()
         key = tuple(row[name] for name in ("batch", "height", "width", "dim"))
         names = dict.fromkeys(entry.implementation for entry in group)
-        plain = [name for name in names if IMPLEMENTATIONS[name].form == "eager"]
+        plain = [name for name in names if IMPLEMENTATIONS[name].form == "eager"] or list(names)
         own = [
             UserEntry(user, counted[key, row["dtype"], user], name, row["mode"]) for user in modules for name in plain
         ]
@@ -126,7 +142,7 @@ def _counted_row(user: UserModule, w: Workload, dtype: str) -> Row:
         "flops": None if found.macs is None else 2 * found.macs,
         "weight_bytes": found.params * DTYPE_BYTES[dtype],
     }
-    return _identity(user, w, dtype) | dict.fromkeys(METRICS) | figures | found.as_dict()
+    return _identity(user, w, dtype) | dict.fromkeys(METRICS) | figures | found.as_dict() | user.identity()
 
 
 def _identity(user: UserModule, w: Workload, dtype: str) -> Row:

@@ -16,11 +16,13 @@ import torch
 import torch.nn.functional as F
 from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
+from skaprof.count.convolutions import ConvolutionShape, TracedConvolution
+from skaprof.count.products import TORCH_FORMULAS, fvcore_einsum, fvcore_matmul
 from skaprof.nn.layers import FusedAttention
 
 ELSEWHERE = "(elsewhere)"
@@ -49,8 +51,9 @@ def count_fvcore(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     """fvcore's count of one forward call, for each named submodule. `x` may be on meta."""
     analysis = FlopCountAnalysis(module, x).unsupported_ops_warnings(False)
     analysis.set_op_handle(**dict.fromkeys(_FVCORE_ELEMENTWISE, _no_macs))
+    analysis.set_op_handle(**{"aten::einsum": fvcore_einsum, "aten::matmul": fvcore_matmul})
     analysis = analysis.uncalled_modules_warnings(False).tracer_warnings("none")
-    with warnings.catch_warnings(), _TracedConvolution(), _ConvolutionShape():
+    with warnings.catch_warnings(), _without_fast_path(), TracedConvolution(), ConvolutionShape():
         warnings.simplefilter("ignore")  # the tracer warns of shapes that become constants, which is what we want
         by_module = analysis.by_module()
     macs = {unit: int(by_module[unit]) for unit in units}
@@ -67,10 +70,14 @@ def _no_macs(inputs: object, outputs: object) -> Counter[str]:
 
 
 def count_torch(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
-    """FlopCounterMode's count of one forward call, for each named submodule, SDPA counted as its fused kernel."""
-    with _frozen(module), _as_fused_kernel(module) as swapped:
+    """FlopCounterMode's count of one forward call, for each named submodule, SDPA counted as its fused kernel.
+
+    SDPA that is called as a function is counted as the matrix products of PyTorch's plain form: what the fused kernels
+    of a processor run as has no formula, and the plain form's products are those that a kernel fuses.
+    """
+    with _frozen(module), _without_fast_path(), sdpa_kernel(SDPBackend.MATH), _as_fused_kernel(module) as swapped:
         recorder = _LeftOut(units)
-        with recorder, FlopCounterMode(display=False) as counter:
+        with recorder, FlopCounterMode(display=False, custom_mapping=TORCH_FORMULAS) as counter:
             swapped(x)
     flops = counter.get_flop_counts()
     root = type(module).__name__
@@ -158,40 +165,13 @@ class _LeftOut(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         packet = func.overloadpacket
-        if packet not in flop_registry:
+        if packet not in flop_registry and packet not in TORCH_FORMULAS:
             self.ops[self._unit()][str(packet)] += 1
         return func(*args, **(kwargs or {}))
 
     def _unit(self) -> str:
         running = {name.partition(".")[2] for name in self.tracker.parents} & self.units
         return running.pop() if running else ELSEWHERE
-
-
-class _TracedConvolution(TorchFunctionMode):
-    """Calls convolutions as aten::_convolution, the op fvcore knows: on meta they are otherwise traced as nothing."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is F.conv2d:
-            x, weight, bias, stride, padding, dilation, groups = args
-            geometry = list(stride), list(padding), list(dilation), False, [0, 0], groups
-            return torch._convolution(x, weight, bias, *geometry, False, False, True, True)
-        return func(*args, **(kwargs or {}))
-
-
-class _ConvolutionShape(TorchDispatchMode):
-    """Answers aten::_convolution with an empty tensor of the right shape: PyTorch's meta rule fails under a trace."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._convolution.default:
-            x, weight, _, stride, padding, dilation = args[:6]
-            sides = [
-                (int(side) + 2 * pad - hole * (int(kernel) - 1) - 1) // step + 1
-                for side, kernel, step, pad, hole in zip(
-                    x.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
-                )
-            ]
-            return torch.empty([int(x.shape[0]), int(weight.shape[0]), *sides], dtype=x.dtype, device=x.device)
-        return func(*args, **(kwargs or {}))
 
 
 class _FusedKernel(nn.Module):
@@ -227,11 +207,24 @@ class _UnfoldedConvolution(nn.Module):
 @contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
     """No parameter requires a gradient. Module trackers fail on views of parameters under `torch.no_grad`."""
+    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
     module.requires_grad_(False)
     try:
         yield
     finally:
-        module.requires_grad_(True)
+        for parameter in learned:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def _without_fast_path() -> Iterator[None]:
+    """nn.MultiheadAttention as the ops it is made of: its fast path is one op, which no counter knows."""
+    was_enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was_enabled)
 
 
 @contextmanager

@@ -15,40 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from skaprof.count.counters import ELSEWHERE, Counted, count_fvcore, count_torch
-from skaprof.model.user import UserModule, reason_of
+from skaprof.count.leftovers import NO_MULTIPLY_ADDS
+from skaprof.model.user import UserModule, contained, reason_of
 from skaprof.nn.user import built_mixer, first_that_runs
 from skaprof.workload import Workload
-
-_NO_MULTIPLY_ADDS = frozenset(
-    (
-        *("_adaptive_avg_pool2d", "_log_softmax", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"),
-        *(
-            "_local_scalar_dense",
-            "_reshape_alias",
-            "_safe_softmax",
-            "_softmax",
-            "_to_copy",
-            "_unsafe_view",
-            "adaptive_avg_pool2d",
-            "all",
-        ),
-        *("amax", "amin", "any", "arange", "argmax", "argmin", "argsort", "avg_pool1d", "avg_pool2d", "batch_norm"),
-        *("bernoulli", "cat", "chunk", "clone", "col2im", "constant_pad_nd", "contiguous", "copy_", "cumsum"),
-        *("dropout", "embedding", "empty", "empty_like", "expand", "fill_", "flatten", "flip", "full", "full_like"),
-        *("gather", "group_norm", "im2col", "index", "index_select", "instance_norm", "layer_norm", "log_softmax"),
-        *("lift_fresh", "max", "max_pool2d", "max_pool2d_with_indices", "mean", "median", "min"),
-        *("native_batch_norm", "native_dropout", "native_group_norm", "native_layer_norm", "new_empty", "new_full"),
-        *("new_ones", "new_zeros", "norm", "linalg_vector_norm", "one_hot", "ones", "ones_like", "pad"),
-        *("pixel_shuffle", "pixel_unshuffle", "reflection_pad2d", "repeat", "repeat_interleave", "replication_pad2d"),
-        *("rms_norm", "_fused_rms_norm", "roll", "scalar_tensor", "scatter", "slice_scatter", "softmax", "sort"),
-        *("stack", "std", "std_mean", "sum", "to", "topk", "tril", "triu", "type_as", "unflatten", "unfold"),
-        *("upsample_bicubic2d", "upsample_bilinear2d", "upsample_nearest2d", "var", "var_mean", "zeros", "zeros_like"),
-    )
-)
-"""ATen ops that reduce, normalize, interpolate or move data: no linear layer, matrix product or convolution in them.
-
-Elementwise ops and views are not listed: PyTorch marks those itself.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +98,9 @@ def count_module(module: nn.Module, x: Tensor, units: Sequence[str] = ()) -> Use
 
 def _tally(source: str, count: Callable[[], Counted], units: Sequence[str]) -> Tally:
     try:
-        counted = count()
-    except Exception as error:  # a counter may fail in any way on code that it was not made for
+        with contained():
+            counted = count()
+    except (Exception, SystemExit) as error:  # a counter may fail in any way on code that it was not made for
         return Tally(source, dict.fromkeys((*units, ELSEWHERE)), f"{source} fails: {reason_of(error)}")
     macs: dict[str, int | None] = {}
     unknown: dict[str, None] = {}
@@ -146,7 +117,7 @@ def holds_no_macs(op: str) -> bool:
     packet = getattr(torch.ops.aten, name, None) if namespace == "aten" and name.isidentifier() else None
     if packet is None:
         return False
-    return name.removesuffix("_") in _NO_MULTIPLY_ADDS or name in _NO_MULTIPLY_ADDS or _is_marked(packet)
+    return name.removesuffix("_") in NO_MULTIPLY_ADDS or name in NO_MULTIPLY_ADDS or _is_marked(packet)
 
 
 def _is_marked(packet: Any) -> bool:

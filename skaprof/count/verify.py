@@ -8,7 +8,7 @@ a forward call holds exactly the bytes that the model says.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from skaprof.count.leftovers import (
     predicted,
 )
 from skaprof.count.memory import held_in_forward, saved_by_autograd
-from skaprof.errors import SkaprofError
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.cost import OpCost, total
 from skaprof.model.mixers import MIXERS
@@ -33,6 +33,8 @@ from skaprof.model.network import Network, network_costs
 from skaprof.model.plan import Variant
 from skaprof.model.rows import variant_op_costs
 from skaprof.model.scopes import TOTAL
+from skaprof.model.spec import MixerSpec
+from skaprof.model.user import attempted
 from skaprof.nn import build_mixer, build_network
 from skaprof.workload import Workload
 
@@ -137,7 +139,11 @@ def verify(variant: Variant, workload: Workload) -> Verification:
         memory=("saved_bytes", "peak_bytes") if _is_ours(variant) and variant.implementation == "eager" else (),
     )
     shape = (workload.batch, workload.tokens, workload.dim)
-    return _prove(claim, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
+
+    def prove() -> Verification:
+        return _prove(claim, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
+
+    return _apart([variant.spec], prove)
 
 
 def _is_ours(variant: Variant) -> bool:
@@ -161,7 +167,21 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
         memory=("saved_bytes",) if network.implementation == "eager" and network.backbone.norm == "layer_norm" else (),
     )
     shape = (network.batch, IMAGE_CHANNELS, network.height, network.width)
-    return _prove(claim, lambda: build_network(network), shape, dtype)
+    specs = [placed.spec for placed in network.stages]
+    return _apart(specs, lambda: _prove(claim, lambda: build_network(network), shape, dtype))
+
+
+def _apart(specs: Iterable[MixerSpec], prove: Callable[[], Verification]) -> Verification:
+    """What `prove` finds; where an installed package's module takes part, any error names it.
+
+    Raises:
+        SkaprofError: that module fails.
+    """
+    foreign = dict.fromkeys(spec.text for spec in specs if spec.mixer.name not in MIXERS)
+    if not foreign:
+        return prove()
+    found: Verification = attempted(f"mixer {', '.join(map(repr, foreign))}", "its module cannot run", prove)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +214,7 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
     units = list(dict.fromkeys(map(claim.unit, claim.costs)))
     try:
         module, x = _on_meta(build, shape, dtype)
+        _require_units(claim, module)
         fvcore = count_fvcore(module, x, units)
         torch_forward = count_torch(module, x, units)
         training = count_torch_training(module, x, units) if claim.is_training else None
@@ -222,6 +243,20 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
         fvcore.macs if training is None else None,
         counted.macs,
     )
+
+
+def _require_units(claim: Claim, module: nn.Module) -> None:
+    """Nothing, where the module has a submodule of each op's name: each op is proved alone.
+
+    Raises:
+        SkaprofError: one is missing, as an installed package's may be (exit 1).
+    """
+    known = {name for name, _ in module.named_modules()}
+    for unit in map(claim.unit, claim.costs):
+        if unit not in known:
+            raise SkaprofError(
+                f"{claim.name}: its module has no submodule {unit!r}, which its ops name", EXIT_CHECK_FAILED
+            )
 
 
 def _in_forward(variant: Variant) -> Variant:

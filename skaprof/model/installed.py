@@ -5,12 +5,13 @@ function (workload, implementation, **options) -> torch.nn.Module under the same
 They are apart so that the closed forms need no torch.
 """
 
-from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from skaprof.errors import SkaprofError
-from skaprof.model.mixers import Mixer
-from skaprof.model.user import reason_of
+from skaprof.errors import SkaprofError, shown
+from skaprof.model.mixers import MIXERS, Mixer, OpList
+from skaprof.model.ops import Op
+from skaprof.model.user import attempted
 
 MIXER_GROUP = "skaprof.mixers"
 MODULE_GROUP = "skaprof.modules"
@@ -28,24 +29,45 @@ def installed_mixer(name: str) -> Mixer | None:
     if not isinstance(found, Mixer) or found.name != name:
         got = f"one named {found.name!r}" if isinstance(found, Mixer) else f"an object of type {type(found).__name__}"
         raise SkaprofError(f"mixer {name!r} of an installed package: expected a Mixer of that name, got {got}")
-    return found
+    return found._replace(op_lists={form: _checked(name, ops) for form, ops in found.op_lists.items()})
 
 
-def installed_builder(name: str) -> Callable[..., Any]:
-    """The function that builds that mixer's module.
+def _checked(name: str, ops_of: OpList) -> OpList:
+    """The op list, whose errors name the mixer."""
+
+    @wraps(ops_of)
+    def checked(*sizes: Any, **options: Any) -> list[Op]:
+        ops = attempted(f"mixer {name!r}", "its op list fails", lambda: ops_of(*sizes, **options))
+        if not isinstance(ops, list) or not all(isinstance(op, Op) for op in ops):
+            raise SkaprofError(f"mixer {name!r}: its op list is {shown(ops)}: expected a list of skaprof.model.ops.Op")
+        return ops
+
+    return checked
+
+
+def installed_module(name: str, *sizes: Any, **options: Any) -> Any:
+    """What the function that builds that mixer's module makes of these arguments.
 
     Raises:
-        SkaprofError: its package names none, or it cannot be loaded.
+        SkaprofError: its package names none, or it cannot be loaded, or it fails.
     """
-    found = _loaded(MODULE_GROUP, name)
-    if found is None:
+    builder = _loaded(MODULE_GROUP, name)
+    if builder is None:
         raise SkaprofError(f"mixer {name!r}: its package has no module for it: expected {name!r} in {MODULE_GROUP!r}")
-    builder: Callable[..., Any] = found
-    return builder
+    return attempted(f"mixer {name!r}", "its module cannot be built", lambda: builder(*sizes, **options))
 
 
 def installed_names() -> list[str]:
-    """Every mixer that installed packages bring."""
+    """Every mixer that installed packages bring, without those whose name is built in: they are never looked up."""
+    return [name for name in _point_names() if name not in MIXERS]
+
+
+def hidden_names() -> list[str]:
+    """The mixers of installed packages that cannot be reached, since their name is built in."""
+    return [name for name in _point_names() if name in MIXERS]
+
+
+def _point_names() -> list[str]:
     from importlib.metadata import entry_points
 
     return sorted({point.name for point in entry_points(group=MIXER_GROUP)})
@@ -55,8 +77,5 @@ def _loaded(group: str, name: str) -> Any:
     from importlib.metadata import entry_points  # takes milliseconds: only where a name is not built in
 
     for point in entry_points(group=group, name=name):
-        try:
-            return point.load()
-        except Exception as error:  # whatever the package's code may raise
-            raise SkaprofError(f"mixer {name!r}: {point.value} cannot be loaded: {reason_of(error)}") from error
+        return attempted(f"mixer {name!r}", f"{point.value} cannot be loaded", point.load)
     return None

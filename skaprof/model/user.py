@@ -2,9 +2,14 @@
 
 import ast
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, printable, shown
@@ -16,11 +21,16 @@ MAP_LAYOUTS = LAYOUTS[1:]
 """How a four-dimensional input lies."""
 INPUT_DTYPES = ("float32", "int64")
 """What a model's input may hold: numbers, or the ids of tokens."""
+SOURCE_KEYS = ("arguments", "layout", "source_hash")
+"""The keys of a row that tell one module, or one file's backbone, from another of its name."""
 _LONGEST_REASON = 300
+_IN_BRACES = re.compile(r"\{([A-Za-z_]\w*)\}")
+_SIZES = ("batch", "height", "width", "tokens", "dim")
+_EXPECTED_PATH = "package.module:Class or FILE.py:Class"
 
 
 class UserModule(NamedTuple):
-    """What the user named: `path` is package.module:Class, `arguments` are (name, value as typed). Plain values."""
+    """What the user named: `path` is package.module:Class or FILE.py:Class, `arguments` (name, value as typed)."""
 
     path: str
     arguments: tuple[tuple[str, str], ...] = ()
@@ -28,8 +38,17 @@ class UserModule(NamedTuple):
 
     def keywords(self, w: Workload) -> dict[str, Any]:
         """The arguments as Python values; `{dim}`, `{tokens}`, `{height}` and the like stand for the row's sizes."""
-        sizes = {"batch": w.batch, "height": w.height, "width": w.width, "tokens": w.tokens, "dim": w.dim}
-        return keywords_of(self.arguments, sizes)
+        return keywords_of(self.arguments, {name: getattr(w, name) for name in _SIZES})
+
+    def identity(self, option: str = "--module") -> dict[str, str | None]:
+        """What tells it from another of its name, by `SOURCE_KEYS`.
+
+        Raises:
+            SkaprofError: as `load_callable`.
+        """
+        typed = ", ".join(f"{name}={value}" for name, value in self.arguments)
+        values = (typed, self.layout, source_hash(load_callable(option, self.path)))
+        return dict(zip(SOURCE_KEYS, values, strict=True))
 
     def shape(self, w: Workload) -> tuple[int, ...]:
         """The input's shape at these sizes."""
@@ -58,6 +77,19 @@ def parse_arguments(option: str, texts: Iterable[str]) -> tuple[tuple[str, str],
     return tuple(found.items())
 
 
+def require_known_sizes(option: str, arguments: Iterable[tuple[str, str]]) -> None:
+    """Nothing, where every name in braces is one of the row's sizes.
+
+    Raises:
+        SkaprofError: one is not.
+    """
+    for name, value in arguments:
+        for size in _IN_BRACES.findall(value):
+            if size not in _SIZES:
+                expected = f"one of {', '.join(f'{{{known}}}' for known in _SIZES)} in braces"
+                raise bad_value(option, f"{name}={value}", expected, [f"{name}={{{known}}}" for known in _SIZES])
+
+
 def keywords_of(arguments: Iterable[tuple[str, str]], sizes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The arguments as Python values, each `{size}` in them replaced by the size of that name."""
     found = {}
@@ -78,39 +110,113 @@ def _value(text: str) -> Any:
 
 
 def load_callable(option: str, path: str) -> Callable[..., Any]:
-    """The class or function at package.module:name; modules in the current folder are found too.
+    """The class or function at package.module:name or FILE.py:name; modules in the current folder are found too.
 
     Raises:
         SkaprofError: no such path, a module that fails to import, with its own error, or nothing that can be called.
     """
-    module_name, colon, name = path.partition(":")
-    if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *name.split("."))):
-        raise bad_value(option, path, "package.module:Class")
-    if (here := os.getcwd()) not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` has it: a script that is installed starts without
-    found = attempted(option, f"{module_name} cannot be imported", lambda: import_module(module_name))
+    module_name, colon, name = path.rpartition(":")
+    parts = [*name.split("."), *([] if module_name.endswith(".py") else module_name.split("."))]
+    if not colon or not all(part.isidentifier() for part in parts):
+        raise bad_value(option, path, _EXPECTED_PATH)
+    found: Any = attempted(option, f"{module_name} cannot be imported", lambda: _imported(option, module_name))
     for part in name.split("."):
-        if not hasattr(found, part):
-            raise bad_value(
-                option, path, f"a name that {module_name} has", [f"{module_name}:{near}" for near in dir(found)]
-            )
-        found = getattr(found, part)
+        found = attempted(option, f"{path} cannot be found", partial(_named, option, path, found, part))
     if not callable(found):
         raise bad_value(option, path, f"a class or function, and this is of type {type(found).__name__}")
     called: Callable[..., Any] = found
     return called
 
 
+def _named(option: str, path: str, holder: Any, name: str) -> Any:
+    if not hasattr(holder, name):
+        module_name = path.rpartition(":")[0]
+        near = [f"{module_name}:{known}" for known in dir(holder)]
+        raise bad_value(option, path, f"a name that {module_name} has", near)
+    return getattr(holder, name)
+
+
+def _imported(option: str, name: str) -> ModuleType:
+    """The module of that name, or in that file, whose folder is then searched as `python FILE.py` has it."""
+    if not name.endswith(".py"):
+        _search_in(os.getcwd())  # as `python -m` has it: a script that is installed starts without
+        return import_module(name)
+    from hashlib import sha256
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    file = Path(os.path.realpath(name))
+    if not file.is_file():
+        raise bad_value(option, name, "a file that exists")
+    own_name = f"{file.stem}_{sha256(str(file).encode()).hexdigest()[:8]}"  # two files may have one name
+    if own_name in sys.modules:
+        return sys.modules[own_name]
+    spec = spec_from_file_location(own_name, file)
+    assert spec is not None  # a file's loader goes by its ending, .py
+    assert spec.loader is not None
+    module = sys.modules[own_name] = module_from_spec(spec)
+    _search_in(str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[own_name]
+        raise
+    return module
+
+
+def _search_in(folder: str) -> None:
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+def source_hash(called: Callable[..., Any]) -> str | None:
+    """The hash of the file that a class or function is defined in; None where there is no such file."""
+    file = getattr(sys.modules.get(getattr(called, "__module__", "")), "__file__", None)
+    return file_hash(file) if file and os.path.isfile(file) else None
+
+
+def file_hash(path: str | Path) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of a file's bytes."""
+    from hashlib import sha256
+
+    return sha256(Path(path).read_bytes()).hexdigest()[:16]
+
+
 def attempted(option: str, trouble: str, run: Callable[[], Any]) -> Any:
-    """What the user's code gives.
+    """What code that is not ours gives, kept apart as `contained` has it.
 
     Raises:
         SkaprofError: it fails: what it was, and the code's own error.
     """
     try:
-        return run()
+        with contained():
+            return run()
+    except SkaprofError:
+        raise
     except (Exception, SystemExit) as error:  # whatever the user's code may raise
         raise SkaprofError(f"{option}: {trouble}: {reason_of(error)}") from error
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Around code that is not ours: what it prints goes to stderr, and what it sets of PyTorch is put back.
+
+    That is: grad mode, default dtype, the processor's threads and random numbers. Nothing, where torch is not loaded.
+    """
+    torch: Any = sys.modules.get("torch")
+    with redirect_stdout(sys.stderr):
+        if torch is None:
+            yield
+            return
+        grad, dtype, threads = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_num_threads()
+        random_state = torch.get_rng_state()
+        try:
+            yield
+        finally:
+            torch.set_rng_state(random_state)
+            torch.set_default_dtype(dtype)
+            torch.set_grad_enabled(grad)
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
 
 
 def reason_of(error: BaseException) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from torch import nn
+
+from skaprof.errors import SkaprofError
 from skaprof.model.spec import MixerSpec
 from skaprof.nn.mixers import (
     ConvStaticKeyAttention,
@@ -35,14 +38,18 @@ def build_mixer(spec: MixerSpec, workload: Workload, implementation: str = "eage
     """The module of `spec` at these sizes, on the default device (use `with torch.device("meta")` for no memory).
 
     Raises:
-        SkaprofError: the mixer has no such implementation.
+        SkaprofError: the mixer has no such implementation; an installed one cannot be built, with its own error.
     """
     spec.require_implementation(implementation)
     if spec.mixer.name not in _BUILDERS:
-        from skaprof.model.installed import installed_builder
+        from skaprof.model.installed import installed_module
 
-        built: TokenMixer = installed_builder(spec.mixer.name)(workload, implementation, **spec.options)
-        return built
+        built = installed_module(spec.mixer.name, workload, implementation, **spec.options)
+        if not isinstance(built, nn.Module):
+            raise SkaprofError(
+                f"mixer {spec.text!r}: its module is of type {type(built).__name__}: expected a torch.nn.Module"
+            )
+        return cast(TokenMixer, built)
     arguments: dict[str, Any] = {**spec.options, "grid": (workload.height, workload.width)}
     if spec.mixer.has_heads:
         arguments |= {"heads": workload.heads, "head_dim": workload.head_dim}

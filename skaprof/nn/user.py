@@ -22,12 +22,18 @@ def build_user(option: str, path: str, keywords: dict[str, Any]) -> nn.Module:
     Raises:
         SkaprofError: it cannot be imported or built, with its own error, or is no module.
     """
-    make = load_callable(option, path)
+    with torch.device("cpu"):  # what a file makes when it is imported is not made anew on another device
+        make = load_callable(option, path)
     given = ", ".join(f"{name}={value!r}" for name, value in keywords.items())
-    module = attempted(option, f"{path}({given}) cannot be built", lambda: make(**keywords))
+
+    def build() -> Any:
+        module = make(**keywords)
+        return module.eval() if isinstance(module, nn.Module) else module
+
+    module = attempted(option, f"{path}({given}) cannot be built", build)
     if not isinstance(module, nn.Module):
         raise SkaprofError(f"{option}: {shown(path)} gives {type(module).__name__}: expected a torch.nn.Module")
-    return module.eval()
+    return module
 
 
 def built_mixer(
@@ -40,7 +46,8 @@ def built_mixer(
     """
     torch_dtype = getattr(torch, dtype)
     with torch.device(device):
-        module = build_user(option, user.path, user.keywords(w)).to(torch_dtype)
+        built = build_user(option, user.path, user.keywords(w))
+        module = attempted(option, f"{user.path} cannot be put into {dtype}", lambda: built.to(torch_dtype))
         x = torch.randn(user.shape(w), dtype=torch_dtype)
     output = ran(option, user.path, module, x)
     require_same_shape(option, user.path, tuple(x.shape), output)

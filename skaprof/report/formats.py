@@ -94,7 +94,8 @@ def _bmf_name(row: Row) -> str:
     parts += [f"size={row['height']}x{row['width']}", f"dim={row['dim']}"] if row["dim"] is not None else []
     parts += [f"heads={row['heads']}x{row['head_dim']}"] if row["heads"] is not None else []
     parts += [f"kernel={row['kernel_size']}"] if row["kernel_size"] is not None else []
-    parts += [row["dtype"], *(str(row[key]) for key in ("scope", "op", "device", "timing") if row.get(key) is not None)]
+    others = ("scope", "op", "device", "timing", "arguments", "layout")
+    parts += [row["dtype"], *(str(row[key]) for key in others if row.get(key))]
     return "/".join(parts)
 
 

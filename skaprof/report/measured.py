@@ -14,8 +14,12 @@ Row = Mapping[str, Any]
 IDENTITY_KEYS = (
     *SIZE_KEYS,
     *("model", "image_height", "image_width", "scope", "op", "device", "timing", "section", "panel", "swap"),
+    *("arguments", "layout"),
 )
-"""What makes two rows the same row, in files of any command; a key a row lacks is None."""
+"""What makes two rows the same row, in files of any command; a key a row lacks is None.
+
+Not the hash of a module's source: the same module before and after a change is what a comparison is made for.
+"""
 COUNT_KEYS = (*METRICS, "params_counted", "macs_fvcore", "macs_torch")
 """Figures that are exact: any difference is one."""
 TIMED_KEYS = ("median_ms", "images_per_s", "tflops")

@@ -110,13 +110,19 @@ def caption(rows: Sequence[Row]) -> str:
         parts.append(f"dim {first['dim']:,}")
     heads, head_dim = _shared(rows, "heads"), _shared(rows, "head_dim")
     if heads is not None and head_dim is not None:
-        parts.append(f"{heads:,} {'head' if heads == 1 else 'heads'} of {head_dim}")
+        parts.append(f"{heads:,} {'head' if heads == 1 else 'heads'} of {head_dim}{_not_of_modules(rows)}")
     kernel = _shared(rows, "kernel_size")
     if kernel is not None:
-        parts.append(f"{kernel} x {kernel} kernel")
+        parts.append(f"{kernel} x {kernel} kernel{_not_of_modules(rows)}")
     if not _varies(rows, "dtype"):
         parts.append(str(first["dtype"]))
     return ", ".join(parts)
+
+
+def _not_of_modules(rows: Sequence[Row]) -> str:
+    """That a user's modules have heads and a kernel of their own, which nobody knows here."""
+    names = list(dict.fromkeys(str(row["mixer"]) for row in rows if row.get("layout") is not None))
+    return f" (not {', '.join(names)})" if names else ""
 
 
 def formula_table(rows: Sequence[Row]) -> Table:
@@ -161,6 +167,8 @@ _SIZE_WORDS = {
     "dtype": "dtype",
     "op": "op",
     "kind": "kind",
+    "arguments": "arguments",
+    "layout": "layout",
     "device": "device",
     "timing": "timing",
 }
@@ -196,7 +204,7 @@ def size_cells(columns: Sequence[Column], row: Row) -> list[str]:
 def _size_text(key: str, row: Row) -> str:
     if key == "height":
         return f"{row['height']} x {row['width']}"
-    value = row[key]
+    value = row.get(key)
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 

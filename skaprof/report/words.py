@@ -175,13 +175,35 @@ _MEMORY_PROOFS: dict[str, Callable[[Row], bool]] = {
 }
 
 
+_COUNTERS = {"macs_fvcore": "fvcore", "macs_torch": "FlopCounterMode"}
+
+
 def counted_sentences(rows: Sequence[Row]) -> list[str]:
     """What is known of modules that were counted, not derived, and what the counters did not know in them."""
-    counted = [row for row in rows if row["traffic_bytes"] is None]
-    names = ", ".join(dict.fromkeys(row["mixer"] for row in counted))
-    found = [f"{names}: counted by both counters, not derived; elementwise FLOPs and traffic are not known."]
-    errors = dict.fromkeys(f"{row['mixer']}: {row['error']}" for row in counted if row["error"])
+    modules: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["traffic_bytes"] is None:
+            modules.setdefault(row["mixer"], []).append(row)
+    by_source: dict[str, list[str]] = {}
+    for name, own in modules.items():
+        by_source.setdefault(_counted_by(own), []).append(name)
+    unknown = "elementwise FLOPs and traffic are not known"
+    found = [f"{', '.join(names)}: counted by {source}, not derived; {unknown}." for source, names in by_source.items()]
+    nothing = [name for name, own in modules.items() if all(row["macs"] == 0 for row in own)]
+    if nothing:
+        found.append(
+            f"{', '.join(nothing)}: no multiply-adds in matrix products or convolutions: elementwise work only."
+        )
+    errors = dict.fromkeys(f"{row['mixer']}: {row['error']}" for own in modules.values() for row in own if row["error"])
     return [*found, *(f"{error}." for error in errors)]
+
+
+def _counted_by(rows: Sequence[Row]) -> str:
+    """Which counters know all of a module, at every size."""
+    known = [name for key, name in _COUNTERS.items() if all(row[key] is not None for row in rows)]
+    if len(known) == 1:
+        return f"{known[0]} alone"
+    return "both counters" if known else "neither counter in full"
 
 
 def proof_sentences(rows: Sequence[Row]) -> list[str]:
