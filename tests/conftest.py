@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other, and PyTorch's threads would wait in turn
+
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from skaprof.cli.app import main
 from skaprof.model.backbones import BACKBONES, choose
 from skaprof.model.network import Network, make_network
 from skaprof.model.plan import Variant
@@ -29,8 +33,8 @@ thorough = pytest.mark.skipif(not THOROUGH, reason="SKAPROF_THOROUGH=1 runs it")
 
 
 def examples(count: int) -> int:
-    """How many examples a property test draws: `count` in a thorough run, else a fifth."""
-    return count if THOROUGH else max(5, count // 5)
+    """How many examples a property test draws: `count` in a thorough run, else a fifth, and 3 at the least."""
+    return count if THOROUGH else max(3, count // 5)
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -44,6 +48,21 @@ def skaprof() -> Run:
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
         settings = {"capture_output": True, "text": True, "env": environment, "timeout": 300, **options}
         return subprocess.run([sys.executable, "-m", "skaprof", *arguments], check=False, **settings)
+
+    return run
+
+
+@pytest.fixture
+def skaprof_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run it in this process, which has PyTorch loaded: for messages of commands that need it."""
+
+    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["skaprof", *arguments])
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.chdir(cwd)
+        capfd.readouterr()
+        code = main()
+        return subprocess.CompletedProcess(sys.argv, code, *capfd.readouterr())
 
     return run
 

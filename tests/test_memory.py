@@ -117,7 +117,7 @@ def test_peak_bytes_of_mhsa_counted_by_hand() -> None:
     assert row_bytes("mhsa", w, "float32", "sdpa")[1] == 4 * (x + 4 * a + 3 * 2 * 80)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(25))
 @given(networks(), st.sampled_from(DTYPES))
 def test_what_a_network_saves_is_what_autograd_saves(network: Network, dtype: str) -> None:
     if network.implementation == "eager":

@@ -118,8 +118,8 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(arguments)[-60:] for arguments, _ in BAD])
-def test_bad_input_gets_one_clear_line_and_exit_2(skaprof: Run, arguments: tuple[str, ...], words: str) -> None:
-    done = skaprof("swap", *arguments, cwd=TESTS)
+def test_bad_input_gets_one_clear_line_and_exit_2(skaprof_here: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = skaprof_here("swap", *arguments, cwd=TESTS)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1

@@ -314,11 +314,11 @@ BAD = [
 
 @pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(arguments)[:60] for arguments, _ in BAD])
 def test_bad_modules_get_their_own_error_on_one_line_and_exit_2(
-    skaprof: Run, tmp_path: Path, arguments: tuple[str, ...], words: str
+    skaprof_here: Run, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     (tmp_path / "broken_module.py").write_text("1 / 0")
     (tmp_path / "user_models.py").write_text((TESTS / "user_models.py").read_text())
-    done = skaprof("flops", *arguments, cwd=tmp_path)
+    done = skaprof_here("flops", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
