@@ -81,6 +81,7 @@ def _crossing(
     formula: str | None, root: float | None, last: int | None, first: int | None, below: str, above: str
 ) -> dict[str, Any]:
     return {
+        **dict.fromkeys(("device", "timing", "sizes_sampled", "sizes_decided")),
         "formula": formula,
         "crossover": root,
         "crossover_low": None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -359,6 +361,22 @@ def _seconds(duel: Duel, spec: MixerSpec, at: int, machine: Hardware, form: str)
     variant, workload = duel.at(spec, at, form)
     found = [predicted(k, machine, "float32") or ideal(k, machine, "float32") for k in kernels(variant, workload)]
     return 1e3 * sum(times.seconds for times in found)
+
+
+def test_every_format_has_every_key(skaprof: Run) -> None:
+    arguments = (
+        "crossover",
+        "--axis",
+        "kernel_size",
+        "--hardware",
+        "h100-sxm",
+    )  # the default mixers that have a kernel
+    rows = json.loads(skaprof(*arguments, "--format", "json").stdout)["rows"]
+    assert {row["mixer"] for row in rows} == {"cska"}
+    table = list(csv.DictReader(io.StringIO(skaprof(*arguments, "--format", "csv").stdout)))
+    assert all(set(row) == set(table[0]) for row in [*rows, *table])
+    assert [row["device"] for row in table] == [row["device"] or "" for row in rows]
+    assert table[-1]["device"] == "h100-sxm"
 
 
 def test_predicted_time_is_part_of_the_answer(skaprof: Run, tmp_path: Path) -> None:

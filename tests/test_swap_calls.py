@@ -259,6 +259,14 @@ def test_the_width_of_attention_is_kept_or_its_change_is_said() -> None:
     assert "1 mixer: attention of 4 heads x 20 = 80 channels before, of 4 heads x 12 = 48 channels after." in changed
 
 
+def test_heads_that_cannot_be_read_are_said_to_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skaprof.nn.fitting._HEAD_COUNTS", ())
+    said = told(rows_of("once", "attn=ska"))
+    assert "could not be read; ska has 2 heads x 24 = 48 channels, and ska:heads=N sets them." in said
+    assert "could not be read" not in told(rows_of("once", "attn=ska:heads=4"))
+    assert "could not be read" not in told(rows_of("once", "attn=pooling"))
+
+
 def test_a_mixer_that_is_not_verified_is_told_with_both_counts() -> None:
     rows = rows_of("fickle", "attn=mhsa")
     macs = cost_row(Variant(parse_mixer("mhsa")), Workload(2, 4, 4, 48, 4, 12)).macs

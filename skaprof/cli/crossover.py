@@ -12,10 +12,10 @@ from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import DEFAULT_PATCH, parse_count
-from skaprof.model.duel import Duel, Sizes, make_duel
+from skaprof.model.duel import Duel, Sizes, has_axis, make_duel
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.mixers import DEFAULT_MIXERS
-from skaprof.model.spec import parse_mixer
+from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.sampled import Timed, sampled_rows, timed_samples
 from skaprof.results import AXIS_SYMBOLS
 from skaprof.saved import SavedResults, read_results
@@ -48,7 +48,14 @@ def crossover(
     tf32: Annotated[bool, opt.TF32] = False,
     format: opt.Format = None,
     output: opt.Output = None,
-    plot: opt.Plot = None,
+    plot: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw one --mixer and the baseline: .png or .svg; repeatable.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
 ) -> None:
     """Where one mixer starts or stops costing less than another as a size grows.
 
@@ -112,8 +119,14 @@ def _kernel(text: str | None) -> int | None:
 
 def _duels(mixers: list[str] | None, baseline: str, axis: str, sizes: Sizes) -> list[Duel]:
     reference = parse_mixer(baseline, "--baseline")
-    named = mixers or [name for name in DEFAULT_MIXERS if name != reference.text]
+    named = mixers or _default_mixers(reference, axis)
     return [make_duel(parse_mixer(text, "--mixer"), reference, axis, sizes) for text in dict.fromkeys(named)]
+
+
+def _default_mixers(reference: MixerSpec, axis: str) -> list[str]:
+    """The default mixers but the baseline; on an axis that some lack, those that have it."""
+    others = [name for name in DEFAULT_MIXERS if name != reference.text]
+    return [name for name in others if has_axis(parse_mixer(name), axis) or has_axis(reference, axis)] or others
 
 
 def _timed(duel: Duel, saved: SavedResults | None, machine: Hardware | None, *, tf32: bool) -> list[Timed]:

@@ -101,7 +101,7 @@ def make_duel(mixer: MixerSpec, baseline: MixerSpec, axis: str, sizes: Sizes) ->
     check_choice("--axis", axis, AXES)
     if mixer.text == baseline.text:
         raise bad_value("--baseline", baseline.text, "another mixer than --mixer")
-    if not any(_has_axis(spec, axis) for spec in (mixer, baseline)):
+    if not any(has_axis(spec, axis) for spec in (mixer, baseline)):
         raise SkaprofError(
             f"--axis: {axis} is no axis of {mixer.text} and {baseline.text}: "
             "neither has it, or their specs say which; expected a size that is free"
@@ -114,7 +114,8 @@ def make_duel(mixer: MixerSpec, baseline: MixerSpec, axis: str, sizes: Sizes) ->
     return duel
 
 
-def _has_axis(spec: MixerSpec, axis: str) -> bool:
+def has_axis(spec: MixerSpec, axis: str) -> bool:
+    """Whether the size is the mixer's, and not said by its spec."""
     if axis == "heads":
         return spec.mixer.has_heads and spec.heads is None
     if axis == "kernel_size":
@@ -123,7 +124,7 @@ def _has_axis(spec: MixerSpec, axis: str) -> bool:
 
 
 def _divisors(duel: Duel) -> Points:
-    free = [spec for spec in duel.specs if _has_axis(spec, "heads")]
+    free = [spec for spec in duel.specs if has_axis(spec, "heads")]
     if all((spec.head_dim or duel.sizes.head_dim) is not None for spec in free):
         return Points()
     dim = duel.sizes.dim

@@ -87,6 +87,16 @@ def _width_sentences(sites: Sequence[Row]) -> Iterator[str]:
         if (heads_before, head_dim_before or head_dim) != (heads, head_dim):
             before = _attention(heads_before, head_dim_before)
             yield f"{_counted(count, 'mixer')}: attention of {before} before, of {_attention(heads, head_dim)} after."
+    unread = Counter(
+        (row["mixer"], row["heads"], row["head_dim"])
+        for row in sites
+        if row["heads"] is not None and row["heads_before"] is None and parse_mixer(row["mixer"]).heads is None
+    )
+    for (mixer, heads, head_dim), count in unread.items():
+        yield (
+            f"{_counted(count, 'mixer')}: how many heads were there before could not be read; {mixer} has "
+            f"{_attention(heads, head_dim)}, and {mixer}:heads=N sets them."
+        )
 
 
 def _attention(heads: int, head_dim: int | None) -> str:
