@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -182,9 +182,9 @@ def mixer_row(point: Point, hardware: Hardware, peak: str) -> dict[str, Any]:
     """The row of a mixer: its kernels one after the other."""
     timed = timed_kernels(point, hardware, peak)
     kernel = Kernel("", "", *(sum(getattr(each.kernel, key) for each in timed) for key in _SUMMED))
-    bounds: Counter[str] = Counter()
+    bounds: defaultdict[str, float] = defaultdict(float)
     for each in timed:
-        bounds[each.bound] += each.best_known.seconds  # type: ignore[assignment]  # seconds, not counts
+        bounds[each.bound] += each.best_known.seconds
     bound = max(bounds, key=lambda name: bounds[name]) if bounds else None
     row = _row(point, hardware, kernel, bound, sum(each.ideal.seconds for each in timed), predicted_seconds(timed))
     if point.measured_ms is None:

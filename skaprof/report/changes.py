@@ -12,7 +12,7 @@ from rich.text import Text
 
 from skaprof.errors import printable
 from skaprof.report.compare import Compared, Comparison
-from skaprof.report.numbers import significant
+from skaprof.report.numbers import counted, significant
 from skaprof.report.table import size_cells, size_columns
 from skaprof.report.thresholds import Threshold
 from skaprof.results import name_of
@@ -83,16 +83,16 @@ def sentences(compared: Compared, thresholds: Sequence[Threshold]) -> list[str]:
     """What changed, in one sentence; then what the times show, and how each threshold came out."""
     changes = Counter(comparison.change for comparison in compared.comparisons)
     changed = [comparison for comparison in compared.comparisons if comparison.changed and comparison.metric]
-    told = f"{_counted(compared.matched_rows, 'row')} compared: "
+    told = f"{counted(compared.matched_rows, 'row')} compared: "
     if changed:
         rows = len({id(comparison.row) for comparison in changed})
-        told += f"{_counted(len(changed), 'figure')} changed in {_counted(rows, 'row')}"
+        told += f"{counted(len(changed), 'figure')} changed in {counted(rows, 'row')}"
     else:
         told += "nothing changed" if compared.matched_rows else "the files have no row in common"
     sides = [f"{changes[side]:,} only in the {file} file" for side, file in _SIDES.items() if changes[side]]
     found = ["; ".join([told, *sides]) + "."]
     if changes["overlapping"]:
-        found.append(f"Intervals overlap for {_counted(changes['overlapping'], 'figure')}: no difference is shown.")
+        found.append(f"Intervals overlap for {counted(changes['overlapping'], 'figure')}: no difference is shown.")
     return found + [threshold_sentence(compared, threshold) for threshold in thresholds]
 
 
@@ -104,7 +104,7 @@ def threshold_sentence(compared: Compared, threshold: Threshold) -> str:
     broken = [comparison for comparison in compared.comparisons if threshold in comparison.broken]
     if not broken:
         return f"--fail-on {threshold.text}: passed."
-    return f"--fail-on {threshold.text}: failed {_counted(len(broken), 'time')}, first {_described(broken[0])}."
+    return f"--fail-on {threshold.text}: failed {counted(len(broken), 'time')}, first {_described(broken[0])}."
 
 
 def _described(comparison: Comparison) -> str:
@@ -117,7 +117,3 @@ def _described(comparison: Comparison) -> str:
         return f"{name}, {comparison.change}"
     percent = "" if comparison.change_percent is None else f" ({comparison.change_percent:+.2f} %)"
     return f"{name}: {comparison.metric} {_figure(row['old'])} to {_figure(row['new'])}{percent}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -71,3 +71,8 @@ class NumberFormat(NamedTuple):
         if value == 0 or self.decimals is None:
             return significant(value / self.scale)
         return f"{value / self.scale:,.{self.decimals}f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 mixer`, `2 mixers`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 
 from skaprof.model.duel import Duel
 from skaprof.model.hardware import Hardware
-from skaprof.model.spec import MixerSpec
 from skaprof.report.ceilings import Point, predicted_seconds, timed_kernels
+from skaprof.report.ceilings import Timed as Kernel
 from skaprof.report.sampled import Sample, Timed
 from skaprof.workload import IMPLEMENTATIONS
 
@@ -33,13 +34,18 @@ def predicted_samples(duel: Duel, hardware: Hardware, *, tf32: bool = False) -> 
 
 def _sampled(duel: Duel, hardware: Hardware, form: str, *, tf32: bool) -> Timed:
     sizes = _sizes(duel)
-    times = (_seconds(duel, spec, at, hardware, form, PREDICTED, tf32=tf32) for spec in duel.specs for at in sizes)
-    metric = IDEAL if any(seconds is None for seconds in times) else PREDICTED
+
+    @cache
+    def kernels_at(at: int) -> tuple[list[Kernel], list[Kernel]]:
+        points = (Point(*duel.at(spec, at, form)) for spec in duel.specs)
+        ours, theirs = (timed_kernels(point, hardware, point.peak(tf32=tf32)) for point in points)
+        return ours, theirs
+
+    unknown = any(predicted_seconds(timed) is None for at in sizes for timed in kernels_at(at))
+    metric = IDEAL if unknown else PREDICTED
 
     def sample(at: int) -> Sample:
-        ours, theirs = (
-            1e3 * (_seconds(duel, spec, at, hardware, form, metric, tf32=tf32) or 0.0) for spec in duel.specs
-        )
+        ours, theirs = (1e3 * _seconds(timed, metric) for timed in kernels_at(at))
         winner = None if ours == theirs else (duel.mixer if ours < theirs else duel.baseline).text
         return Sample(at, winner, ours, theirs)
 
@@ -52,12 +58,9 @@ def _sampled(duel: Duel, hardware: Hardware, form: str, *, tf32: bool) -> Timed:
     return Timed(metric, form, "forward", hardware.id, None, tuple(found[at] for at in sorted(found)))
 
 
-def _seconds(
-    duel: Duel, spec: MixerSpec, at: int, hardware: Hardware, form: str, metric: str, *, tf32: bool
-) -> float | None:
-    point = Point(*duel.at(spec, at, form))
-    timed = timed_kernels(point, hardware, point.peak(tf32=tf32))
-    return predicted_seconds(timed) if metric == PREDICTED else sum(each.ideal.seconds for each in timed)
+def _seconds(timed: list[Kernel], metric: str) -> float:
+    """The time of these kernels; 0 where one of them cannot be predicted, at a size between those looked at first."""
+    return (predicted_seconds(timed) or 0.0) if metric == PREDICTED else sum(each.ideal.seconds for each in timed)
 
 
 def _sizes(duel: Duel) -> list[int]:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from skaprof.model.spec import parse_mixer
 from skaprof.report.model import Column, percent, scaled
-from skaprof.report.numbers import si
+from skaprof.report.numbers import counted, si
 
 Row = Mapping[str, Any]
 
@@ -55,7 +55,7 @@ def _heads(heads: int | None, head_dim: int | None) -> str:
 def sentences(rows: Sequence[Row]) -> list[str]:
     """What the swap changes, what it leaves behind, and what the counters did not know."""
     *sites, total = rows
-    told = [f"{_counted(len(sites), 'submodule')} replaced: {', '.join(_change(total, *words) for words in _NOUNS)}."]
+    told = [f"{counted(len(sites), 'submodule')} replaced: {', '.join(_change(total, *words) for words in _NOUNS)}."]
     told += [*_width_sentences(sites), *_bias_sentences(sites)]
     if any(row["calls"] > 1 for row in sites):
         told.append("A module's parameters count once, its MACs once for each call.")
@@ -63,17 +63,13 @@ def sentences(rows: Sequence[Row]) -> list[str]:
         told.append("Tokens beyond the grid are class tokens: they come first, and have no place on it.")
     proved = sum(row["verified"] for row in sites)
     agreement = ": both counters and the closed forms agree" if proved else ""
-    told.append(f"Verified {proved:,} of {_counted(len(sites), 'mixer')}{agreement}.")
+    told.append(f"Verified {proved:,} of {counted(len(sites), 'mixer')}{agreement}.")
     told += [f"Not verified: {row['scope']}: {row['error']}." for row in sites if row["error"]]
     if total["error"]:
         told.append(f"Not counted: {total['error']}.")
     if total["note"]:
         told.append(f"By one counter alone: {total['note']}.")
     return [*told, "1 MAC = one multiply-add of a linear, matrix product or convolution; FLOPs = 2 x MACs."]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _width_sentences(sites: Sequence[Row]) -> Iterator[str]:
@@ -86,7 +82,7 @@ def _width_sentences(sites: Sequence[Row]) -> Iterator[str]:
     for (heads_before, head_dim_before, heads, head_dim), count in found.items():
         if (heads_before, head_dim_before or head_dim) != (heads, head_dim):
             before = _attention(heads_before, head_dim_before)
-            yield f"{_counted(count, 'mixer')}: attention of {before} before, of {_attention(heads, head_dim)} after."
+            yield f"{counted(count, 'mixer')}: attention of {before} before, of {_attention(heads, head_dim)} after."
     unread = Counter(
         (row["mixer"], row["heads"], row["head_dim"])
         for row in sites
@@ -94,14 +90,14 @@ def _width_sentences(sites: Sequence[Row]) -> Iterator[str]:
     )
     for (mixer, heads, head_dim), count in unread.items():
         yield (
-            f"{_counted(count, 'mixer')}: how many heads were there before could not be read; {mixer} has "
+            f"{counted(count, 'mixer')}: how many heads were there before could not be read; {mixer} has "
             f"{_attention(heads, head_dim)}, and {mixer}:heads=N sets them."
         )
 
 
 def _attention(heads: int, head_dim: int | None) -> str:
     known = "" if head_dim is None else f" x {head_dim} = {heads * head_dim:,} channels"
-    return f"{_counted(heads, 'head')}{known}"
+    return f"{counted(heads, 'head')}{known}"
 
 
 def _bias_sentences(sites: Sequence[Row]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from skaprof.errors import printable
 from skaprof.report.claims.file import StatedClaim
 from skaprof.report.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES, Verdict
 from skaprof.report.measured import Bounds, plain_number
-from skaprof.report.numbers import si, significant
+from skaprof.report.numbers import counted, si, significant
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,7 +106,7 @@ def sentences(outcomes: Sequence[Outcome], *, strict: bool) -> list[str]:
     told = [f"{counts[word]:,} {word if counts[word] == 1 else _PLURALS[word]}" for word in OUTCOMES if counts[word]]
     failures = sum(outcome.is_failure(strict=strict) for outcome in outcomes)
     ending = f"{failures:,} not as expected" if failures else "none against what the file expects"
-    claims = f"{len(outcomes):,} claim{'' if len(outcomes) == 1 else 's'}"
+    claims = counted(len(outcomes), "claim")
     found = [f"{claims}: {', '.join(told)}; {ending}."]
     notable = (outcome for outcome in outcomes if (outcome.verdict.outcome, outcome.stated.expected) != (HOLDS, HOLDS))
     return found + [claim_sentence(outcome) for outcome in notable]
