@@ -79,7 +79,7 @@ def report() -> None:
 
 def sweep() -> None:
     code = (
-        "import resource, time, numpy, pandas, skaprof, skaprof.api, skaprof.columns\n"
+        "import resource, time, numpy, pandas, skaprof, skaprof.api, skaprof.analysis.columns\n"
         "start = time.perf_counter()\n"
         "frame = skaprof.sweep(tokens=[side * side for side in range(1, 1001)], dim='32:10688:32')\n"
         "took = time.perf_counter() - start\n"

@@ -1,6 +1,6 @@
 """Sphinx: `pip install ".[docs]" && sphinx-build -W docs site`."""
 
-from skaprof import __version__
+from skaprof._version import __version__
 
 project = "skaprof"
 release = __version__

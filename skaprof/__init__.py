@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from skaprof._version import __version__
+
 
 if TYPE_CHECKING:
     from skaprof.api import cost, formula, model_cost, sweep, verify, verify_model

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from skaprof.errors import SkaprofError, bad_value, missing_package
 from skaprof.grids import MAX_GRID_VALUES, parse_count, parse_grid, parse_sizes
-from skaprof.model.backbones import open_backbone
+from skaprof.model.choice import open_backbone
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
-from skaprof.model.plan import Plan, SizeGrid, Variant, make_plan
-from skaprof.model.rows import cost_row
-from skaprof.model.scopes import DEPTHS, costed
+from skaprof.analysis.plan import Plan, SizeGrid, Variant, make_plan
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.scopes import DEPTHS, costed
 from skaprof.model.spec import parse_mixer
 from skaprof.results import CostRow, ScopeRow
 from skaprof.workload import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from skaprof.count import Verification
     from skaprof.count.user import UserCount
-    from skaprof.model.user import UserModule
+    from skaprof.foreign_code import UserModule
 
 Sizes = int | str | Iterable[int]
 """One size, a grid as text (`"64:1024:64"`), or an iterable of sizes."""
@@ -175,7 +175,7 @@ def sweep(
         SkaprofError: as `cost`; also a sweep that is too large to hold, with its size.
     """
     try:
-        from skaprof.columns import sweep_frame
+        from skaprof.analysis.columns import sweep_frame
     except ModuleNotFoundError as error:
         raise missing_package(str(error.name), "skaprof.sweep") from None
     grid = SizeGrid(
@@ -197,13 +197,13 @@ def sweep(
 
 
 def formula(mixer: str, *, implementation: str = "eager", mode: str = "forward") -> dict[str, Expr]:
-    """The closed form of each quantity as a sympy expression, in the symbols of `skaprof.symbolic.SYMBOLS`.
+    """The closed form of each quantity as a sympy expression, in the symbols of `skaprof.analysis.symbolic.SYMBOLS`.
 
     Raises:
         SkaprofError: an unknown mixer, implementation or mode.
     """
     try:
-        from skaprof.symbolic import formulas
+        from skaprof.analysis.symbolic import formulas
     except ModuleNotFoundError as error:
         raise missing_package(str(error.name), "skaprof.formula") from None
     form = check_choice("implementation", implementation, IMPLEMENTATIONS)

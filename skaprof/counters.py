@@ -40,7 +40,7 @@ class Counter(NamedTuple):
             return None
 
 
-_LOADERS = "skaprof.count.foreign"
+_LOADERS = "skaprof.count.other_counters"
 
 COUNTERS: dict[str, Counter] = {
     counter.name: counter

@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from skaprof.cli.app import main
-from skaprof.model.backbones import BACKBONES, choose
+from skaprof.model.backbones import BACKBONES
+from skaprof.model.choice import choose
 from skaprof.model.network import Network, make_network
-from skaprof.model.plan import Variant
+from skaprof.analysis.plan import Variant
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import Workload
 

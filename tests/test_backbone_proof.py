@@ -14,11 +14,12 @@ from fvcore.nn import FlopCountAnalysis
 from hypothesis import given, settings
 from torch import nn
 
-from skaprof.count import leftovers, verify_network
+from skaprof.count import uncounted_ops, verify_network
 from skaprof.count.counters import count_fvcore
 from skaprof.errors import SkaprofError
 from skaprof.model import network as network_module
-from skaprof.model.backbones import BACKBONES, parse_backbone
+from skaprof.model.backbones import BACKBONES
+from skaprof.model.choice import parse_backbone
 from skaprof.model.cost import total
 from skaprof.model.network import Network, make_network, network_costs, network_ops
 from skaprof.model.ops import Op
@@ -139,8 +140,8 @@ def test_an_op_of_another_kind_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_an_op_that_a_counter_leaves_out_unpredicted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(leftovers.FVCORE_LEAVES_OUT, "gelu", ())
-    monkeypatch.setitem(leftovers.TORCH_LEAVES_OUT, "position", ())
+    monkeypatch.setitem(uncounted_ops.FVCORE_LEAVES_OUT, "gelu", ())
+    monkeypatch.setitem(uncounted_ops.TORCH_LEAVES_OUT, "position", ())
     found = differences(network_of("vit_cifar"))
     assert "stem.position: ops left out: the model says none, FlopCounterMode aten.add x 1" in found
     assert "stage1.block6.mlp.activation: ops left out: the model says none, fvcore aten::gelu x 1" in found

@@ -6,9 +6,9 @@ from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skaprof.model.breakeven import BreakEven, breakeven, token_breakevens
-from skaprof.model.plan import Variant
-from skaprof.model.rows import cost_row
+from skaprof.analysis.breakeven import BreakEven, breakeven, token_breakevens
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.workload import Workload
 

@@ -11,10 +11,10 @@ import pytest
 from conftest import ROOT, Run, require_golden
 
 from skaprof.errors import SkaprofError
-from skaprof.report.claims.figures import Sources
-from skaprof.report.claims.file import read_claims
-from skaprof.report.claims.judge import judge
-from skaprof.report.claims.outcome import Outcome, measuring_command
+from skaprof.analysis.claims.figures import Sources
+from skaprof.analysis.claims.file import read_claims
+from skaprof.analysis.claims.judge import judge
+from skaprof.report.claims import Outcome, measuring_command
 
 PAPER = ROOT / "claims" / "paper.toml"
 RUN = ROOT / "tests" / "data" / "runs.jsonl"

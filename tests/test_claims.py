@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 import skaprof
 from skaprof.errors import SkaprofError
-from skaprof.report.claims.backbones import Backbones
-from skaprof.report.claims.figures import Sources
-from skaprof.report.claims.grammar import parse_claim
-from skaprof.report.claims.judge import Verdict, judge
-from skaprof.report.claims.nodes import ClaimError, Figure, Number, Operation
-from skaprof.report.claims.sizes import Point
-from skaprof.report.claims.units import SUFFIXES, quantity
+from skaprof.analysis.claims.backbones import Backbones
+from skaprof.analysis.claims.figures import Sources
+from skaprof.analysis.claims.grammar import parse_claim
+from skaprof.analysis.claims.judge import Verdict, judge
+from skaprof.analysis.claims.nodes import ClaimError, Figure, Number, Operation
+from skaprof.analysis.claims.sizes import Point
+from skaprof.analysis.claims.units import SUFFIXES, quantity
 from skaprof.saved import read_results
 
 RUN = ROOT / "tests" / "data" / "runs.jsonl"

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skaprof
-from skaprof.columns import sweep_frame, sweep_rows
-from skaprof.model.plan import Plan, SizeGrid, make_plan
-from skaprof.model.rows import cost_row
+from skaprof.analysis.columns import sweep_frame, sweep_rows
+from skaprof.analysis.plan import Plan, SizeGrid, make_plan
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.results import METRICS, ROW_KEYS, SUMMED_METRICS
 

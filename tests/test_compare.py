@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skaprof.errors import SkaprofError
-from skaprof.model.plan import SizeGrid, make_plan
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import SizeGrid, make_plan
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
-from skaprof.report.compare import compare
-from skaprof.report.measured import Bounds, figure, noise, why_unsound
-from skaprof.report.thresholds import METRICS, parse_threshold
+from skaprof.analysis.comparison import compare
+from skaprof.analysis.row_trust import Bounds, figure, noise, why_unsound
+from skaprof.analysis.thresholds import METRICS, parse_threshold
 from skaprof.saved import SavedResults
 
 Row = dict[str, Any]

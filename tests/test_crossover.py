@@ -15,18 +15,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_schema import require_valid
 
-from skaprof.crossover import EQUAL, crossover_rows
+from skaprof.analysis.crossover import EQUAL, crossover_rows
 from skaprof.errors import SkaprofError
-from skaprof.model.breakeven import BreakEven, token_breakevens
-from skaprof.model.duel import AXES, Duel, Points, Sizes, make_duel
+from skaprof.analysis.breakeven import BreakEven, token_breakevens
+from skaprof.analysis.mixer_pair import AXES, Duel, Points, Sizes, make_duel
 from skaprof.model.hardware import KINDS, Hardware, Rate, find_hardware
-from skaprof.model.plan import Variant
-from skaprof.model.roofline import ideal, kernels, predicted
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.roofline import ideal, kernels, predicted
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.crossover import crossover_sentences
 from skaprof.report.crossover_panels import panels_of
-from skaprof.report.predicted import predicted_samples
-from skaprof.report.sampled import Sample, Timed, sampled_rows
+from skaprof.analysis.predicted_crossovers import predicted_samples
+from skaprof.analysis.crossover_times import Sample, Timed, sampled_rows
 from skaprof.workload import Workload
 
 TEXTS = (
@@ -138,7 +138,7 @@ def as_break_even(rows: list[dict[str, Any]], duel: Duel) -> BreakEven:
 @settings(max_examples=examples(100))
 @given(duels())
 def test_each_formula_is_its_crossing(duel: Duel) -> None:
-    from skaprof.crossover import _values
+    from skaprof.analysis.crossover import _values
 
     values = {symbol.name: value for symbol, value in _values(duel).items() if value is not None}
     for row in crossover_rows(duel):

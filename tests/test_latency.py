@@ -23,7 +23,7 @@ from skaprof.bench.record import BAD_FLAGS
 from skaprof.bench.worker import measure_isolated
 from skaprof.errors import SkaprofError
 from skaprof.implementations import IMPLEMENTATIONS
-from skaprof.model.plan import SizeGrid, make_plan
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
 from skaprof.report.latency import FLAG_WORDS, UNSOUND, pair_sentences, sparkline
 from skaprof.results import ROW_KEYS

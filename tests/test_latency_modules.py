@@ -29,8 +29,8 @@ from skaprof.cli.latency_networks import Wanted, parse, swept
 from skaprof.cli.session import Session
 from skaprof.cli.user import _counted_row, with_timed
 from skaprof.errors import SkaprofError
-from skaprof.model.user import SOURCE_KEYS, UserModule
-from skaprof.report import measured
+from skaprof.foreign_code import SOURCE_KEYS, UserModule
+from skaprof.analysis import row_trust
 from skaprof.report.formats import to_bmf
 from skaprof.report.table import size_columns
 from skaprof.report.timing import latency_section
@@ -176,7 +176,7 @@ def test_a_module_asked_for_in_a_fused_form_alone_is_a_row_that_says_why() -> No
 def test_a_run_that_measures_nothing_exits_1(skaprof: Run) -> None:
     done = skaprof("latency", *FAST, "-m", "pooling", "--implementation", "sdpa", "--tokens", "9", "--dim", "16")
     assert done.returncode == 1
-    assert "Nothing could be measured." in done.stdout
+    assert "Nothing could be row_trust." in done.stdout
 
 
 def test_a_saved_run_goes_on_with_the_same_code_only(tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ def test_a_backbone_of_a_file_is_known_by_what_the_file_holds(tmp_path: Path) ->
 
 def test_a_module_of_other_arguments_is_another_row_to_compare() -> None:
     row = {"mixer": "m:C", "arguments": "a=1", "layout": "BNC", "source_hash": "0"}
-    assert measured.identity(row) != measured.identity(row | {"arguments": "a=2"})
-    assert measured.identity(row) == measured.identity(row | {"source_hash": "1"}), "before and after a change"
+    assert row_trust.identity(row) != row_trust.identity(row | {"arguments": "a=2"})
+    assert row_trust.identity(row) == row_trust.identity(row | {"source_hash": "1"}), "before and after a change"
     assert [column.key for column in size_columns([row, row | {"arguments": "a=2"}])] == ["mixer", "arguments"]
     assert [column.key for column in size_columns([row, row | {"arguments": None}])] == ["mixer"]
 

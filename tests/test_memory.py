@@ -17,12 +17,12 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from skaprof.count import verify, verify_network
 from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.model import memory
-from skaprof.model.backbones import parse_backbone
+from skaprof.model.choice import parse_backbone
 from skaprof.model.mixers import MIXERS, ska
 from skaprof.model.network import Network, backbone_totals, make_network
 from skaprof.model.ops import Op, Tensor
-from skaprof.model.plan import Variant
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
 from skaprof.workload import Workload
@@ -125,7 +125,7 @@ def test_what_a_network_saves_is_what_autograd_saves(network: Network, dtype: st
 
 
 def test_a_networks_rows_add_up_and_peak_at_their_largest() -> None:
-    from skaprof.model.scopes import costed
+    from skaprof.analysis.scopes import costed
 
     network = make_network(parse_backbone("caformer_s18[stage3=ska]"), 64, 64)
     train, forward = (costed(network, mode=mode).rows("stage") for mode in ("train", "forward"))

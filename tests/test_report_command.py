@@ -19,11 +19,11 @@ from conftest import ROOT, Run
 from skaprof.cli.collect import COLLECTORS, PAPER_SIZES, Contents
 from skaprof.cli.report_config import read_contents
 from skaprof.errors import SkaprofError
-from skaprof.model.plan import SizeGrid, make_plan
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import SizeGrid, make_plan
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.report.document import files_of
-from skaprof.report.promise import kept_promises
+from skaprof.report.macs_vs_time import kept_promises
 from skaprof.report.sections import SECTIONS
 from skaprof.report.timing import outcomes, with_promises
 

@@ -20,11 +20,11 @@ from skaprof.bench.fake import FakeDevice
 from skaprof.cli.calibrate import hardware_text
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import COUNTED_IN_FLOPS, KINDS, Hardware, Rate, find_hardware
-from skaprof.model.plan import Variant
-from skaprof.model.roofline import Kernel, Times, ideal, kernels, predicted, ridge
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted, ridge
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
-from skaprof.report.ceilings import (
+from skaprof.analysis.roofline_rows import (
     Point,
     kernel_rows,
     measured_points,
@@ -33,7 +33,7 @@ from skaprof.report.ceilings import (
     timed_kernels,
 )
 from skaprof.report.explain import PARTS, explained_rows, ledger
-from skaprof.report.prediction import prediction_error
+from skaprof.analysis.prediction import prediction_error
 from skaprof.report.roofline import sentences
 from skaprof.report.roofline_plot import roofline_figure
 from skaprof.saved import SavedResults

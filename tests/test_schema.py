@@ -11,7 +11,7 @@ from conftest import ROOT, Run
 from jsonschema import Draft202012Validator, ValidationError
 
 from skaprof.implementations import TIMINGS
-from skaprof.report.claims.judge import OUTCOMES
+from skaprof.analysis.claims.judge import OUTCOMES
 from skaprof.report.latency import FLAG_WORDS
 from skaprof.results import METRICS, SCHEMA_VERSION, schema
 from skaprof.workload import DTYPE_BYTES, MODES

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from skaprof.errors import SkaprofError
-from skaprof.model.backbones import BACKBONES, Choice, choose, parse_backbone
+from skaprof.model.backbones import BACKBONES
+from skaprof.model.choice import Choice, choose, parse_backbone
 from skaprof.model.network import Network, backbone_totals, make_network
-from skaprof.model.scopes import TOTAL, costed
-from skaprof.model.search import (
+from skaprof.analysis.scopes import TOTAL, costed
+from skaprof.analysis.search import (
     DEFAULT_OBJECTIVES,
     SEARCHED,
     Found,
@@ -30,7 +31,7 @@ from skaprof.model.search import (
     pareto_front,
 )
 from skaprof.model.spec import parse_mixer
-from skaprof.report.limits import parse_limit
+from skaprof.analysis.limits import parse_limit
 from skaprof.report.search_plot import search_figure
 
 S18 = make_network(parse_backbone("caformer_s18"), 224, 224)

@@ -13,8 +13,8 @@ from test_schema import require_valid
 from user_models import Masked, VisionTransformer
 
 from skaprof.errors import SkaprofError
-from skaprof.model.plan import Variant
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import swap_mixers
 from skaprof.workload import Workload

@@ -18,8 +18,8 @@ from user_models import Around, Attention, DepthwiseConvolution, Sharing
 from skaprof.cli.swap import swap as swap_command
 from skaprof.count.swap import swapped_rows
 from skaprof.errors import SkaprofError
-from skaprof.model.plan import Variant
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import swap, swap_mixers
 from skaprof.report.swap import sentences, swap_table
@@ -260,7 +260,7 @@ def test_the_width_of_attention_is_kept_or_its_change_is_said() -> None:
 
 
 def test_heads_that_cannot_be_read_are_said_to_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skaprof.nn.fitting._HEAD_COUNTS", ())
+    monkeypatch.setattr("skaprof.nn.input_layout._HEAD_COUNTS", ())
     said = told(rows_of("once", "attn=ska"))
     assert "could not be read; ska has 2 heads x 24 = 48 channels, and ska:heads=N sets them." in said
     assert "could not be read" not in told(rows_of("once", "attn=ska:heads=4"))

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from torch import nn
 
 import skaprof
-from skaprof.count import counters, leftovers, verify
+from skaprof.count import counters, uncounted_ops, verify
 from skaprof.count.counters import count_fvcore, count_torch, count_torch_training
 from skaprof.model import mixers, ops
-from skaprof.model.plan import Variant
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
 from skaprof.workload import Workload
@@ -51,7 +51,7 @@ def test_each_op_is_proved_on_its_own(text: str) -> None:
     channels = variant.spec.resolve_channels(20, 4, 5)
     w = Workload(2, 3, 4, *channels, variant.spec.resolve_kernel_size())
     proof = verify(variant, w)
-    for op in skaprof.model.rows.op_rows(variant, w):
+    for op in skaprof.analysis.costs.op_rows(variant, w):
         found = proof.of_op(op["op"])
         assert found == {
             "params_counted": op["params"],
@@ -104,8 +104,8 @@ def test_an_op_that_the_model_forgot_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_op_that_a_counter_leaves_out_unpredicted_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(leftovers.FVCORE_LEAVES_OUT, "softmax", ())
-    monkeypatch.setitem(leftovers.TORCH_LEAVES_OUT, "scale", ())
+    monkeypatch.setitem(uncounted_ops.FVCORE_LEAVES_OUT, "softmax", ())
+    monkeypatch.setitem(uncounted_ops.TORCH_LEAVES_OUT, "scale", ())
     found = [str(difference) for difference in verify(Variant(parse_mixer("mhsa")), W).differences]
     assert found == [
         "scale: ops left out: the model says none, FlopCounterMode aten.mul x 1",
@@ -114,7 +114,7 @@ def test_an_op_that_a_counter_leaves_out_unpredicted_is_found(monkeypatch: pytes
 
 
 def test_an_op_of_a_backward_that_no_one_classified_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = leftovers.TORCH_BACKWARD_ELEMENTWISE - {"aten._softmax_backward_data"}
+    known = uncounted_ops.TORCH_BACKWARD_ELEMENTWISE - {"aten._softmax_backward_data"}
     monkeypatch.setattr(sys.modules["skaprof.count.verify"], "TORCH_BACKWARD_ELEMENTWISE", known)
     found = [str(difference) for difference in verify(Variant(parse_mixer("mhsa"), mode="train"), W).differences]
     assert found

@@ -18,13 +18,13 @@ from skaprof.bench.device import Device
 from skaprof.bench.engine import measure
 from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.kernels import attention_backend
-from skaprof.bench.memory import least_bytes, release, require_free
+from skaprof.bench.capacity import least_bytes, release, require_free
 from skaprof.bench.record import Comparison, Measurement, Record, Settings
 from skaprof.implementations import IMPLEMENTATIONS
-from skaprof.model.plan import Plan, Variant
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import Plan, Variant
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
-from skaprof.model.user import SOURCE_KEYS, contained
+from skaprof.foreign_code import SOURCE_KEYS, contained
 from skaprof.results import SIZE_KEYS
 from skaprof.workload import DTYPE_BYTES, Workload
 

@@ -18,9 +18,9 @@ from skaprof.bench.kernels import aten_ops
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
 from skaprof.model.mixers import MIXERS
-from skaprof.model.plan import Variant
-from skaprof.model.rows import cost_row
-from skaprof.model.user import contained, reason_of
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import cost_row
+from skaprof.foreign_code import contained, reason_of
 from skaprof.nn import TokenMixer, build_mixer
 from skaprof.workload import Workload
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from skaprof import __version__
+from skaprof._version import __version__
 from skaprof.errors import EXIT_MISSING, SkaprofError, bad_value
 from skaprof.machine import cpu_model
 

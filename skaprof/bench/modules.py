@@ -29,14 +29,15 @@ from skaprof.bench.contenders import (
     runnable,
 )
 from skaprof.bench.device import Device
-from skaprof.bench.memory import least_bytes, require_free
+from skaprof.bench.capacity import least_bytes, require_free
 from skaprof.errors import SkaprofError
 from skaprof.implementations import IMPLEMENTATIONS
-from skaprof.model.backbones import IMAGE_CHANNELS, open_backbone
+from skaprof.model.backbones import IMAGE_CHANNELS
+from skaprof.model.choice import open_backbone
 from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, make_network, network_ops
-from skaprof.model.scopes import TOTAL, costed
-from skaprof.model.user import UserModule, file_hash
+from skaprof.analysis.scopes import TOTAL, costed
+from skaprof.foreign_code import UserModule, file_hash
 from skaprof.nn import build_network
 from skaprof.nn.user import built_mixer
 from skaprof.workload import DTYPE_BYTES, Workload

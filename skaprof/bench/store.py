@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from skaprof.errors import SkaprofError, shown, shown_path
-from skaprof.model.user import SOURCE_KEYS
+from skaprof.foreign_code import SOURCE_KEYS
 from skaprof.results import SCHEMA_VERSION
 from skaprof.saved import read_results
 

@@ -157,7 +157,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        from skaprof import __version__
+        from skaprof._version import __version__
 
         emit([f"skaprof {__version__}\n"])
         raise typer.Exit()

@@ -14,8 +14,8 @@ from skaprof.cli.run import command_line, data_text, environment, format_of, req
 from skaprof.counters import COUNTERS, Counter
 from skaprof.errors import EXIT_MISSING, SkaprofError
 from skaprof.machine import available_bytes
-from skaprof.model.plan import Plan
-from skaprof.model.rows import variant_op_costs
+from skaprof.analysis.plan import Plan
+from skaprof.analysis.costs import variant_op_costs
 from skaprof.report.formats import flat
 from skaprof.workload import check_choice
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from skaprof.model.backbones import BACKBONES
-from skaprof.model.plan import Plan, SizeGrid, make_plan
-from skaprof.model.rows import cost_row, ratios
+from skaprof.analysis.plan import Plan, SizeGrid, make_plan
+from skaprof.analysis.costs import cost_row, ratios
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.figures import FIGURE_3_AXIS, FIGURE_3_DIM, figure_4_panels
 from skaprof.workload import IMPLEMENTATIONS
@@ -54,7 +54,7 @@ class Contents(NamedTuple):
 
 def formulas(contents: Contents) -> list[Row]:
     """The closed forms of every mixer."""
-    from skaprof.symbolic import formula_rows
+    from skaprof.analysis.symbolic import formula_rows
 
     return [row for spec in contents.specs for row in formula_rows(spec)]
 
@@ -73,7 +73,7 @@ def sizes(contents: Contents) -> list[Row]:
 
 def break_evens(contents: Contents) -> list[Row]:
     """For each mixer but the first and each dim, where it needs less than the first over the tokens."""
-    from skaprof.model.breakeven import token_breakevens
+    from skaprof.analysis.breakeven import token_breakevens
 
     reference, *others = contents.specs
     rows = []
@@ -103,7 +103,7 @@ def figure_4(contents: Contents) -> list[Row]:
 
 def backbones(contents: Contents) -> list[Row]:
     """The backbone with each mixer in each stage in turn: totals, and for the swapped stage alone its stages too."""
-    from skaprof.model.scopes import TOTAL
+    from skaprof.analysis.scopes import TOTAL
 
     rows = _scope_rows(contents.backbone, "", "stage") + _scope_rows(contents.backbone, "", TOTAL)
     for number in range(1, len(BACKBONES[contents.backbone].stages) + 1):
@@ -120,11 +120,11 @@ def backbones(contents: Contents) -> list[Row]:
 def crossovers(contents: Contents) -> list[Row]:
     """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage, in costs and
     in time on the report's machine."""
-    from skaprof.crossover import crossover_rows
-    from skaprof.model.duel import Sizes, make_duel
+    from skaprof.analysis.crossover import crossover_rows
+    from skaprof.analysis.mixer_pair import Sizes, make_duel
     from skaprof.model.hardware import find_hardware
-    from skaprof.report.predicted import predicted_samples
-    from skaprof.report.sampled import sampled_rows
+    from skaprof.analysis.predicted_crossovers import predicted_samples
+    from skaprof.analysis.crossover_times import sampled_rows
 
     reference, *others = contents.specs
     dim = BACKBONES[contents.backbone].stages[contents.swapped_stage - 1].dim
@@ -150,7 +150,7 @@ def memory(contents: Contents) -> list[Row]:
 def roofline(contents: Contents) -> list[Row]:
     """Every size against the ceilings of the report's machine."""
     from skaprof.model.hardware import find_hardware
-    from skaprof.report.ceilings import Point, mixer_row
+    from skaprof.analysis.roofline_rows import Point, mixer_row
 
     machine = find_hardware(contents.hardware)
     points = [Point(row.variant, row.workload) for plan in contents.plans(IMPLEMENTATIONS) for row in plan.rows()]
@@ -168,9 +168,9 @@ def pareto(contents: Contents) -> list[Row]:
     """Every network that the backbone's own mixers and the report's make, in all stages, and whether it is beaten."""
     from itertools import product
 
-    from skaprof.model.backbones import parse_backbone
+    from skaprof.model.choice import parse_backbone
     from skaprof.model.network import make_network
-    from skaprof.model.search import find, make_search
+    from skaprof.analysis.search import find, make_search
 
     choice = parse_backbone(contents.backbone)
     side = choice.backbone.resolution
@@ -192,7 +192,7 @@ _PARETO_METRICS = ("params", "macs", "traffic_bytes")
 
 def scaling(contents: Contents) -> list[Row]:
     """The totals over image sizes, with each mixer in the swapped stage."""
-    from skaprof.model.scopes import TOTAL
+    from skaprof.analysis.scopes import TOTAL
 
     swaps = [f"stage{contents.swapped_stage}={text}" for text in contents.mixers]
     return [
@@ -205,9 +205,9 @@ def scaling(contents: Contents) -> list[Row]:
 
 def _scope_rows(backbone: str, swap: str, depth: str, side: int | None = None) -> list[Row]:
     """Rows of `caformer_s18[stage3=ska]`, say, each with the swap it is of."""
-    from skaprof.model.backbones import parse_backbone
+    from skaprof.model.choice import parse_backbone
     from skaprof.model.network import make_network
-    from skaprof.model.scopes import costed
+    from skaprof.analysis.scopes import costed
 
     choice = parse_backbone(f"{backbone}[{swap}]" if swap else backbone)
     pixels = side or choice.backbone.resolution

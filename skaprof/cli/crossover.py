@@ -12,11 +12,11 @@ from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import DEFAULT_PATCH, parse_count
-from skaprof.model.duel import Duel, Sizes, has_axis, make_duel
+from skaprof.analysis.mixer_pair import Duel, Sizes, has_axis, make_duel
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.report.sampled import Timed, sampled_rows, timed_samples
+from skaprof.analysis.crossover_times import Timed, sampled_rows, timed_samples
 from skaprof.results import AXIS_SYMBOLS
 from skaprof.saved import SavedResults, read_results
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, DTYPE_BYTES, check_choice, require_odd_kernel
@@ -72,7 +72,7 @@ def crossover(
     machine = find_hardware(hardware) if hardware is not None else None
     if tf32 and (machine is None or dtype != "float32"):
         raise SkaprofError("--tf32: expected --hardware and --dtype float32 with it")
-    from skaprof.crossover import crossover_rows
+    from skaprof.analysis.crossover import crossover_rows
 
     sizes = Sizes(
         _one("--batch", batch, 1),
@@ -133,7 +133,7 @@ def _timed(duel: Duel, saved: SavedResults | None, machine: Hardware | None, *, 
     """The duel's times: as predicted for a machine, and as a results file has them."""
     found: list[Timed] = []
     if machine is not None:
-        from skaprof.report.predicted import predicted_samples
+        from skaprof.analysis.predicted_crossovers import predicted_samples
 
         found += predicted_samples(duel, machine, tf32=tf32)
     return found + (timed_samples(saved, duel) if saved is not None else [])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from skaprof import __version__
+from skaprof._version import __version__
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver
 from skaprof.cli.run import command_line, format_of

@@ -14,7 +14,7 @@ from skaprof.cli.run import command_line, data_text, environment, format_of, tab
 from skaprof.errors import bad_value
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.spec import parse_mixer
-from skaprof.report.ceilings import measured_with_tf32, require_possible
+from skaprof.analysis.roofline_rows import measured_with_tf32, require_possible
 from skaprof.saved import read_results
 from skaprof.workload import IMPLEMENTATIONS, check_choice
 

@@ -15,8 +15,8 @@ from skaprof.cli import user as own
 from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
-from skaprof.model.plan import Plan, SizeGrid
-from skaprof.model.rows import cost_row, op_rows, ratios
+from skaprof.analysis.plan import Plan, SizeGrid
+from skaprof.analysis.costs import cost_row, op_rows, ratios
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.formats import COST_FORMATS
 
@@ -147,7 +147,7 @@ def _require_row_count(plan: Plan, chosen: str) -> None:
 
 def _rows(plan: Plan, reference: MixerSpec | None, *, per_op: bool) -> Iterable[Row]:
     if not per_op and reference is None and plan.row_count > _VECTORIZE_FROM:
-        from skaprof.columns import sweep_rows
+        from skaprof.analysis.columns import sweep_rows
 
         return sweep_rows(plan)
     return _rows_one_by_one(plan, reference, per_op=per_op)
@@ -195,7 +195,7 @@ def _proved(plan: Plan, proofs: list[Verification], *, per_op: bool, asked: bool
 
 
 def _formula_rows(plan: Plan) -> list[Row]:
-    from skaprof.symbolic import formula_rows
+    from skaprof.analysis.symbolic import formula_rows
 
     rows: list[Row] = []
     for variant in (block.variant for block in plan.blocks):
@@ -235,7 +235,7 @@ def _encodable(text: str) -> str:
 
 def _formula_legend() -> list[str]:
     from skaprof.model.ops import PRICES
-    from skaprof.report.words import SYMBOLS_SENTENCE
+    from skaprof.report.cost_sentences import SYMBOLS_SENTENCE
 
     prices = "; ".join(f"{kind} {price.forward} (backward {price.backward})" for kind, price in PRICES.items())
     return [SYMBOLS_SENTENCE, f"Elementwise FLOPs per element: {prices}."]
@@ -250,25 +250,25 @@ def _draw(rows: list[Row], swept: Sequence[str], paths: list[str]) -> None:
 
 def _words(rows: list[Row], plan: Plan, reference: MixerSpec | None) -> list[str]:
     """The sentences below the table."""
-    from skaprof.report import words
+    from skaprof.report import cost_sentences
 
     if not rows:
         return ["There are no ops: nothing is computed."]
     if "op" in rows[0]:
-        found = words.op_sentences(rows)
+        found = cost_sentences.op_sentences(rows)
     else:
-        found = words.cheapest_sentences(rows, words.size_groups(rows)) + _breakevens(plan, reference)
+        found = cost_sentences.cheapest_sentences(rows, cost_sentences.size_groups(rows)) + _breakevens(plan, reference)
     if "verified" in rows[0]:
-        found += words.proof_sentences([row for row in rows if row["traffic_bytes"] is not None])
+        found += cost_sentences.proof_sentences([row for row in rows if row["traffic_bytes"] is not None])
     if "error" in rows[0]:
-        found += words.counted_sentences(rows)
-    return [*found, words.CONVENTION]
+        found += cost_sentences.counted_sentences(rows)
+    return [*found, cost_sentences.CONVENTION]
 
 
 def _breakevens(plan: Plan, reference: MixerSpec | None) -> list[str]:
     """Each mixer's break-even with the baseline over the tokens, by mode and form, where all other sizes are one."""
-    from skaprof.model.breakeven import token_breakevens
-    from skaprof.report.words import breakeven_sentence
+    from skaprof.analysis.breakeven import token_breakevens
+    from skaprof.report.cost_sentences import breakeven_sentence
 
     grid = plan.grid
     others = (grid.batches, grid.dims, grid.heads, grid.head_dims, grid.kernel_sizes)

@@ -10,7 +10,7 @@ import typer
 
 from skaprof.errors import SkaprofError, shown, shown_option, shown_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
-from skaprof.model.backbones import Choice, open_backbone
+from skaprof.model.choice import Choice, open_backbone
 from skaprof.model.network import make_network
 from skaprof.workload import DTYPE_BYTES, MODES
 

@@ -14,9 +14,9 @@ from skaprof.cli.progress import progress
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of, rendered, table_text
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
-from skaprof.model.backbones import Choice, open_backbone
+from skaprof.model.choice import Choice, open_backbone
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
-from skaprof.model.scopes import DEPTHS, TOTAL, costed
+from skaprof.analysis.scopes import DEPTHS, TOTAL, costed
 from skaprof.workload import DTYPE_BYTES, IMPLEMENTATIONS, MODES, check_choice
 
 if TYPE_CHECKING:

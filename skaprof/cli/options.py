@@ -8,7 +8,7 @@ import typer
 
 from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_optional_grid, token_grid_sides
 from skaprof.model.mixers import DEFAULT_MIXERS
-from skaprof.model.plan import Plan, SizeGrid, make_plan
+from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
 from skaprof.workload import DEFAULT_DIM, DTYPE_BYTES, IMPLEMENTATIONS, MODES, require_odd_kernel
 

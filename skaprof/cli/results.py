@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from skaprof.cli.output import say
 from skaprof.model.hardware import Hardware, known_hardware
-from skaprof.report.ceilings import Point, measured_points
+from skaprof.analysis.roofline_rows import Point, measured_points
 from skaprof.saved import SavedResults
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skaprof import __version__
+from skaprof._version import __version__
 from skaprof.cli.output import suffix_of
 from skaprof.errors import SkaprofError, missing_package, shown, shown_path
 from skaprof.report.formats import ENDINGS, FORMATS, to_bmf, to_csv, to_json, to_markdown
@@ -126,7 +126,7 @@ def table_text(body: Table, heading: str, words: list[str], *, to_terminal: bool
 
 def _cost_table_text(rows: list[Row], words: list[str], *, to_terminal: bool) -> Iterator[str]:
     from skaprof.report import table
-    from skaprof.report.words import size_groups
+    from skaprof.report.cost_sentences import size_groups
 
     if not rows:
         return iter([f"{sentence}\n" for sentence in words])

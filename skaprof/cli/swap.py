@@ -13,7 +13,7 @@ from skaprof.cli.run import command_line, data_text, environment, format_of, tab
 from skaprof.errors import EXIT_CHECK_FAILED, bad_value
 from skaprof.grids import parse_count, parse_sizes
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.model.user import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
+from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
 from skaprof.workload import check_choice
 
 Row = dict[str, Any]

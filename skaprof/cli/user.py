@@ -14,8 +14,8 @@ from skaprof.workload import DTYPE_BYTES, Workload, check_choice
 
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Timed
-    from skaprof.model.plan import PlannedRow
-    from skaprof.model.user import UserModule
+    from skaprof.analysis.plan import PlannedRow
+    from skaprof.foreign_code import UserModule
 
 Row = dict[str, Any]
 _OWN = "Your own mixer"
@@ -66,7 +66,7 @@ def user_modules(paths: list[str] | None, arguments: list[str] | None, layout: s
             if given:
                 raise SkaprofError(f"{option}: {shown_option(given)} needs --module, which is not given")
         return []
-    from skaprof.model.user import LAYOUTS, UserModule, parse_arguments, require_known_sizes
+    from skaprof.foreign_code import LAYOUTS, UserModule, parse_arguments, require_known_sizes
 
     named = parse_arguments("--arg", arguments or ())
     require_known_sizes("--arg", named)
@@ -82,7 +82,7 @@ def with_counted(
     Raises:
         SkaprofError: a module fails to import, build or run, or gives another shape.
     """
-    from skaprof.model.user import SOURCE_KEYS
+    from skaprof.foreign_code import SOURCE_KEYS
 
     keys = [_key(each) for each in planned]
     for row, key, following in zip(rows, keys, [*keys[1:], None], strict=True):

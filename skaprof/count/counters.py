@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from skaprof.count.convolutions import ConvolutionShape, TracedConvolution
-from skaprof.count.products import TORCH_FORMULAS, fvcore_einsum, fvcore_matmul
+from skaprof.count.matmul_formulas import TORCH_FORMULAS, fvcore_einsum, fvcore_matmul
 from skaprof.nn.layers import FusedAttention
 
 ELSEWHERE = "(elsewhere)"

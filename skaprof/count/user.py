@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from skaprof.count.counters import ELSEWHERE, Counted, count_fvcore, count_torch
-from skaprof.count.leftovers import NO_MULTIPLY_ADDS
-from skaprof.model.user import UserModule, contained, reason_of
+from skaprof.count.uncounted_ops import NO_MULTIPLY_ADDS
+from skaprof.foreign_code import UserModule, contained, reason_of
 from skaprof.nn.user import built_mixer, first_that_runs
 from skaprof.workload import Workload
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from skaprof.count.counters import ELSEWHERE, Counted, count_fvcore, count_torch, count_torch_training
-from skaprof.count.leftovers import (
+from skaprof.count.uncounted_ops import (
     FVCORE_LAYOUT,
     FVCORE_LEAVES_OUT,
     TORCH_BACKWARD_ELEMENTWISE,
@@ -30,11 +30,11 @@ from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.cost import OpCost, total
 from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, network_costs
-from skaprof.model.plan import Variant
-from skaprof.model.rows import variant_op_costs
-from skaprof.model.scopes import TOTAL
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import variant_op_costs
+from skaprof.analysis.scopes import TOTAL
 from skaprof.model.spec import MixerSpec
-from skaprof.model.user import attempted
+from skaprof.foreign_code import attempted
 from skaprof.nn import build_mixer, build_network
 from skaprof.workload import Workload
 

@@ -11,7 +11,7 @@ from typing import Any
 from skaprof.errors import SkaprofError, shown
 from skaprof.model.mixers import MIXERS, Mixer, OpList
 from skaprof.model.ops import Op
-from skaprof.model.user import attempted
+from skaprof.foreign_code import attempted
 
 MIXER_GROUP = "skaprof.mixers"
 MODULE_GROUP = "skaprof.modules"

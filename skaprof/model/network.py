@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import size_text
-from skaprof.model.backbones import IMAGE_CHANNELS, Backbone, Choice, Stage, parse_backbone
+from skaprof.model.backbones import IMAGE_CHANNELS, Backbone, Stage
+from skaprof.model.choice import Choice, parse_backbone
 from skaprof.model.cost import Cost, OpCost, op_costs, total
 from skaprof.model.layers import (
     add,

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import parse_count
 from skaprof.model.spec import MixerSpec
-from skaprof.model.user import MAP_LAYOUTS, reason_of, require_same_shape
-from skaprof.nn.calls import Call, argument_names, recorded
-from skaprof.nn.fitting import layout_of, workload_of
+from skaprof.foreign_code import MAP_LAYOUTS, reason_of, require_same_shape
+from skaprof.nn.recorded_calls import Call, argument_names, recorded
+from skaprof.nn.input_layout import layout_of, workload_of
 from skaprof.workload import Workload
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError
 from skaprof.model.spec import parse_mixer
-from skaprof.model.user import MAP_LAYOUTS
+from skaprof.foreign_code import MAP_LAYOUTS
 from skaprof.nn.build import build_mixer
-from skaprof.nn.calls import extra_arguments, main_input
+from skaprof.nn.recorded_calls import extra_arguments, main_input
 from skaprof.nn.sites import Asked, Site, find_sites
 from skaprof.workload import check_choice
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError, shown
-from skaprof.model.user import UserModule, attempted, load_callable, require_same_shape
+from skaprof.foreign_code import UserModule, attempted, load_callable, require_same_shape
 from skaprof.workload import Workload
 
 DEVICES = ("meta", "cpu")

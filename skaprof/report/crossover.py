@@ -11,12 +11,12 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from skaprof.model.plan import Variant
-from skaprof.model.roofline import kernels
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.roofline import kernels
 from skaprof.model.spec import parse_mixer
 from skaprof.report.numbers import significant
-from skaprof.report.predicted import IDEAL, PREDICTED
-from skaprof.report.sampled import METRIC, UNDECIDED
+from skaprof.analysis.predicted_crossovers import IDEAL, PREDICTED
+from skaprof.analysis.crossover_times import METRIC, UNDECIDED
 from skaprof.results import AXIS_SYMBOLS, SYMBOLS
 from skaprof.workload import Workload
 

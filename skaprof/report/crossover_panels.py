@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from skaprof.model.duel import Duel
+from skaprof.analysis.mixer_pair import Duel
 from skaprof.report.crossover_plot import Panel, overlaps, ranges
-from skaprof.report.sampled import METRIC, Timed
+from skaprof.analysis.crossover_times import METRIC, Timed
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS
 
 Row = Mapping[str, Any]
@@ -34,7 +34,7 @@ def panels_of(duel: Duel, rows: Sequence[Row], timed: Sequence[Timed]) -> list[P
     """A panel for each quantity of `rows` that has a closed form, and for each of the times.
 
     Args:
-        rows: those of `skaprof.crossover.crossover_rows`, and of the times.
+        rows: those of `skaprof.analysis.crossover.crossover_rows`, and of the times.
     """
     points = _points(duel, rows, timed)
     found, fewer_macs = [], _wins(_of(rows, _MACS), points)

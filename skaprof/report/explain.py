@@ -10,8 +10,8 @@ from rich.table import Table
 
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware
-from skaprof.report.ceilings import Point, Timed, timed_kernels
-from skaprof.report.measured import baselines_of, faster_of
+from skaprof.analysis.roofline_rows import Point, Timed, timed_kernels
+from skaprof.analysis.row_trust import baselines_of, faster_of
 from skaprof.report.numbers import significant
 from skaprof.report.table import size_cells, size_columns
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware
-from skaprof.model.roofline import ridge
+from skaprof.analysis.roofline import ridge
 from skaprof.report.plot import MARKERS, STYLE, color_of, encoded, finish
 from skaprof.report.roofline import ceilings_text
 from skaprof.results import name_of

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from skaprof.model.search import Found, Limit, Search
+from skaprof.analysis.search import Found, Limit, Search
 from skaprof.report.model import percent
 from skaprof.report.numbers import si
-from skaprof.report.words import CONVENTION
+from skaprof.report.cost_sentences import CONVENTION
 
 FIGURE_WORDS = {
     "params": "parameters",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from skaprof.model.search import Found, Limit, Search, pareto_front
+from skaprof.analysis.search import Found, Limit, Search, pareto_front
 from skaprof.report.plot import PALETTE, STYLE, encoded, finish
 from skaprof.report.search import FIGURE_WORDS, counted_words
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.model.hardware import find_hardware
-from skaprof.report import words
+from skaprof.report import cost_sentences
 from skaprof.report.audit import audit_table
 from skaprof.report.audit import sentences as audit_sentences
 from skaprof.report.crossover import caption as crossover_caption
@@ -59,7 +59,7 @@ def figure(name: str, alt: str) -> str:
 
 
 def _formulas(rows: Sequence[Row]) -> Rendered:
-    return Rendered(f"{from_terminal(formula_table(rows))}\n{escape_markdown(words.SYMBOLS_SENTENCE)}\n")
+    return Rendered(f"{from_terminal(formula_table(rows))}\n{escape_markdown(cost_sentences.SYMBOLS_SENTENCE)}\n")
 
 
 def _sizes(rows: Sequence[Row]) -> Rendered:
@@ -68,9 +68,9 @@ def _sizes(rows: Sequence[Row]) -> Rendered:
     findings = []
     for form in dict.fromkeys(row["implementation"] for row in rows):
         own = [row for row in rows if row["implementation"] == form]
-        said = [*words.cheapest_sentences(own, words.size_groups(own)), *words.ratio_sentences(own)]
+        said = [*cost_sentences.cheapest_sentences(own, cost_sentences.size_groups(own)), *cost_sentences.ratio_sentences(own)]
         findings += [f"{form}: {sentence}" for sentence in said]
-    note = f"{words.CONVENTION} Ratios are over {rows[0]['baseline']}'s; bold is lowest at its size.\n"
+    note = f"{cost_sentences.CONVENTION} Ratios are over {rows[0]['baseline']}'s; bold is lowest at its size.\n"
     return Rendered(f"{tables}{note}", findings)
 
 
@@ -81,7 +81,7 @@ def _place(row: Row) -> tuple[Any, ...]:
 def _size_table(rows: Sequence[Row]) -> str:
     height, width, dim = _place(rows[0])
     heading = f"### {height} x {width} tokens, dim {dim:,}"
-    return f"{heading}\n\n{from_terminal(cost_table(rows, words.size_groups(rows)))}\n"
+    return f"{heading}\n\n{from_terminal(cost_table(rows, cost_sentences.size_groups(rows)))}\n"
 
 
 def _break_evens(rows: Sequence[Row]) -> Rendered:
@@ -222,7 +222,7 @@ def _audit(rows: Sequence[Row]) -> Rendered:
 
 def _verification(rows: Sequence[Row]) -> Rendered:
     failed = [row for row in rows if not row["verified"]]
-    proof = words.proof_sentences(rows)
+    proof = cost_sentences.proof_sentences(rows)
     lines = [
         (row["mixer"], row["implementation"], row["mode"], f"{row['height']} x {row['width']}", f"{row['dim']:,}")
         for row in failed

@@ -33,7 +33,7 @@ def latency_section(
     compared = [row for row in rows if _is_sound(row) and row["macs_ratio"] is not None]
 
     def draw() -> Figure:
-        from skaprof.report.promise import promise_figure
+        from skaprof.report.macs_vs_time import promise_figure
 
         return promise_figure(compared, f"What MACs promise and what the clock says, on {rows[0]['device']}")
 
@@ -48,7 +48,7 @@ def latency_section(
 def _promises(compared: Sequence[Row]) -> list[str]:
     if not compared:
         return []
-    from skaprof.report.promise import kept_promises
+    from skaprof.report.macs_vs_time import kept_promises
 
     return kept_promises(compared)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from skaprof.errors import SkaprofError
 from skaprof.model.cost import OpCost
 from skaprof.model.network import Network, make_network, network_costs
-from skaprof.model.scopes import COMPARED, TOTAL, Costed
+from skaprof.analysis.scopes import COMPARED, TOTAL, Costed
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.results import SUMMED_METRICS, ScopeRow
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from skaprof.model.breakeven import BreakEven
+from skaprof.analysis.breakeven import BreakEven
 from skaprof.report.numbers import si, significant
 from skaprof.results import SIZE_KEYS, SYMBOLS
 
@@ -77,7 +77,7 @@ def _cheapest_over(metric: str, rows: Sequence[Row], sizes: Sequence[Sequence[Ro
 def ratio_sentences(rows: Sequence[Row]) -> list[str]:
     """For each mixer but the baseline, at how many sizes it needs fewer or more MACs and parameters, and how much.
 
-    `rows` have one form, mode and dtype, and the ratios of `skaprof.model.rows.ratios`.
+    `rows` have one form, mode and dtype, and the ratios of `skaprof.analysis.costs.ratios`.
     """
     sentences = []
     for mixer in dict.fromkeys(row["mixer"] for row in rows if row["mixer"] != row["baseline"]):

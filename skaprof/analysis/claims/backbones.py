@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from skaprof.model.backbones import BACKBONES as MODELS
 from skaprof.model.network import backbone_totals
-from skaprof.report.claims.sizes import Point
+from skaprof.analysis.claims.sizes import Point
 from skaprof.results import METRICS
 
 

@@ -14,7 +14,7 @@ import sympy
 from sympy import Expr, Poly, Symbol
 
 from skaprof.model.cost import op_costs, total
-from skaprof.model.duel import Duel, Points, row_identity
+from skaprof.analysis.mixer_pair import Duel, Points, row_identity
 from skaprof.model.spec import MixerSpec
 from skaprof.results import AXIS_SYMBOLS, SYMBOLS
 from skaprof.workload import (

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, shown_path
-from skaprof.model.duel import Duel, row_identity
+from skaprof.analysis.mixer_pair import Duel, row_identity
 from skaprof.model.spec import MixerSpec
-from skaprof.report.measured import baselines_of, faster_of
+from skaprof.analysis.row_trust import baselines_of, faster_of
 from skaprof.results import name_of
 from skaprof.saved import SavedResults
 
@@ -42,7 +42,7 @@ class Timed(NamedTuple):
 def timed_samples(saved: SavedResults, duel: Duel) -> list[Timed]:
     """What a file says of a duel's mixers, at its sizes: a mixer without the axis was timed at every point of it.
 
-    Who is faster is judged by `skaprof.report.measured.faster_of`.
+    Who is faster is judged by `skaprof.analysis.row_trust.faster_of`.
 
     Raises:
         SkaprofError: no timed rows at all, or none of both mixers at these sizes.

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import DEFAULT_PATCH
-from skaprof.model.plan import Variant
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import MixerSpec
 from skaprof.results import AXIS_SYMBOLS, CostRow
 from skaprof.workload import (

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, printable, shown, shown_path
-from skaprof.report.claims.grammar import parse_claim
-from skaprof.report.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE
-from skaprof.report.claims.nodes import Claim, ClaimError
+from skaprof.analysis.claims.grammar import parse_claim
+from skaprof.analysis.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE
+from skaprof.analysis.claims.nodes import Claim, ClaimError
 from skaprof.toml_file import read_toml
 
 EXPECTATIONS = {

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skaprof.errors import SkaprofError
-from skaprof.model.plan import Block, Plan, SizeGrid
-from skaprof.model.rows import cost_row
+from skaprof.analysis.plan import Block, Plan, SizeGrid
+from skaprof.analysis.costs import cost_row
 from skaprof.results import METRICS, ROW_KEYS
 from skaprof.workload import Workload
 

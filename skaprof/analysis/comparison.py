@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, shown, shown_path
-from skaprof.report.measured import (
+from skaprof.analysis.row_trust import (
     COUNT_KEYS,
     IDENTITY_KEYS,
     TIMED_KEYS,
@@ -17,7 +17,7 @@ from skaprof.report.measured import (
     plain_number,
     why_unsound,
 )
-from skaprof.report.thresholds import ONE_SIDED, Threshold
+from skaprof.analysis.thresholds import ONE_SIDED, Threshold
 from skaprof.saved import SavedResults
 
 Row = Mapping[str, Any]

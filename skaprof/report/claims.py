@@ -9,9 +9,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.errors import printable
-from skaprof.report.claims.file import StatedClaim
-from skaprof.report.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES, Verdict
-from skaprof.report.measured import Bounds, plain_number
+from skaprof.analysis.claims.file import StatedClaim
+from skaprof.analysis.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES, Verdict
+from skaprof.analysis.row_trust import Bounds, plain_number
 from skaprof.report.numbers import counted, si, significant
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from skaprof.report.claims.units import Quantity
-from skaprof.report.measured import MEASURED_KEYS
+from skaprof.analysis.claims.units import Quantity
+from skaprof.analysis.row_trust import MEASURED_KEYS
 
 
 class ClaimError(Exception):

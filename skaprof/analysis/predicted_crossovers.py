@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
-from skaprof.model.duel import Duel
+from skaprof.analysis.mixer_pair import Duel
 from skaprof.model.hardware import Hardware
-from skaprof.report.ceilings import Point, predicted_seconds, timed_kernels
-from skaprof.report.ceilings import Timed as Kernel
-from skaprof.report.sampled import Sample, Timed
+from skaprof.analysis.roofline_rows import Point, predicted_seconds, timed_kernels
+from skaprof.analysis.roofline_rows import Timed as Kernel
+from skaprof.analysis.crossover_times import Sample, Timed
 from skaprof.workload import IMPLEMENTATIONS
 
 PREDICTED, IDEAL = "predicted_ms", "ideal_ms"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from skaprof.model.cost import OpCost, op_costs, total
-from skaprof.model.plan import Variant
+from skaprof.analysis.plan import Variant
 from skaprof.results import METRICS, SIZE_KEYS, CostRow
 from skaprof.workload import DTYPE_BYTES, Workload
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from skaprof.model.cost import OpCost
 from skaprof.model.hardware import COUNTED_IN_FLOPS, Hardware
 from skaprof.model.ops import Op
-from skaprof.model.plan import Variant
-from skaprof.model.rows import variant_op_costs
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.costs import variant_op_costs
 from skaprof.workload import Workload
 
 BOUNDS = ("compute", "memory", "launch")
