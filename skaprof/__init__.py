@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from skaprof._version import __version__
 
-
 if TYPE_CHECKING:
     from skaprof.api import cost, formula, model_cost, sweep, verify, verify_model
     from skaprof.errors import SkaprofError

@@ -8,21 +8,21 @@ from os import PathLike
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Plan, SizeGrid, Variant, make_plan
+from skaprof.analysis.scopes import DEPTHS, costed
 from skaprof.errors import SkaprofError, bad_value, missing_package
 from skaprof.grids import MAX_GRID_VALUES, parse_count, parse_grid, parse_sizes
 from skaprof.model.choice import open_backbone
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
-from skaprof.analysis.plan import Plan, SizeGrid, Variant, make_plan
-from skaprof.analysis.costs import cost_row
-from skaprof.analysis.scopes import DEPTHS, costed
 from skaprof.model.spec import parse_mixer
 from skaprof.results import CostRow, ScopeRow
 from skaprof.workload import (
     DEFAULT_DIM,
     DEFAULT_TOKENS,
     DTYPE_BYTES,
-    IMPLEMENTATIONS,
+    FORMS,
     MODES,
     Workload,
     check_choice,
@@ -189,7 +189,7 @@ def sweep(
     plan = make_plan(
         [parse_mixer(text, "mixers") for text in _words("mixers", mixers)],
         grid,
-        _choices("implementation", implementation, IMPLEMENTATIONS),
+        _choices("implementation", implementation, FORMS),
         _choices("mode", mode, MODES),
         _choices("dtype", dtype, tuple(DTYPE_BYTES)),
     )
@@ -206,7 +206,7 @@ def formula(mixer: str, *, implementation: str = "eager", mode: str = "forward")
         from skaprof.analysis.symbolic import formulas
     except ModuleNotFoundError as error:
         raise missing_package(str(error.name), "skaprof.formula") from None
-    form = check_choice("implementation", implementation, IMPLEMENTATIONS)
+    form = check_choice("implementation", implementation, FORMS)
     return formulas(parse_mixer(mixer), form, check_choice("mode", mode, MODES))
 
 
@@ -286,7 +286,7 @@ def _one(
     plan: Plan = make_plan(
         [parse_mixer(mixer)],
         grid,
-        [check_choice("implementation", implementation, IMPLEMENTATIONS)],
+        [check_choice("implementation", implementation, FORMS)],
         [check_choice("mode", mode, MODES)],
         [check_choice("dtype", dtype, tuple(DTYPE_BYTES))],
     )
@@ -309,7 +309,7 @@ def _network(
     size = image_size(choice, check_choice("task", task, tuple(TASKS)))
     if resolution is not None:
         size = _image(resolution)
-    form = check_choice("implementation", implementation, IMPLEMENTATIONS)
+    form = check_choice("implementation", implementation, FORMS)
     return make_network(choice, *size, parse_count("batch", batch), form, has_head=task == HEADED_TASK)
 
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from skaprof.workload import is_fused
+
 GRAPHS = ("graph", "graph-resident")
 TIMINGS = ("cold", "hot", *GRAPHS, "wall")
 """How samples are taken (docs/timing.md).
@@ -21,6 +23,11 @@ class Implementation(NamedTuple):
     backend: str = ""
     compiled: bool = False
     channels_last: bool = False
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether its attention runs as one kernel."""
+        return is_fused(self.form)
 
 
 IMPLEMENTATIONS = {

@@ -11,7 +11,15 @@ Size: TypeAlias = Any
 
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 MODES = ("forward", "train")
-IMPLEMENTATIONS = ("eager", "sdpa")
+FUSED = "sdpa"
+FORMS = ("eager", FUSED)
+"""The forms that an op list is priced in: op by op, or with its attention group as one fused kernel."""
+
+
+def is_fused(form: str) -> bool:
+    """Whether a form runs its attention group as one kernel."""
+    return form == FUSED
+
 
 _MOST_TRIAL_DIVISIONS = 200_000_000
 

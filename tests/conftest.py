@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from skaprof.analysis.plan import Variant
 from skaprof.cli.app import main
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.choice import choose
 from skaprof.model.network import Network, make_network
-from skaprof.analysis.plan import Variant
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import Workload
 

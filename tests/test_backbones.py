@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skaprof
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.scopes import COMPARED, DEPTHS, costed, scope_of
 from skaprof.cli.latency_networks import parse
 from skaprof.errors import SkaprofError
 from skaprof.model.backbones import Backbone, Stage, Window
@@ -17,9 +20,6 @@ from skaprof.model.choice import Choice, choose, find_backbone, open_backbone, p
 from skaprof.model.cost import op_costs, total
 from skaprof.model.custom import load_backbone
 from skaprof.model.network import Network, backbone_totals, make_network, network_costs, network_ops
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import cost_row
-from skaprof.analysis.scopes import COMPARED, DEPTHS, costed, scope_of
 from skaprof.results import SUMMED_METRICS
 from skaprof.workload import MODES
 

@@ -8,8 +8,8 @@ from typing import Any
 from conftest import ROOT, SPEC_TEXTS, Run
 from jsonschema import Draft7Validator
 
-from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.analysis.costs import cost_row, op_rows
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
 from skaprof.report.formats import to_bmf
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaprof.analysis.breakeven import BreakEven, breakeven, token_breakevens
-from skaprof.analysis.plan import Variant
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.model.spec import parse_mixer
 from skaprof.workload import Workload
 

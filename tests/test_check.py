@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run, require_golden
 
-from skaprof.errors import SkaprofError
 from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import read_claims
 from skaprof.analysis.claims.judge import judge
+from skaprof.errors import SkaprofError
 from skaprof.report.claims import Outcome, measuring_command
 
 PAPER = ROOT / "claims" / "paper.toml"

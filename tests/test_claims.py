@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skaprof
-from skaprof.errors import SkaprofError
 from skaprof.analysis.claims.backbones import Backbones
 from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.grammar import parse_claim
@@ -21,6 +20,7 @@ from skaprof.analysis.claims.judge import Verdict, judge
 from skaprof.analysis.claims.nodes import ClaimError, Figure, Number, Operation
 from skaprof.analysis.claims.sizes import Point
 from skaprof.analysis.claims.units import SUFFIXES, quantity
+from skaprof.errors import SkaprofError
 from skaprof.saved import read_results
 
 RUN = ROOT / "tests" / "data" / "runs.jsonl"

@@ -9,9 +9,9 @@ from conftest import SPEC_TEXTS, variants, workloads
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skaprof.model.cost import op_costs, total
-from skaprof.analysis.plan import Variant
 from skaprof.analysis.costs import cost_row, op_rows
+from skaprof.analysis.plan import Variant
+from skaprof.model.cost import op_costs, total
 from skaprof.model.spec import parse_mixer
 from skaprof.results import METRICS, SUMMED_METRICS, CostRow
 from skaprof.workload import Workload

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import skaprof
 from skaprof.analysis.columns import sweep_frame, sweep_rows
-from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
 from skaprof.results import METRICS, ROW_KEYS, SUMMED_METRICS
 

@@ -13,13 +13,13 @@ from conftest import ROOT, Run, require_golden
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skaprof.errors import SkaprofError
-from skaprof.analysis.plan import SizeGrid, make_plan
-from skaprof.analysis.costs import cost_row
-from skaprof.model.spec import parse_mixer
 from skaprof.analysis.comparison import compare
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.analysis.row_trust import Bounds, figure, noise, why_unsound
 from skaprof.analysis.thresholds import METRICS, parse_threshold
+from skaprof.errors import SkaprofError
+from skaprof.model.spec import parse_mixer
 from skaprof.saved import SavedResults
 
 Row = dict[str, Any]

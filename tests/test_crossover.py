@@ -15,18 +15,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_schema import require_valid
 
-from skaprof.analysis.crossover import EQUAL, crossover_rows
-from skaprof.errors import SkaprofError
 from skaprof.analysis.breakeven import BreakEven, token_breakevens
+from skaprof.analysis.crossover import EQUAL, crossover_rows
+from skaprof.analysis.crossover_times import Sample, Timed, sampled_rows
 from skaprof.analysis.mixer_pair import AXES, Duel, Points, Sizes, make_duel
-from skaprof.model.hardware import KINDS, Hardware, Rate, find_hardware
 from skaprof.analysis.plan import Variant
+from skaprof.analysis.predicted_crossovers import predicted_samples
 from skaprof.analysis.roofline import ideal, kernels, predicted
+from skaprof.errors import SkaprofError
+from skaprof.model.hardware import KINDS, Hardware, Rate, find_hardware
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.crossover import crossover_sentences
 from skaprof.report.crossover_panels import panels_of
-from skaprof.analysis.predicted_crossovers import predicted_samples
-from skaprof.analysis.crossover_times import Sample, Timed, sampled_rows
 from skaprof.workload import Workload
 
 TEXTS = (

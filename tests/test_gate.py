@@ -10,13 +10,13 @@ import torch
 from conftest import ATTENTION_TEXTS
 from torch import Tensor, nn
 
+from skaprof.analysis.plan import Variant
 from skaprof.bench import contenders, gate, graphs
 from skaprof.bench.contenders import UnsupportedError, build
 from skaprof.bench.gate import WrongOutputError, check_output
 from skaprof.bench.graphs import capture, replayed_follows_input
 from skaprof.bench.kernels import attention_backend, split_at_waits
 from skaprof.errors import SkaprofError
-from skaprof.analysis.plan import Variant
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
 from skaprof.nn.layers import UnfoldedQueries

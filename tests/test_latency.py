@@ -15,21 +15,22 @@ import pytest
 import torch
 from conftest import Run
 
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.bench import store, worker
 from skaprof.bench.configuration import MEASURED_KEYS, Entry, Options, configurations, measure_configuration
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.environment import resolve_device
-from skaprof.bench.record import BAD_FLAGS
 from skaprof.bench.worker import measure_isolated
 from skaprof.errors import SkaprofError
+from skaprof.flags import FLAGS as RAISED
+from skaprof.flags import STABLE
 from skaprof.implementations import IMPLEMENTATIONS
-from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
-from skaprof.report.latency import FLAG_WORDS, UNSOUND, pair_sentences, sparkline
+from skaprof.report.latency import pair_sentences, sparkline
 from skaprof.results import ROW_KEYS
 
 FAST = ("--device", "cpu", "--tokens", "9", "--dim", "16", "--max-seconds", "1")
-FLAGS = {"stable", *FLAG_WORDS}
+FLAGS = {STABLE, *RAISED}
 H100 = '{"schema_version": 1, "command": "", "settings": {"timing": "hot"}, "environment": {"device": "H100"}}\n'
 VERDICTS = {"baseline", "faster", "slower", "same", "inconclusive"}
 
@@ -148,7 +149,6 @@ def test_sentences_say_what_the_interval_says() -> None:
         "a ska (eager) at image height 32",
         "b ska (eager) at image height 64",
     ]
-    assert UNSOUND == BAD_FLAGS
     assert sparkline([1.0, 2.0, 3.0, 4.0]) == "▁▃▆█"
     assert sparkline([]) == ""
 

@@ -14,6 +14,7 @@ from conftest import Run, thorough
 from test_schema import from_lines, require_valid
 from torch import Tensor, nn
 
+from skaprof.analysis import row_trust
 from skaprof.bench.configuration import (
     MEASURED_KEYS,
     Entry,
@@ -30,7 +31,6 @@ from skaprof.cli.session import Session
 from skaprof.cli.user import _counted_row, with_timed
 from skaprof.errors import SkaprofError
 from skaprof.foreign_code import SOURCE_KEYS, UserModule
-from skaprof.analysis import row_trust
 from skaprof.report.formats import to_bmf
 from skaprof.report.table import size_columns
 from skaprof.report.timing import latency_section

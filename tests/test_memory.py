@@ -14,6 +14,8 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from torch.distributed._tools.mem_tracker import MemTracker
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.count import verify, verify_network
 from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.model import memory
@@ -21,8 +23,6 @@ from skaprof.model.choice import parse_backbone
 from skaprof.model.mixers import MIXERS, ska
 from skaprof.model.network import Network, backbone_totals, make_network
 from skaprof.model.ops import Op, Tensor
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
 from skaprof.workload import Workload

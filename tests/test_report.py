@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skaprof.report.cost_sentences import size_groups
 from skaprof.report.formats import escape_markdown, to_csv, to_json, to_markdown
 from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.plot import cost_plot
 from skaprof.report.table import lowest_rows
-from skaprof.report.cost_sentences import size_groups
 
 values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
 rows = st.lists(st.fixed_dictionaries({"a": values, "b": st.integers(), "mixer": st.text()}), min_size=1, max_size=4)

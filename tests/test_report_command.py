@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from conftest import ROOT, Run
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.cli.collect import COLLECTORS, PAPER_SIZES, Contents
 from skaprof.cli.report_config import read_contents
 from skaprof.errors import SkaprofError
-from skaprof.analysis.plan import SizeGrid, make_plan
-from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.report.document import files_of
 from skaprof.report.macs_vs_time import kept_promises

@@ -12,18 +12,10 @@ from conftest import ROOT, Run, variants
 from hypothesis import given
 from test_schema import require_valid
 
-from skaprof.bench import calibrate as calibrating
-from skaprof.bench.calibrate import Calibration, Job, conclude
-from skaprof.bench.cpu import CpuDevice
-from skaprof.bench.engine import Settings, measure
-from skaprof.bench.fake import FakeDevice
-from skaprof.cli.calibrate import hardware_text
-from skaprof.errors import SkaprofError
-from skaprof.model.hardware import COUNTED_IN_FLOPS, KINDS, Hardware, Rate, find_hardware
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted, ridge
 from skaprof.analysis.costs import cost_row
-from skaprof.model.spec import parse_mixer
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.prediction import prediction_error
+from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted, ridge
 from skaprof.analysis.roofline_rows import (
     Point,
     kernel_rows,
@@ -32,8 +24,16 @@ from skaprof.analysis.roofline_rows import (
     require_possible,
     timed_kernels,
 )
+from skaprof.bench import calibrate as calibrating
+from skaprof.bench.calibrate import Calibration, Job, conclude
+from skaprof.bench.cpu import CpuDevice
+from skaprof.bench.engine import Settings, measure
+from skaprof.bench.fake import FakeDevice
+from skaprof.cli.calibrate import hardware_text
+from skaprof.errors import SkaprofError
+from skaprof.model.hardware import COUNTED_IN_FLOPS, KINDS, Hardware, Rate, find_hardware
+from skaprof.model.spec import parse_mixer
 from skaprof.report.explain import PARTS, explained_rows, ledger
-from skaprof.analysis.prediction import prediction_error
 from skaprof.report.roofline import sentences
 from skaprof.report.roofline_plot import roofline_figure
 from skaprof.saved import SavedResults

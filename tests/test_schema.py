@@ -10,9 +10,9 @@ import pytest
 from conftest import ROOT, Run
 from jsonschema import Draft202012Validator, ValidationError
 
-from skaprof.implementations import TIMINGS
 from skaprof.analysis.claims.judge import OUTCOMES
-from skaprof.report.latency import FLAG_WORDS
+from skaprof.flags import FLAGS, STABLE
+from skaprof.implementations import TIMINGS
 from skaprof.results import METRICS, SCHEMA_VERSION, schema
 from skaprof.workload import DTYPE_BYTES, MODES
 
@@ -112,7 +112,7 @@ def test_a_row_of_no_command_is_invalid() -> None:
 def test_the_schema_is_one_and_speaks_the_words_of_the_program() -> None:
     Draft202012Validator.check_schema(schema())
     assert schema()["properties"]["schema_version"]["const"] == SCHEMA_VERSION
-    assert set(PROPERTIES["flags"]["items"]["enum"]) == {"stable", *FLAG_WORDS}
+    assert set(PROPERTIES["flags"]["items"]["enum"]) == {STABLE, *FLAGS}
     assert PROPERTIES["outcome"]["enum"] == list(OUTCOMES)
     assert set(PROPERTIES["mode"]["enum"]) == {*MODES, None}
     assert set(PROPERTIES["dtype"]["enum"]) == {*DTYPE_BYTES, None}

@@ -14,10 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from skaprof.errors import SkaprofError
-from skaprof.model.backbones import BACKBONES
-from skaprof.model.choice import Choice, choose, parse_backbone
-from skaprof.model.network import Network, backbone_totals, make_network
+from skaprof.analysis.limits import parse_limit
 from skaprof.analysis.scopes import TOTAL, costed
 from skaprof.analysis.search import (
     DEFAULT_OBJECTIVES,
@@ -30,8 +27,11 @@ from skaprof.analysis.search import (
     make_search,
     pareto_front,
 )
+from skaprof.errors import SkaprofError
+from skaprof.model.backbones import BACKBONES
+from skaprof.model.choice import Choice, choose, parse_backbone
+from skaprof.model.network import Network, backbone_totals, make_network
 from skaprof.model.spec import parse_mixer
-from skaprof.analysis.limits import parse_limit
 from skaprof.report.search_plot import search_figure
 
 S18 = make_network(parse_backbone("caformer_s18"), 224, 224)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import MAX_SIZE, parse_count, parse_grid, parse_sizes, token_grid_sides
-from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
 from skaprof.workload import default_head_dim, nearly_square, resolve_heads
 

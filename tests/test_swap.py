@@ -12,9 +12,9 @@ from conftest import Run
 from test_schema import require_valid
 from user_models import Masked, VisionTransformer
 
-from skaprof.errors import SkaprofError
-from skaprof.analysis.plan import Variant
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.errors import SkaprofError
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import swap_mixers
 from skaprof.workload import Workload

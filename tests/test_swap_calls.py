@@ -15,11 +15,11 @@ from test_schema import require_valid
 from torch import Tensor, nn
 from user_models import Around, Attention, DepthwiseConvolution, Sharing
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.cli.swap import swap as swap_command
 from skaprof.count.swap import swapped_rows
 from skaprof.errors import SkaprofError
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import swap, swap_mixers
 from skaprof.report.swap import sentences, swap_table

@@ -7,11 +7,11 @@ import sympy
 from conftest import SPEC_TEXTS, examples, variants
 from hypothesis import given, settings
 
-from skaprof.analysis.plan import Variant
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.symbolic import QUANTITIES, formulas, pretty
 from skaprof.model.spec import parse_mixer
 from skaprof.results import SYMBOLS
-from skaprof.analysis.symbolic import QUANTITIES, formulas, pretty
 from skaprof.workload import DTYPE_BYTES, Workload
 
 

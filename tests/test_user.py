@@ -13,16 +13,16 @@ import user_models
 from conftest import Run
 from torch.utils.flop_counter import FlopCounterMode
 
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.cli.flops import _proved
 from skaprof.count.matmul_formulas import einsum_macs
 from skaprof.count.user import Tally, UserCount, count_module, count_user, holds_no_macs
 from skaprof.errors import SkaprofError
-from skaprof.model.mixers import MIXERS
-from skaprof.analysis.plan import SizeGrid, make_plan
-from skaprof.model.spec import parse_mixer
 from skaprof.foreign_code import UserModule, file_hash, parse_arguments
-from skaprof.report.table import caption
+from skaprof.model.mixers import MIXERS
+from skaprof.model.spec import parse_mixer
 from skaprof.report.cost_sentences import counted_sentences
+from skaprof.report.table import caption
 from skaprof.workload import Workload
 
 TESTS = Path(__file__).parent
@@ -325,8 +325,8 @@ def test_bad_modules_get_their_own_error_on_one_line_and_exit_2(
 
 
 def test_the_built_in_mixers_counted_as_modules_agree_with_their_closed_forms() -> None:
-    from skaprof.analysis.plan import Variant
     from skaprof.analysis.costs import cost_row
+    from skaprof.analysis.plan import Variant
     from skaprof.nn import build_mixer
 
     for name in MIXERS:

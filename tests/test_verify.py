@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from torch import nn
 
 import skaprof
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.count import counters, uncounted_ops, verify
 from skaprof.count.counters import count_fvcore, count_torch, count_torch_training
 from skaprof.model import mixers, ops
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
 from skaprof.workload import Workload

@@ -5,8 +5,8 @@ from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from skaprof.analysis.plan import Variant
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.results import CostRow
 from skaprof.workload import Workload
 

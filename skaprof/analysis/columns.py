@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skaprof.errors import SkaprofError
-from skaprof.analysis.plan import Block, Plan, SizeGrid
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Block, Plan, SizeGrid
+from skaprof.errors import SkaprofError
 from skaprof.results import METRICS, ROW_KEYS
 from skaprof.workload import Workload
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, shown, shown_path
 from skaprof.analysis.row_trust import (
     COUNT_KEYS,
     IDENTITY_KEYS,
@@ -18,6 +17,7 @@ from skaprof.analysis.row_trust import (
     why_unsound,
 )
 from skaprof.analysis.thresholds import ONE_SIDED, Threshold
+from skaprof.errors import SkaprofError, shown, shown_path
 from skaprof.saved import SavedResults
 
 Row = Mapping[str, Any]

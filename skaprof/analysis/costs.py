@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from skaprof.model.cost import OpCost, op_costs, total
 from skaprof.analysis.plan import Variant
+from skaprof.model.cost import OpCost, op_costs, total
 from skaprof.results import METRICS, SIZE_KEYS, CostRow
 from skaprof.workload import DTYPE_BYTES, Workload
 
@@ -16,8 +16,7 @@ RATIO_METRICS = ("params", "macs", "elementwise_flops", "traffic_bytes")
 def variant_op_costs(variant: Variant, workload: Workload) -> list[OpCost]:
     """The cost of each op of the variant at these sizes. The sdpa form runs its attention group as one fused kernel."""
     ops = variant.spec.ops(workload, variant.implementation)
-    fused = variant.implementation == "sdpa"
-    return op_costs(ops, DTYPE_BYTES[variant.dtype], variant.mode, fused=fused)
+    return op_costs(ops, DTYPE_BYTES[variant.dtype], variant.mode, fused=variant.is_fused)
 
 
 def cost_row(variant: Variant, workload: Workload) -> CostRow:

@@ -13,16 +13,11 @@ from typing import Any
 import sympy
 from sympy import Expr, Poly, Symbol
 
-from skaprof.model.cost import op_costs, total
 from skaprof.analysis.mixer_pair import Duel, Points, row_identity
+from skaprof.model.cost import op_costs, total
 from skaprof.model.spec import MixerSpec
 from skaprof.results import AXIS_SYMBOLS, SYMBOLS
-from skaprof.workload import (
-    DEFAULT_HEAD_DIM,
-    DTYPE_BYTES,
-    Workload,
-    default_head_dim,
-)
+from skaprof.workload import DEFAULT_HEAD_DIM, DTYPE_BYTES, Workload, default_head_dim, is_fused
 
 EQUAL = "equal"
 FIGURES = (
@@ -122,7 +117,7 @@ def _cost(duel: Duel, spec: MixerSpec, sizes: dict[str, Any], metric: str, imple
     heads, head_dim = _channels(spec, sizes)
     kernel = (spec.kernel_size or sizes["kernel_size"] or spec.mixer.kernel_size) if spec.mixer.kernel_size else None
     w = Workload(sizes["batch"], sizes["tokens"], 1, sizes["dim"], heads, head_dim, kernel)
-    costs = op_costs(spec.ops(w, implementation), sizes["bytes"], mode, fused=implementation == "sdpa")
+    costs = op_costs(spec.ops(w, implementation), sizes["bytes"], mode, fused=is_fused(implementation))
     return sympy.sympify(getattr(total(costs), metric))
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, shown_path
 from skaprof.analysis.mixer_pair import Duel, row_identity
-from skaprof.model.spec import MixerSpec
 from skaprof.analysis.row_trust import baselines_of, faster_of
+from skaprof.errors import SkaprofError, shown_path
+from skaprof.model.spec import MixerSpec
 from skaprof.results import name_of
 from skaprof.saved import SavedResults
 

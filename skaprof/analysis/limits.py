@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from skaprof.errors import bad_value
-from skaprof.analysis.search import LIMIT_SIGNS, SEARCHED, Limit
 from skaprof.analysis.claims.units import quantity
+from skaprof.analysis.search import LIMIT_SIGNS, SEARCHED, Limit
 from skaprof.analysis.thresholds import FORM, require_unit
+from skaprof.errors import bad_value
 from skaprof.workload import check_choice
 
 _EXPECTED = "a figure and its limit, such as 'params<=28M', 'macs<=4.1G' or 'traffic_bytes<=350MiB'"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from math import isqrt, lcm
 from typing import Any, NamedTuple
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import DEFAULT_PATCH
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import MixerSpec
 from skaprof.results import AXIS_SYMBOLS, CostRow
 from skaprof.workload import (
@@ -109,9 +109,15 @@ def make_duel(mixer: MixerSpec, baseline: MixerSpec, axis: str, sizes: Sizes) ->
     if axis in ("heads", "kernel_size") and getattr(sizes, axis) is not None:
         raise SkaprofError(f"--{axis.replace('_', '-')} and --axis {axis} both set it: expected one of them")
     duel = Duel(mixer, baseline, axis, sizes)
-    for spec in duel.specs:
-        duel.row_at(spec, duel.points.at_least(1) or 1)
+    _first_rows(duel)  # sizes that do not fit at the second point are refused here too, not while the axis is walked
     return duel
+
+
+def _first_rows(duel: Duel) -> list[CostRow]:
+    """Both mixers at the first two points of the axis."""
+    first = duel.points.at_least(1) or 1
+    points = [at for at in (first, duel.points.at_least(first + 1)) if at is not None]
+    return [duel.row_at(spec, at) for spec in duel.specs for at in points]
 
 
 def has_axis(spec: MixerSpec, axis: str) -> bool:
@@ -163,8 +169,6 @@ def row_identity(duel: Duel, metric: str, implementation: str, mode: str) -> dic
 
 def _held(duel: Duel) -> dict[str, Any]:
     """The heads, head_dim and kernel_size that stay along the axis, the same for each mixer that has them."""
-    first = duel.points.at_least(1) or 1
-    points = [at for at in (first, duel.points.at_least(first + 1)) if at is not None]
-    rows = [duel.row_at(spec, at)._asdict() for spec in duel.specs for at in points]
+    rows = [row._asdict() for row in _first_rows(duel)]
     found = {key: {row[key] for row in rows} - {None} for key in ("heads", "head_dim", "kernel_size")}
     return {key: values.pop() if len(values) == 1 else None for key, values in found.items()}

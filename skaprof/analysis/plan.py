@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from skaprof.errors import SkaprofError
 from skaprof.grids import MAX_GRID_VALUES
 from skaprof.model.spec import MixerSpec
-from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, Workload, nearly_square
+from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, Workload, is_fused, nearly_square
 
 T = TypeVar("T")
 Channels = tuple[int, int | None, int | None]
@@ -49,6 +49,11 @@ class Variant(NamedTuple):
     implementation: str = "eager"
     mode: str = "forward"
     dtype: str = "float32"
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether its attention group runs as one kernel."""
+        return is_fused(self.implementation)
 
 
 class Block(NamedTuple):

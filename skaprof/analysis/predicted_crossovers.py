@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
+from skaprof.analysis.crossover_times import Sample, Timed
 from skaprof.analysis.mixer_pair import Duel
-from skaprof.model.hardware import Hardware
 from skaprof.analysis.roofline_rows import Point, predicted_seconds, timed_kernels
 from skaprof.analysis.roofline_rows import Timed as Kernel
-from skaprof.analysis.crossover_times import Sample, Timed
-from skaprof.workload import IMPLEMENTATIONS
+from skaprof.model.hardware import Hardware
+from skaprof.workload import FORMS
 
 PREDICTED, IDEAL = "predicted_ms", "ideal_ms"
 SAMPLES = 64
@@ -28,7 +28,7 @@ def predicted_samples(duel: Duel, hardware: Hardware, *, tf32: bool = False) -> 
     Raises:
         SkaprofError: the machine has no peak of the dtype.
     """
-    forms = [form for form in IMPLEMENTATIONS if all(form in spec.mixer.op_lists for spec in duel.specs)]
+    forms = [form for form in FORMS if all(form in spec.mixer.op_lists for spec in duel.specs)]
     return [_sampled(duel, hardware, form, tf32=tf32) for form in forms]
 
 

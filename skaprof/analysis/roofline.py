@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from skaprof.analysis.costs import variant_op_costs
+from skaprof.analysis.plan import Variant
 from skaprof.model.cost import OpCost
 from skaprof.model.hardware import COUNTED_IN_FLOPS, Hardware
 from skaprof.model.ops import Op
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import variant_op_costs
 from skaprof.workload import Workload
 
 BOUNDS = ("compute", "memory", "launch")
@@ -58,7 +58,7 @@ def kernels(variant: Variant, w: Workload) -> list[Kernel]:
     """The kernels that a forward call of the variant launches, in order."""
     ops = variant.spec.ops(w, variant.implementation)
     costs = variant_op_costs(variant, w)
-    if variant.implementation != "sdpa":
+    if not variant.is_fused:
         return [_kernel(cost.name, _kind(op), [cost]) for op, cost in zip(ops, costs, strict=True)]
     found = []
     pairs = zip(ops, costs, strict=True)

@@ -6,14 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted
+from skaprof.analysis.row_trust import why_unsound
 from skaprof.errors import SkaprofError, shown_path
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.hardware import Hardware, in_unit
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted
-from skaprof.analysis.costs import cost_row
 from skaprof.model.spec import parse_mixer
-from skaprof.analysis.row_trust import why_unsound
 from skaprof.results import SIZE_KEYS
 from skaprof.saved import SavedResults
 from skaprof.workload import Workload

@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import exp, log
 from typing import Any, NamedTuple
 
+from skaprof.flags import unsound
 from skaprof.results import METRICS, SIZE_KEYS
 
 Row = Mapping[str, Any]
@@ -146,10 +147,7 @@ def faster_of(row: Row, other: Row, baselines: Sequence[Row]) -> Row | None:
 
 def why_unsound(row: Row) -> str | None:
     """Why a row's time may not be called different from another; None where it may."""
-    from skaprof.report.latency import UNSOUND  # loads rich: only where there are times
-
-    flags = sorted(UNSOUND.intersection(row.get("flags") or ()))
-    if flags:
+    if flags := unsound(row.get("flags") or ()):
         return f"flagged {', '.join(flags)}"
     rounds = row.get("rounds")
     if rounds is not None and rounds < FEWEST_ROUNDS:

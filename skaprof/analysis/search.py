@@ -11,10 +11,10 @@ from fractions import Fraction
 from itertools import chain, product
 from typing import NamedTuple
 
+from skaprof.analysis.scopes import COMPARED, TOTAL, Costed
 from skaprof.errors import SkaprofError
 from skaprof.model.cost import OpCost
 from skaprof.model.network import Network, make_network, network_costs
-from skaprof.analysis.scopes import COMPARED, TOTAL, Costed
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.results import SUMMED_METRICS, ScopeRow
 

@@ -10,7 +10,7 @@ from sympy import Expr, Poly, Symbol
 from skaprof.model.cost import op_costs, total
 from skaprof.model.spec import MixerSpec
 from skaprof.results import SUMMED_METRICS, SYMBOLS
-from skaprof.workload import Workload
+from skaprof.workload import Workload, is_fused
 
 QUANTITIES = SUMMED_METRICS
 """What has a closed form: the largest of several, such as the peak of memory, has none."""
@@ -34,7 +34,7 @@ def formulas(spec: MixerSpec, implementation: str = "eager", mode: str = "forwar
     Where the spec leaves heads and head_dim alone or gives one of them, a = d is put in; given both, a stays.
     """
     ops = spec.ops(Workload(_B, _N, 1, _D, _H, _E, _K), implementation)
-    cost = total(op_costs(ops, _S, mode, fused=implementation == "sdpa"))
+    cost = total(op_costs(ops, _S, mode, fused=is_fused(implementation)))
     return {quantity: _simplified(getattr(cost, quantity), spec) for quantity in QUANTITIES}
 
 

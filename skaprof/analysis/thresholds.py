@@ -8,9 +8,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value
 from skaprof.analysis.claims.units import NUMBER, PLAIN, SUFFIXES, dimension_of, quantity
 from skaprof.analysis.row_trust import COUNT_KEYS, MEASURED_KEYS
+from skaprof.errors import SkaprofError, bad_value
 
 METRICS = (*COUNT_KEYS, *MEASURED_KEYS)
 ONE_SIDED = ("missing", "added")

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from skaprof.bench.device import Contender, Device
 from skaprof.bench.engine import measure
-from skaprof.bench.record import BAD_FLAGS, Settings
+from skaprof.bench.record import Settings
+from skaprof.flags import unsound
 from skaprof.model.hardware import CALIBRATED_HEAD_DIM as _HEAD_DIM
 from skaprof.model.hardware import CALIBRATED_KERNEL_SIZE as _WINDOW
 from skaprof.model.hardware import COUNTED_IN_FLOPS, Rate
@@ -92,7 +93,7 @@ def calibrate(
     ]
     found = measure(device, contenders, Settings(timing, looks=ROUNDS, samples_per_block=3), tick)
     seconds = [record.seconds for record in found.records]
-    flags = frozenset(flag for record in found.records for flag in record.flags & BAD_FLAGS)
+    flags = frozenset(unsound(flag for record in found.records for flag in record.flags))
     return conclude(jobs, seconds, flags)
 
 

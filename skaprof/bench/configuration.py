@@ -10,7 +10,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Plan, Variant
 from skaprof.bench import statistics
+from skaprof.bench.capacity import least_bytes, release, require_free
 from skaprof.bench.contenders import Built, CallError, UnsupportedError, build, explained, first_line
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.cuda import CudaDevice
@@ -18,15 +21,12 @@ from skaprof.bench.device import Device
 from skaprof.bench.engine import measure
 from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.kernels import attention_backend
-from skaprof.bench.capacity import least_bytes, release, require_free
 from skaprof.bench.record import Comparison, Measurement, Record, Settings
-from skaprof.implementations import IMPLEMENTATIONS
-from skaprof.analysis.plan import Plan, Variant
-from skaprof.analysis.costs import cost_row
-from skaprof.model.spec import parse_mixer
 from skaprof.foreign_code import SOURCE_KEYS, contained
+from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.model.spec import parse_mixer
 from skaprof.results import SIZE_KEYS
-from skaprof.workload import DTYPE_BYTES, Workload
+from skaprof.workload import DTYPE_BYTES, Workload, is_fused
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Entry:
         if kind == "cpu":
             form = self.variant.implementation
             ops = self.variant.spec.ops(self.workload, form)
-            require_free(least_bytes(ops, DTYPE_BYTES[self.dtype], fused=form == "sdpa"), kind, "it")
+            require_free(least_bytes(ops, DTYPE_BYTES[self.dtype], fused=is_fused(form)), kind, "it")
         timing, cache_bytes = options.timing, device.cache_bytes
         return build(self.variant, self.workload, self.implementation, kind, timing, cache_bytes)
 
@@ -327,7 +327,7 @@ def _measured(
         "cycles": round(record.seconds * record.clock) if record.clock else None,
         "peak_memory_bytes": built.peak_memory_bytes,
         "checked_tokens": built.checked_tokens,
-        "backend": attention_backend(record.kernels) if IMPLEMENTATIONS[entry.implementation].form == "sdpa" else "",
+        "backend": attention_backend(record.kernels) if IMPLEMENTATIONS[entry.implementation].is_fused else "",
         "kernels": list(record.kernels),
         "outliers": statistics.outliers(record.samples),
         "off_clock_samples_ms": [sample * 1e3 for sample in record.off_clock_samples],

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.bench import gate
 from skaprof.bench.device import Contender
 from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.graphs import CapturedCalls, capture
 from skaprof.bench.kernels import aten_ops
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
+from skaprof.foreign_code import contained, reason_of
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
 from skaprof.model.mixers import MIXERS
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import cost_row
-from skaprof.foreign_code import contained, reason_of
 from skaprof.nn import TokenMixer, build_mixer
 from skaprof.workload import Workload
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from skaprof.bench.capacity import free_bytes, least_bytes
 from skaprof.analysis.plan import Variant
+from skaprof.bench.capacity import free_bytes, least_bytes
 from skaprof.nn import build_mixer
 from skaprof.workload import DTYPE_BYTES, Workload
 

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
+from skaprof.analysis.scopes import TOTAL, costed
 from skaprof.bench import gate
+from skaprof.bench.capacity import least_bytes, require_free
 from skaprof.bench.configuration import Options, Row
 from skaprof.bench.contenders import (
     NOTHING_TO_FUSE,
@@ -29,18 +31,16 @@ from skaprof.bench.contenders import (
     runnable,
 )
 from skaprof.bench.device import Device
-from skaprof.bench.capacity import least_bytes, require_free
 from skaprof.errors import SkaprofError
+from skaprof.foreign_code import UserModule, file_hash
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.choice import open_backbone
 from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, make_network, network_ops
-from skaprof.analysis.scopes import TOTAL, costed
-from skaprof.foreign_code import UserModule, file_hash
 from skaprof.nn import build_network
 from skaprof.nn.user import built_mixer
-from skaprof.workload import DTYPE_BYTES, Workload
+from skaprof.workload import DTYPE_BYTES, Workload, is_fused
 
 _PROFILED_CALLS = 7
 
@@ -146,7 +146,7 @@ class NetworkEntry:
         kind = options.device.partition(":")[0]
         network = self.network
         ops = network_ops(network)
-        if network.implementation == "sdpa" and not any(op.group for op in ops):
+        if is_fused(network.implementation) and not any(op.group for op in ops):
             raise UnsupportedError(NOTHING_TO_FUSE)
         needed = least_bytes(ops, DTYPE_BYTES["float64"], fused=True)
         require_free(needed, kind, "its float64 reference")

@@ -9,21 +9,7 @@ from statistics import median
 
 from skaprof.bench import statistics
 from skaprof.bench.statistics import LOOKS, Interval
-
-BAD_FLAGS = frozenset(
-    (
-        "throttled",
-        "shared",
-        "launch-exposed",
-        "warm-leak",
-        "resolution",
-        "kernel-changed",
-        "unsynchronized",
-        "few-rounds",
-        "aa-failed",
-    )
-)
-"""Flags that forbid any verdict but inconclusive; drift and bimodal are told, and interleaving bears them."""
+from skaprof.flags import STABLE, unsound
 
 NOISY = math.log(1.1)
 """Log ratio of the A/A control beyond which a run is called noisy: that is told, and widens the tolerance as always."""
@@ -134,7 +120,7 @@ def conclude(records: list[Record], settings: Settings) -> Measurement:
     ]
     for record in contenders:
         if not record.flags:
-            record.flags.add("stable")
+            record.flags.add(STABLE)
     return Measurement(contenders, comparisons, latencies, control, len(baseline))
 
 
@@ -142,7 +128,7 @@ def _compare(record: Record, baseline: Record, control: Interval | None, setting
     ratio = _ratio(record.values, baseline.values, settings)
     tolerance = statistics.tolerance_used(settings.log_tolerance, control)
     found = statistics.verdict(ratio, settings.log_tolerance, control)
-    if (record.flags | baseline.flags) & BAD_FLAGS:
+    if unsound(record.flags | baseline.flags):
         return Comparison(ratio, tolerance, "inconclusive")
     if found != "inconclusive":
         return Comparison(ratio, tolerance, found)

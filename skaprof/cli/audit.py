@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.analysis.costs import variant_op_costs
+from skaprof.analysis.plan import Plan
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_writable, say
 from skaprof.cli.progress import Progress
@@ -14,8 +16,6 @@ from skaprof.cli.run import command_line, data_text, environment, format_of, req
 from skaprof.counters import COUNTERS, Counter
 from skaprof.errors import EXIT_MISSING, SkaprofError
 from skaprof.machine import available_bytes
-from skaprof.analysis.plan import Plan
-from skaprof.analysis.costs import variant_op_costs
 from skaprof.report.formats import flat
 from skaprof.workload import check_choice
 

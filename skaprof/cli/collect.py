@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from skaprof.model.backbones import BACKBONES
-from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.analysis.costs import cost_row, ratios
+from skaprof.analysis.plan import Plan, SizeGrid, make_plan
+from skaprof.model.backbones import BACKBONES
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.figures import FIGURE_3_AXIS, FIGURE_3_DIM, figure_4_panels
-from skaprof.workload import IMPLEMENTATIONS
+from skaprof.workload import FORMS
 
 Row = dict[str, Any]
 
@@ -30,7 +30,7 @@ class Contents(NamedTuple):
     batch: int = 1
     dtype: str = "float32"
     device: str = "auto"
-    implementations: tuple[str, ...] = ("eager", "sdpa")
+    implementations: tuple[str, ...] = FORMS
     modes: tuple[str, ...] = ("forward",)
     max_seconds: float = 120.0
     backbone: str = "caformer_s18"
@@ -62,7 +62,7 @@ def formulas(contents: Contents) -> list[Row]:
 def sizes(contents: Contents) -> list[Row]:
     """The costs at every size, eager and fused, with ratios to the first mixer that has the form."""
     rows = []
-    for plan in contents.plans(IMPLEMENTATIONS):
+    for plan in contents.plans(FORMS):
         reference = plan.blocks[0].variant.spec
         for planned in plan.rows():
             row = cost_row(planned.variant, planned.workload).as_dict()
@@ -121,10 +121,10 @@ def crossovers(contents: Contents) -> list[Row]:
     """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage, in costs and
     in time on the report's machine."""
     from skaprof.analysis.crossover import crossover_rows
-    from skaprof.analysis.mixer_pair import Sizes, make_duel
-    from skaprof.model.hardware import find_hardware
-    from skaprof.analysis.predicted_crossovers import predicted_samples
     from skaprof.analysis.crossover_times import sampled_rows
+    from skaprof.analysis.mixer_pair import Sizes, make_duel
+    from skaprof.analysis.predicted_crossovers import predicted_samples
+    from skaprof.model.hardware import find_hardware
 
     reference, *others = contents.specs
     dim = BACKBONES[contents.backbone].stages[contents.swapped_stage - 1].dim
@@ -141,7 +141,7 @@ def memory(contents: Contents) -> list[Row]:
     """Every size, eager and fused: the forward row has the peak, the train row what is kept for the backward pass."""
     return [
         cost_row(row.variant._replace(mode=mode), row.workload).as_dict()
-        for plan in contents.plans(IMPLEMENTATIONS)
+        for plan in contents.plans(FORMS)
         for row in plan.rows()
         for mode in ("forward", "train")
     ]
@@ -149,11 +149,11 @@ def memory(contents: Contents) -> list[Row]:
 
 def roofline(contents: Contents) -> list[Row]:
     """Every size against the ceilings of the report's machine."""
-    from skaprof.model.hardware import find_hardware
     from skaprof.analysis.roofline_rows import Point, mixer_row
+    from skaprof.model.hardware import find_hardware
 
     machine = find_hardware(contents.hardware)
-    points = [Point(row.variant, row.workload) for plan in contents.plans(IMPLEMENTATIONS) for row in plan.rows()]
+    points = [Point(row.variant, row.workload) for plan in contents.plans(FORMS) for row in plan.rows()]
     return [mixer_row(point, machine, point.variant.dtype) for point in points]
 
 
@@ -168,9 +168,9 @@ def pareto(contents: Contents) -> list[Row]:
     """Every network that the backbone's own mixers and the report's make, in all stages, and whether it is beaten."""
     from itertools import product
 
+    from skaprof.analysis.search import find, make_search
     from skaprof.model.choice import parse_backbone
     from skaprof.model.network import make_network
-    from skaprof.analysis.search import find, make_search
 
     choice = parse_backbone(contents.backbone)
     side = choice.backbone.resolution
@@ -205,9 +205,9 @@ def scaling(contents: Contents) -> list[Row]:
 
 def _scope_rows(backbone: str, swap: str, depth: str, side: int | None = None) -> list[Row]:
     """Rows of `caformer_s18[stage3=ska]`, say, each with the swap it is of."""
+    from skaprof.analysis.scopes import costed
     from skaprof.model.choice import parse_backbone
     from skaprof.model.network import make_network
-    from skaprof.analysis.scopes import costed
 
     choice = parse_backbone(f"{backbone}[{swap}]" if swap else backbone)
     pixels = side or choice.backbone.resolution
@@ -220,7 +220,7 @@ def verification(contents: Contents) -> list[Row]:
 
     prove = load_verify()
     rows = []
-    for plan in contents.plans(IMPLEMENTATIONS):
+    for plan in contents.plans(FORMS):
         for mode in ("forward", "train"):
             for variant, workload, *_ in plan.rows():
                 row = cost_row(variant._replace(mode=mode), workload).as_dict()

@@ -7,16 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from skaprof.analysis.crossover_times import Timed, sampled_rows, timed_samples
+from skaprof.analysis.mixer_pair import Duel, Sizes, has_axis, make_duel
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import DEFAULT_PATCH, parse_count
-from skaprof.analysis.mixer_pair import Duel, Sizes, has_axis, make_duel
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.analysis.crossover_times import Timed, sampled_rows, timed_samples
 from skaprof.results import AXIS_SYMBOLS
 from skaprof.saved import SavedResults, read_results
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, DTYPE_BYTES, check_choice, require_odd_kernel

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from skaprof.analysis.roofline_rows import measured_with_tf32, require_possible
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_writable
 from skaprof.cli.results import points_of
@@ -14,9 +15,8 @@ from skaprof.cli.run import command_line, data_text, environment, format_of, tab
 from skaprof.errors import bad_value
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.spec import parse_mixer
-from skaprof.analysis.roofline_rows import measured_with_tf32, require_possible
 from skaprof.saved import read_results
-from skaprof.workload import IMPLEMENTATIONS, check_choice
+from skaprof.workload import FORMS, check_choice
 
 Row = dict[str, Any]
 
@@ -64,7 +64,7 @@ def _wanted(option: str, text: str) -> tuple[str, str | None]:
     """
     spec, _, form = text.partition("/")
     parse_mixer(spec, option)
-    return spec, check_choice(option, form, IMPLEMENTATIONS) if form else None
+    return spec, check_choice(option, form, FORMS) if form else None
 
 
 def _text(rows: list[Row], machine: Hardware, chosen: str, *, to_terminal: bool) -> Iterator[str]:

@@ -47,8 +47,8 @@ def _draw(number: str, suffixes: list[str], device: str) -> list[bytes]:
 
 
 def _measured_over_heads(heads: tuple[int, ...], device: str) -> list[dict[str, Any]]:
-    from skaprof.cli.latency import measured_rows
     from skaprof.analysis.plan import SizeGrid, make_plan
+    from skaprof.cli.latency import measured_rows
     from skaprof.model.spec import parse_mixer
     from skaprof.report.figures import FIGURE_3_DIM, PAPER_MIXERS
 

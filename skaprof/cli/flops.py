@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.analysis.costs import cost_row, op_rows, ratios
+from skaprof.analysis.plan import Plan, SizeGrid
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
 from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_of
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
-from skaprof.analysis.plan import Plan, SizeGrid
-from skaprof.analysis.costs import cost_row, op_rows, ratios
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.formats import COST_FORMATS
 

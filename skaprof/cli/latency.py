@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.analysis.plan import Plan
 from skaprof.cli import latency_networks as networks
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
@@ -18,7 +19,6 @@ from skaprof.cli.session import Interrupted, Session
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.grids import parse_choices
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
-from skaprof.analysis.plan import Plan
 from skaprof.report.formats import COST_FORMATS, ENDINGS, flat, to_bmf, to_csv, to_json, to_markdown
 from skaprof.results import SAMPLE_KEYS
 from skaprof.workload import check_choice

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.analysis.scopes import DEPTHS, TOTAL, costed
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.progress import progress
@@ -16,8 +17,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.choice import Choice, open_backbone
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
-from skaprof.analysis.scopes import DEPTHS, TOTAL, costed
-from skaprof.workload import DTYPE_BYTES, IMPLEMENTATIONS, MODES, check_choice
+from skaprof.workload import DTYPE_BYTES, FORMS, MODES, check_choice
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
@@ -88,7 +88,7 @@ def networks_of(
     check_choice("--task", task, tuple(TASKS))
     sizes = (image_size(choice, task),) if resolution is None else parse_sizes("--resolution", resolution)
     batches = (1,) if batch is None else parse_grid("--batch", batch)
-    forms = parse_choices("--implementation", implementation, IMPLEMENTATIONS)
+    forms = parse_choices("--implementation", implementation, FORMS)
     count = len(sizes) * len(batches) * len(forms)
     if count > MOST_NETWORKS:
         raise SkaprofError(f"--resolution and --batch: {count:,} networks: expected at most {MOST_NETWORKS:,}")

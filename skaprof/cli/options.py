@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_optional_grid, token_grid_sides
 from skaprof.model.mixers import DEFAULT_MIXERS
-from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
-from skaprof.workload import DEFAULT_DIM, DTYPE_BYTES, IMPLEMENTATIONS, MODES, require_odd_kernel
+from skaprof.workload import DEFAULT_DIM, DTYPE_BYTES, FORMS, MODES, require_odd_kernel
 
 _SIZES = "Sizes"
 _OUTPUT = "Output"
@@ -170,7 +170,7 @@ def plan_of(
     return make_plan(
         specs,
         grid,
-        parse_choices("--implementation", implementation, IMPLEMENTATIONS),
+        parse_choices("--implementation", implementation, FORMS),
         parse_choices("--mode", mode, MODES),
         parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)),
     )

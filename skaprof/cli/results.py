@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from skaprof.analysis.roofline_rows import Point, measured_points
 from skaprof.cli.output import say
 from skaprof.model.hardware import Hardware, known_hardware
-from skaprof.analysis.roofline_rows import Point, measured_points
 from skaprof.saved import SavedResults
 
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from skaprof.analysis.roofline_rows import Point, kernel_rows, measured_with_tf32, mixer_row, require_possible
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, draw, require_destinations
 from skaprof.cli.results import points_of
 from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware, find_hardware
-from skaprof.analysis.roofline_rows import Point, kernel_rows, measured_with_tf32, mixer_row, require_possible
 from skaprof.saved import read_results
 
 Row = dict[str, Any]

@@ -8,15 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from skaprof.cli import options as opt
-from skaprof.cli.model import networks_of
-from skaprof.cli.output import deliver, draw, require_destinations, say
-from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
-from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
-from skaprof.grids import parse_choices, parse_optional_grid
-from skaprof.model.choice import Choice, open_backbone, parse_override
-from skaprof.model.mixers import DEFAULT_MIXERS
-from skaprof.model.network import HEADED_TASK
+from skaprof.analysis.limits import parse_limit
 from skaprof.analysis.search import (
     DEFAULT_OBJECTIVES,
     SEARCHED,
@@ -28,8 +20,16 @@ from skaprof.analysis.search import (
     make_search,
     open_axes,
 )
+from skaprof.cli import options as opt
+from skaprof.cli.model import networks_of
+from skaprof.cli.output import deliver, draw, require_destinations, say
+from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
+from skaprof.grids import parse_choices, parse_optional_grid
+from skaprof.model.choice import Choice, open_backbone, parse_override
+from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.model.network import HEADED_TASK
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.analysis.limits import parse_limit
 from skaprof.workload import DTYPE_BYTES, MODES, require_odd_kernel
 
 Row = dict[str, Any]

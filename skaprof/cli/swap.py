@@ -11,9 +11,9 @@ from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import EXIT_CHECK_FAILED, bad_value
+from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
 from skaprof.grids import parse_count, parse_sizes
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
 from skaprof.workload import check_choice
 
 Row = dict[str, Any]

@@ -13,8 +13,8 @@ from skaprof.results import METRICS
 from skaprof.workload import DTYPE_BYTES, Workload, check_choice
 
 if TYPE_CHECKING:
-    from skaprof.bench.configuration import Timed
     from skaprof.analysis.plan import PlannedRow
+    from skaprof.bench.configuration import Timed
     from skaprof.foreign_code import UserModule
 
 Row = dict[str, Any]

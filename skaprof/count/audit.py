@@ -17,9 +17,9 @@ from importlib import import_module
 from math import isfinite
 from typing import Any
 
-from skaprof.counters import SPELLINGS, WITH_BIASES, Counter
-from skaprof.analysis.plan import Variant
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.counters import SPELLINGS, WITH_BIASES, Counter
 from skaprof.model.spec import parse_mixer
 from skaprof.subprocesses import ended_badly, python_command
 from skaprof.workload import Workload

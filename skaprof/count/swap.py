@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.scopes import TOTAL
 from skaprof.count.user import Tally, UserCount, agreed, count_module
 from skaprof.errors import SkaprofError
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import cost_row
-from skaprof.analysis.scopes import TOTAL
-from skaprof.model.spec import MixerSpec
 from skaprof.foreign_code import keywords_of
+from skaprof.model.spec import MixerSpec
 from skaprof.nn.sites import Asked, Site, find_sites
 from skaprof.nn.swap import Swapped, put
 from skaprof.nn.user import build_user, first_that_runs, ran

@@ -15,7 +15,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from skaprof.analysis.costs import variant_op_costs
+from skaprof.analysis.plan import Variant
+from skaprof.analysis.scopes import TOTAL
 from skaprof.count.counters import ELSEWHERE, Counted, count_fvcore, count_torch, count_torch_training
+from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.count.uncounted_ops import (
     FVCORE_LAYOUT,
     FVCORE_LEAVES_OUT,
@@ -24,17 +28,13 @@ from skaprof.count.uncounted_ops import (
     TORCH_LEAVES_OUT,
     predicted,
 )
-from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
+from skaprof.foreign_code import attempted
 from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.cost import OpCost, total
 from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, network_costs
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import variant_op_costs
-from skaprof.analysis.scopes import TOTAL
 from skaprof.model.spec import MixerSpec
-from skaprof.foreign_code import attempted
 from skaprof.nn import build_mixer, build_network
 from skaprof.workload import Workload
 
@@ -134,7 +134,7 @@ def verify(variant: Variant, workload: Workload) -> Verification:
         f"{variant.spec.text} at {workload.tokens:,} tokens",
         variant_op_costs(_in_forward(variant), workload),
         variant_op_costs(variant, workload),
-        is_fused=variant.implementation == "sdpa",
+        is_fused=variant.is_fused,
         is_training=variant.mode == "train",
         memory=("saved_bytes", "peak_bytes") if _is_ours(variant) and variant.implementation == "eager" else (),
     )

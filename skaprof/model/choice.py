@@ -65,13 +65,10 @@ def open_backbone(
     `option` and `mixers_option` are what the user knows `name` and `mixers` by.
 
     Raises:
-        SkaprofError: as `parse_backbone`, `choose` and `skaprof.model.custom.load_backbone`; mixers named twice over.
+        SkaprofError: as `parse_backbone`, `choose` and `load_backbone`; mixers named twice over.
     """
     base, inside = _split(name)
-    if base.lower().endswith(".toml"):
-        backbone = load_backbone(base)
-    else:
-        backbone = find_backbone(base, option)
+    backbone = load_backbone(base) if base.lower().endswith(".toml") else find_backbone(base, option)
     if mixers is None and not overrides:
         return _in_brackets(backbone, name, inside, option)
     if inside is not None:

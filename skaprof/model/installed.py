@@ -9,9 +9,9 @@ from functools import wraps
 from typing import Any
 
 from skaprof.errors import SkaprofError, shown
+from skaprof.foreign_code import attempted
 from skaprof.model.mixers import MIXERS, Mixer, OpList
 from skaprof.model.ops import Op
-from skaprof.foreign_code import attempted
 
 MIXER_GROUP = "skaprof.mixers"
 MODULE_GROUP = "skaprof.modules"

@@ -27,7 +27,7 @@ from skaprof.model.layers import (
 from skaprof.model.mixers import tokens_in
 from skaprof.model.ops import Op, Tensor, conv2d, linear, scoped, star_relu
 from skaprof.model.spec import MixerSpec
-from skaprof.workload import DTYPE_BYTES, Size, Workload
+from skaprof.workload import DTYPE_BYTES, Size, Workload, is_fused
 
 HEAD_RATIO = 4
 HEADED_TASK = "classification"
@@ -250,7 +250,7 @@ def _block(backbone: Backbone, placed: Placed) -> list[Op]:
 
 def _mixer_ops(placed: Placed) -> list[Op]:
     ops = placed.spec.ops(placed.workload, placed.implementation)
-    return ops if placed.implementation == "sdpa" else [op._replace(group=None) for op in ops]
+    return ops if is_fused(placed.implementation) else [op._replace(group=None) for op in ops]
 
 
 def _shortcut(stage: Stage, number: str, x: Tensor, branch: Tensor) -> list[Op]:

@@ -27,7 +27,7 @@ from skaprof.nn.layers import (
     TokenSum,
     UnfoldedQueries,
 )
-from skaprof.workload import IMPLEMENTATIONS, check_choice, require_odd_kernel, resolve_heads
+from skaprof.workload import FORMS, check_choice, is_fused, require_odd_kernel, resolve_heads
 
 
 class TokenMixer(nn.Module):
@@ -116,14 +116,14 @@ class _Attention(TokenMixer):
         super().__init__(grid, class_tokens)
         self.dim = parse_count("dim", dim)
         self.heads, self.head_dim = resolve_heads(dim, heads, head_dim)
-        self.implementation = check_choice("implementation", implementation, IMPLEMENTATIONS)
+        self.implementation = check_choice("implementation", implementation, FORMS)
         attention_dim = self.heads * self.head_dim
         if has_query:
             self.query = nn.Linear(dim, attention_dim, bias=bias)
         self.value = nn.Linear(dim, attention_dim, bias=bias)
         self.output = nn.Linear(attention_dim, dim, bias=bias)
         factor = self.head_dim**-0.5
-        if implementation == "sdpa":
+        if is_fused(implementation):
             self.attention = FusedAttention(factor)
         else:
             self.scale = Scale(factor)
@@ -139,7 +139,7 @@ class _Attention(TokenMixer):
         return x.transpose(1, 2).contiguous().flatten(2)
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        mixed = self.fused(x, grid) if self.implementation == "sdpa" else self.attend(x, grid)
+        mixed = self.fused(x, grid) if is_fused(self.implementation) else self.attend(x, grid)
         output: Tensor = self.output(self.merge_heads(mixed))
         return output
 
@@ -185,7 +185,7 @@ class MultiHeadSelfAttention(_Attention):
     ) -> None:
         super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid)
         self.key = nn.Linear(dim, self.heads * self.head_dim, bias=bias)
-        if implementation != "sdpa":
+        if not is_fused(implementation):
             self.scores = MatMul()
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
@@ -316,7 +316,7 @@ class ConvStaticKeyAttention(_Attention):
             groups=self.heads,
             bias=conv_bias,
         )
-        if implementation == "sdpa":
+        if is_fused(implementation):
             self.unfold = UnfoldedQueries(self.heads, kernel_size, UNFOLDED_BIAS_COLUMNS if conv_bias else 0)
         if class_tokens:
             self.class_scores = StaticKeyScores(self.heads, tokens, self.head_dim)

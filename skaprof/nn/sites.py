@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError, bad_value
+from skaprof.foreign_code import MAP_LAYOUTS, reason_of, require_same_shape
 from skaprof.grids import parse_count
 from skaprof.model.spec import MixerSpec
-from skaprof.foreign_code import MAP_LAYOUTS, reason_of, require_same_shape
-from skaprof.nn.recorded_calls import Call, argument_names, recorded
 from skaprof.nn.input_layout import layout_of, workload_of
+from skaprof.nn.recorded_calls import Call, argument_names, recorded
 from skaprof.workload import Workload
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError
-from skaprof.model.spec import parse_mixer
 from skaprof.foreign_code import MAP_LAYOUTS
+from skaprof.model.spec import parse_mixer
 from skaprof.nn.build import build_mixer
 from skaprof.nn.recorded_calls import extra_arguments, main_input
 from skaprof.nn.sites import Asked, Site, find_sites

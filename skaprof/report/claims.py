@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from skaprof.errors import printable
 from skaprof.analysis.claims.file import StatedClaim
 from skaprof.analysis.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES, Verdict
 from skaprof.analysis.row_trust import Bounds, plain_number
+from skaprof.errors import printable
 from skaprof.report.numbers import counted, si, significant
 
 if TYPE_CHECKING:

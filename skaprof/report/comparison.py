@@ -10,11 +10,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from skaprof.errors import printable
 from skaprof.analysis.comparison import Compared, Comparison
+from skaprof.analysis.thresholds import Threshold
+from skaprof.errors import printable
 from skaprof.report.numbers import counted, significant
 from skaprof.report.table import size_cells, size_columns
-from skaprof.analysis.thresholds import Threshold
 from skaprof.results import name_of
 
 Row = Mapping[str, Any]

@@ -9,6 +9,7 @@ from typing import Any
 from skaprof.analysis.breakeven import BreakEven
 from skaprof.report.numbers import si, significant
 from skaprof.results import SIZE_KEYS, SYMBOLS
+from skaprof.workload import is_fused
 
 Row = Mapping[str, Any]
 
@@ -213,7 +214,7 @@ def proof_sentences(rows: Sequence[Row]) -> list[str]:
         f"Verified {verified:,} of {len(rows):,} rows: parameters of the built module, MACs of every op by fvcore and "
         "FlopCounterMode on meta tensors, and the ops that each of them leaves out."
     ]
-    if any(row["implementation"] == "sdpa" and row["mode"] == "forward" for row in rows):
+    if any(is_fused(row["implementation"]) and row["mode"] == "forward" for row in rows):
         sentences.append(
             "fvcore counts scaled_dot_product_attention as nothing: in sdpa rows its MACs lack the attention, and only "
             "that, as predicted."
@@ -221,7 +222,7 @@ def proof_sentences(rows: Sequence[Row]) -> list[str]:
     sentences += [
         words
         for words, is_shown in _MEMORY_PROOFS.items()
-        if any(row["implementation"] != "sdpa" and is_shown(row) for row in rows)
+        if any(not is_fused(row["implementation"]) and is_shown(row) for row in rows)
     ]
     if any(row["mode"] == "train" for row in rows):
         sentences.append("fvcore counts forward calls only: in train rows its forward count is checked, and not shown.")

@@ -11,14 +11,14 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from skaprof.analysis.crossover_times import METRIC, UNDECIDED
 from skaprof.analysis.plan import Variant
+from skaprof.analysis.predicted_crossovers import IDEAL, PREDICTED
 from skaprof.analysis.roofline import kernels
 from skaprof.model.spec import parse_mixer
 from skaprof.report.numbers import significant
-from skaprof.analysis.predicted_crossovers import IDEAL, PREDICTED
-from skaprof.analysis.crossover_times import METRIC, UNDECIDED
 from skaprof.results import AXIS_SYMBOLS, SYMBOLS
-from skaprof.workload import Workload
+from skaprof.workload import FUSED, Workload, is_fused
 
 Row = Mapping[str, Any]
 
@@ -89,7 +89,7 @@ def crossover_sentences(rows: Sequence[Row]) -> list[str]:
 def _cautions(rows: Sequence[Row]) -> list[str]:
     """What the figures rest on, where that is not plain."""
     found = []
-    fused = [row for row in rows if (row["metric"], row["implementation"]) == ("saved_bytes", "sdpa")]
+    fused = [row for row in rows if row["metric"] == "saved_bytes" and is_fused(row["implementation"])]
     wide = [
         text for text in dict.fromkeys(row[key] for row in fused for key in ("mixer", "baseline")) if _is_wide(text)
     ]
@@ -108,7 +108,7 @@ def _is_wide(text: str) -> bool:
     op_lists = parse_mixer(text).mixer.op_lists
     return "sdpa" in op_lists and any(
         kernel.kind == "attention_wide"
-        for kernel in kernels(Variant(parse_mixer(text), "sdpa"), Workload(1, 2, 2, 64, 2, 32, 3))
+        for kernel in kernels(Variant(parse_mixer(text), FUSED), Workload(1, 2, 2, 64, 2, 32, 3))
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from skaprof.analysis.crossover_times import METRIC, Timed
 from skaprof.analysis.mixer_pair import Duel
 from skaprof.report.crossover_plot import Panel, overlaps, ranges
-from skaprof.analysis.crossover_times import METRIC, Timed
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS
 
 Row = Mapping[str, Any]

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from rich import box
 from rich.table import Table
 
-from skaprof.errors import SkaprofError
-from skaprof.model.hardware import Hardware
 from skaprof.analysis.roofline_rows import Point, Timed, timed_kernels
 from skaprof.analysis.row_trust import baselines_of, faster_of
+from skaprof.errors import SkaprofError
+from skaprof.model.hardware import Hardware
 from skaprof.report.numbers import significant
 from skaprof.report.table import size_cells, size_columns
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from skaprof.flags import flag_sentences, unsound
 from skaprof.report.numbers import significant
 from skaprof.report.table import Column, size_cells, size_columns
 from skaprof.results import name_of
@@ -104,8 +105,8 @@ def _pair_sentence(row: Row, where: str) -> str:
         said = f"is {middle:.2f}x slower than {row['baseline']}, 95 % CI {low:.2f} to {high:.2f}"
     elif row["verdict"] == "same":
         said = f"is as fast as {row['baseline']}, 95 % CI of the ratio {low:.3f} to {high:.3f}"
-    elif unsound := sorted(set(row["flags"]) & UNSOUND):
-        said = f"against {row['baseline']}: no verdict, since the run was not sound ({', '.join(unsound)})"
+    elif forbidding := unsound(row["flags"]):
+        said = f"against {row['baseline']}: no verdict, since the run was not sound ({', '.join(forbidding)})"
     else:
         said = f"against {row['baseline']}: inconclusive, ratio {middle:.3f}, 95 % CI {low:.3f} to {high:.3f}"
         said += f", where a difference must exceed {100 * row['tolerance']:.1f} %"
@@ -128,8 +129,7 @@ def run_sentences(rows: Sequence[Row]) -> list[str]:
         f"then reversed; intervals over rounds; to be faster or slower takes {widest} % "
         "(the tolerance, or what the baseline differs from itself)."
     ]
-    raised = sorted({flag for row in measured for flag in row["flags"]} & set(FLAG_WORDS))
-    sentences += [f"{flag}: {FLAG_WORDS[flag]}." for flag in raised]
+    sentences += flag_sentences(flag for row in measured for flag in row["flags"])
     return [*_failures(rows), *_disagreements(measured), *_checked_smaller(measured), *sentences]
 
 
@@ -189,20 +189,3 @@ def _checked_smaller(rows: Sequence[Row]) -> list[str]:
         f"{', '.join(dict.fromkeys(names))}: the output was checked against float64 at {smallest:,} tokens, since the "
         "reference of the size timed does not fit in memory."
     ]
-
-
-FLAG_WORDS: dict[str, str] = {
-    "drift": "the times climbed or fell through the run; interleaving cancels it in ratios, not in medians",
-    "bimodal": "the samples fall into two groups; look at samples_ms",
-    "throttled": "the device's clock was not what it was at the start; no verdict",
-    "shared": "another process used the device; no verdict",
-    "launch-exposed": "the host could not launch ahead of the device; times include launches; no verdict",
-    "warm-leak": "the cache was not cold; no verdict",
-    "resolution": "a call is too short for the clock; use --timing hot or graph; no verdict",
-    "kernel-changed": "other kernels ran at the end than at the start; no verdict",
-    "unsynchronized": "work went on after the end was recorded; no verdict",
-    "noisy": "the baseline differed from itself by over 10 % now and then; verdicts take that into account",
-    "few-rounds": "time ran out before 8 rounds: no intervals, no verdict",
-    "aa-failed": "the baseline differed from itself; no verdict",
-}
-UNSOUND = frozenset(flag for flag, words in FLAG_WORDS.items() if words.endswith("no verdict"))

@@ -7,8 +7,8 @@ from rich import box
 from rich.table import Table
 
 from skaprof.model.network import Network
-from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.cost_sentences import CONVENTION, proof_sentences
+from skaprof.report.numbers import NumberFormat, si, significant
 
 Row = Mapping[str, Any]
 _NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode", "implementation")

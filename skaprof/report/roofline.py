@@ -8,10 +8,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from skaprof.model.hardware import CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE, Hardware, in_unit
-from skaprof.analysis.roofline import ridge
-from skaprof.report.numbers import significant
 from skaprof.analysis.prediction import PredictionError, prediction_error
+from skaprof.analysis.roofline import ridge
+from skaprof.model.hardware import CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE, Hardware, in_unit
+from skaprof.report.numbers import significant
 from skaprof.report.table import size_cells, size_columns
 
 Row = Mapping[str, Any]

@@ -9,9 +9,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from skaprof.analysis.roofline import ridge
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware
-from skaprof.analysis.roofline import ridge
 from skaprof.report.plot import MARKERS, STYLE, color_of, encoded, finish
 from skaprof.report.roofline import ceilings_text
 from skaprof.results import name_of

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from skaprof.analysis.search import Found, Limit, Search
+from skaprof.report.cost_sentences import CONVENTION
 from skaprof.report.model import percent
 from skaprof.report.numbers import si
-from skaprof.report.cost_sentences import CONVENTION
 
 FIGURE_WORDS = {
     "params": "parameters",

@@ -68,7 +68,10 @@ def _sizes(rows: Sequence[Row]) -> Rendered:
     findings = []
     for form in dict.fromkeys(row["implementation"] for row in rows):
         own = [row for row in rows if row["implementation"] == form]
-        said = [*cost_sentences.cheapest_sentences(own, cost_sentences.size_groups(own)), *cost_sentences.ratio_sentences(own)]
+        said = [
+            *cost_sentences.cheapest_sentences(own, cost_sentences.size_groups(own)),
+            *cost_sentences.ratio_sentences(own),
+        ]
         findings += [f"{form}: {sentence}" for sentence in said]
     note = f"{cost_sentences.CONVENTION} Ratios are over {rows[0]['baseline']}'s; bold is lowest at its size.\n"
     return Rendered(f"{tables}{note}", findings)

@@ -8,7 +8,8 @@ from math import exp, log
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from skaprof.report.latency import UNSOUND, interval_text, run_sentences
+from skaprof.flags import unsound
+from skaprof.report.latency import interval_text, run_sentences
 from skaprof.report.markdown import bullets, table_of
 from skaprof.report.numbers import significant
 from skaprof.results import name_of
@@ -74,7 +75,7 @@ def _contender(row: Row) -> str:
 
 def _is_sound(row: Row) -> bool:
     """Whether it was compared with the baseline under conditions that allow a verdict."""
-    return row["ratio_low"] is not None and not set(row["flags"]) & UNSOUND
+    return row["ratio_low"] is not None and not unsound(row["flags"])
 
 
 def outcomes(rows: Sequence[Row]) -> list[str]:
@@ -91,9 +92,9 @@ def _outcome(name: str, rows: Sequence[Row]) -> str:
     sound = [row for row in rows if _is_sound(row)]
     verdicts = Counter(row["verdict"] for row in sound)
     counts = [f"{verdicts[verdict]:,} {verdict}" for verdict in _VERDICTS if verdicts[verdict]]
-    if unsound := [row for row in rows if not _is_sound(row)]:
-        flags = ", ".join(sorted({flag for row in unsound for flag in row["flags"]} & UNSOUND))
-        counts.append(f"{len(unsound):,} without a verdict ({flags})")
+    if undecided := [row for row in rows if not _is_sound(row)]:
+        flags = ", ".join(unsound(flag for row in undecided for flag in row["flags"]))
+        counts.append(f"{len(undecided):,} without a verdict ({flags})")
     said = f"{name}: {', '.join(counts)} of {len(rows):,} {'case' if len(rows) == 1 else 'cases'}"
     if not sound:
         return f"{said}."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from skaprof.analysis.claims.sizes import Point
 from skaprof.model.backbones import BACKBONES as MODELS
 from skaprof.model.network import backbone_totals
-from skaprof.analysis.claims.sizes import Point
 from skaprof.results import METRICS
 
 

@@ -7,15 +7,15 @@ from fractions import Fraction
 from functools import cache
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value, shown, shown_path
-from skaprof.model.mixers import MIXERS
-from skaprof.analysis.plan import Variant
-from skaprof.analysis.costs import cost_row
-from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.analysis.claims.backbones import BACKBONES, Backbones
 from skaprof.analysis.claims.nodes import Claim, ClaimError, Figure, SizeWord
 from skaprof.analysis.claims.sizes import Point
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.analysis.row_trust import Bounds, baselines_of, figure, identity, is_baseline_of, noise, why_unsound
+from skaprof.errors import SkaprofError, bad_value, shown, shown_path
+from skaprof.model.mixers import MIXERS
+from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.results import SIZE_KEYS
 from skaprof.saved import SavedResults
 

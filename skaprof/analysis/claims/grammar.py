@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 
-from skaprof.errors import bad_value, shown
 from skaprof.analysis.claims.nodes import Claim, ClaimError, Expression, Figure, Number, Operation, SizeWord, StatedSize
 from skaprof.analysis.claims.units import NUMBER, PLAIN, SUFFIXES, Dimension, dimension_of, named, quantity
 from skaprof.analysis.row_trust import MEASURED_KEYS
+from skaprof.errors import bad_value, shown
 from skaprof.results import METRICS
 
 COMPARATORS = ("<=", ">=", "==", "~=", "<", ">")

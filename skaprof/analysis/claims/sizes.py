@@ -7,11 +7,11 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple, TypeVar
 
+from skaprof.analysis.claims.nodes import Claim, ClaimError, StatedSize
 from skaprof.errors import SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes, token_grid_sides
 from skaprof.implementations import IMPLEMENTATIONS, TIMINGS
 from skaprof.model.spec import MixerSpec
-from skaprof.analysis.claims.nodes import Claim, ClaimError, StatedSize
 from skaprof.workload import (
     DEFAULT_DIM,
     DTYPE_BYTES,
