@@ -10,4 +10,4 @@ html_title = f"skaprof {release}"
 myst_heading_anchors = 3
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
-suppress_warnings = ["myst.xref_missing"]  # the README links to files of the repository
+suppress_warnings = ["myst.xref_missing"]  # pages link to files of the repository

@@ -402,7 +402,7 @@ def test_the_shipped_backbones_can_be_written_as_files(tmp_path: Path) -> None:
 
 def test_the_readmes_file_shows_every_default(tmp_path: Path) -> None:
     path = tmp_path / "shown.toml"
-    blocks = (ROOT / "README.md").read_text().split("```toml\n")[1:]
+    blocks = (ROOT / "docs" / "backbones.md").read_text().split("```toml\n")[1:]
     (shown,) = (block.partition("```")[0] for block in blocks if "[[stages]]" in block)
     path.write_text(shown)
     assert load_backbone(str(path)) == Backbone("shown", (Stage(3, 64, "sepconv"),))
