@@ -11,8 +11,9 @@ from conftest import ATTENTION_TEXTS
 from torch import Tensor, nn
 
 from skaprof.analysis.plan import Variant
-from skaprof.bench import contenders, gate, graphs
-from skaprof.bench.contenders import UnsupportedError, build
+from skaprof.bench import failures, gate, graphs
+from skaprof.bench.contenders import build
+from skaprof.bench.failures import UnsupportedError
 from skaprof.bench.gate import WrongOutputError, check_output
 from skaprof.bench.graphs import capture, replayed_follows_input
 from skaprof.bench.kernels import attention_backend, split_at_waits
@@ -231,11 +232,11 @@ def test_windows_for_cuda_are_the_columns_of_unfold(kernel_size: int) -> None:
     ],
 )
 def test_errors_become_what_they_mean(error: Exception, becomes: type[Exception]) -> None:
-    with pytest.raises(becomes), contenders.explained("cpu"):
+    with pytest.raises(becomes), failures.explained("cpu"):
         raise error
 
 
 def test_a_lost_gpu_ends_the_run_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contenders, "_context_is_lost", lambda: True)
-    with pytest.raises(SkaprofError, match="--isolate"), contenders.explained("cuda"):
+    monkeypatch.setattr(failures, "_context_is_lost", lambda: True)
+    with pytest.raises(SkaprofError, match="--isolate"), failures.explained("cuda"):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")

@@ -16,7 +16,8 @@ import pytest
 from conftest import ROOT, Run
 
 from skaprof.api import cost, verify
-from skaprof.bench.configuration import Entry, Options, measure_configuration, open_device
+from skaprof.bench.configuration import Entry, Options, open_device
+from skaprof.bench.measuring import measure_configuration
 from skaprof.cli.user import say_hidden_mixers
 from skaprof.errors import SkaprofError
 from skaprof.model.installed import installed_names

@@ -17,9 +17,11 @@ from conftest import Run
 
 from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.bench import store, worker
-from skaprof.bench.configuration import MEASURED_KEYS, Entry, Options, configurations, measure_configuration
+from skaprof.bench.configuration import Entry, Options, configurations
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.environment import resolve_device
+from skaprof.bench.measured_rows import MEASURED_KEYS
+from skaprof.bench.measuring import measure_configuration
 from skaprof.bench.worker import measure_isolated
 from skaprof.errors import SkaprofError
 from skaprof.flags import FLAGS as RAISED

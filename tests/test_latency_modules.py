@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from skaprof.analysis import row_trust
 from skaprof.bench.configuration import (
-    MEASURED_KEYS,
     Entry,
     Options,
     identity,
-    measure_configuration,
     open_device,
     unmeasured,
 )
+from skaprof.bench.measured_rows import MEASURED_KEYS
+from skaprof.bench.measuring import measure_configuration
 from skaprof.bench.modules import NetworkEntry, UserEntry, time_shares
 from skaprof.bench.store import require_same_sources
 from skaprof.cli.latency_networks import Wanted, parse, swept
@@ -176,7 +176,7 @@ def test_a_module_asked_for_in_a_fused_form_alone_is_a_row_that_says_why() -> No
 def test_a_run_that_measures_nothing_exits_1(skaprof: Run) -> None:
     done = skaprof("latency", *FAST, "-m", "pooling", "--implementation", "sdpa", "--tokens", "9", "--dim", "16")
     assert done.returncode == 1
-    assert "Nothing could be row_trust." in done.stdout
+    assert "Nothing could be measured." in done.stdout
 
 
 def test_a_saved_run_goes_on_with_the_same_code_only(tmp_path: Path) -> None:
@@ -240,14 +240,14 @@ def test_a_module_that_computes_something_else_when_compiled_is_not_timed(monkey
     user = UserModule("user_models:Attention", (("dim", "{dim}"),))
     row = _counted_row(user, Workload(2, 3, 3, 32), "float32")
     entry = UserEntry(user, row, "compile", "forward")
-    monkeypatch.setattr("skaprof.bench.contenders._compiled", lambda module: lambda x: 1.001 * module(x))
+    monkeypatch.setattr("skaprof.bench.calls._compiled", lambda module: lambda x: 1.001 * module(x))
     (found,) = measure_configuration([entry], Options(), open_device("cpu"))
     assert (found["verdict"], found["median_ms"]) == ("wrong-output", None)
 
 
 def test_a_network_that_computes_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = NetworkEntry("vit_cifar", None, (8, 8), 2, "train", "float32", "compile")
-    monkeypatch.setattr("skaprof.bench.contenders._compiled", lambda module: lambda x: 1.001 * module(x))
+    monkeypatch.setattr("skaprof.bench.calls._compiled", lambda module: lambda x: 1.001 * module(x))
     (found,) = measure_configuration([entry], Options(), open_device("cpu"))
     assert found["verdict"] == "wrong-output"
     assert identity(found) == identity(entry)

@@ -42,7 +42,7 @@ class Job(NamedTuple):
     run: Callable[[], object]
 
 
-class _Call(nn.Module):
+class _JobModule(nn.Module):
     """A job as the mixers run an op: through a module, whose call is part of the launch cost."""
 
     def __init__(self, run: Callable[[], object]) -> None:
@@ -89,7 +89,7 @@ def calibrate(
     with torch.device(where):
         jobs = list(_jobs(dtypes, sizes, where.partition(":")[0]))
     contenders = [
-        Contender(f"{job.kind} {job.dtype} {job.work:g}", _Call(job.run), context=_no_gradients) for job in jobs
+        Contender(f"{job.kind} {job.dtype} {job.work:g}", _JobModule(job.run), context=_no_gradients) for job in jobs
     ]
     found = measure(device, contenders, Settings(timing, looks=ROUNDS, samples_per_block=3), tick)
     seconds = [record.seconds for record in found.records]

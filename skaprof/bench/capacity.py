@@ -24,7 +24,7 @@ def release(device: str) -> None:
 
 
 def require_free(needed: int, device: str, what: str) -> None:
-    """Nothing, where `what` fits: a processor out of memory kills the whole run.
+    """Raise unless `what` fits: a processor out of memory kills the whole run.
 
     Raises:
         MemoryError: it needs more than is free.

@@ -1,35 +1,25 @@
-"""One configuration: all mixers and implementations at one size, timed together, as rows."""
+"""What is measured: all mixers and implementations of one size, which are timed together, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
-from math import exp, inf
-from typing import Any, NamedTuple, Protocol, TypeVar
-
-import torch
+from typing import Any, Protocol
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, Variant
-from skaprof.bench import statistics
-from skaprof.bench.capacity import least_bytes, release, require_free
-from skaprof.bench.contenders import Built, CallError, UnsupportedError, build, explained, first_line
+from skaprof.bench.capacity import least_bytes, require_free
+from skaprof.bench.contenders import Built, build
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.cuda import CudaDevice
 from skaprof.bench.device import Device
-from skaprof.bench.engine import measure
-from skaprof.bench.gate import WrongOutputError
-from skaprof.bench.kernels import attention_backend
-from skaprof.bench.record import Comparison, Measurement, Record, Settings
-from skaprof.foreign_code import SOURCE_KEYS, contained
+from skaprof.foreign_code import SOURCE_KEYS
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.spec import parse_mixer
 from skaprof.results import SIZE_KEYS
 from skaprof.workload import DTYPE_BYTES, Workload, is_fused
 
 Row = dict[str, Any]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,196 +135,6 @@ def open_device(name: str, siblings: int = 0) -> Device:
     """The device of that name, ready to time; `siblings` other processes of this run hold it too."""
     kind, _, index = name.partition(":")
     return CudaDevice(int(index or 0), siblings) if kind == "cuda" else CpuDevice()
-
-
-class Failure(NamedTuple):
-    """What could not be measured: its verdict, and why; the call that failed, where it was one."""
-
-    verdict: str
-    reason: str
-    call: Callable[[], object] | None = None
-
-
-def measure_configuration(
-    entries: Sequence[Timed],
-    options: Options,
-    device: Device,
-    deadline: float = inf,
-    tick: Callable[[int], None] = lambda rounds: None,
-) -> list[Row]:
-    """One row for each entry, in order; what cannot run here is a row that says why."""
-    failures: dict[int, Failure] = {}
-    built: dict[int, Built] = {}
-    for index, entry in enumerate(entries):
-        found = _attempted(partial(entry.build, options, device))
-        if isinstance(found, Failure):
-            failures[index] = found
-        else:
-            built[index] = found
-    order = sorted(built, key=lambda index: not _is_baseline(entries[index], options))
-    left = {index: built[index] for index in order}
-    rows = _timed_rows(entries, left, failures, options, device, deadline, tick)
-    rows |= {index: failed_row(entries[index], device.name, options, *why[:2]) for index, why in failures.items()}
-    built.clear()
-    left.clear()
-    release(options.device)
-    return [rows[index] for index in range(len(entries))]
-
-
-def _timed_rows(
-    entries: Sequence[Timed],
-    left: dict[int, Built],
-    failures: dict[int, Failure],
-    options: Options,
-    device: Device,
-    deadline: float,
-    tick: Callable[[int], None],
-) -> dict[int, Row]:
-    """The rows of what was built, by index, the baseline first.
-
-    A contender whose call fails while it is timed goes from `left` to `failures`, and the others are timed again.
-    """
-    settings = Settings(
-        options.timing, options.tolerance, deadline=deadline, samples_per_block=options.samples_per_block
-    )
-
-    def timed() -> Measurement:
-        with explained(options.device.partition(":")[0]):
-            return measure(device, [of_one.contender for of_one in left.values()], settings, tick)
-
-    while left:
-        found = _attempted(timed)
-        if not isinstance(found, Failure):
-            return _measured_rows(entries, left, found, device, options)
-        blamed = [index for index, of_one in left.items() if of_one.contender.call is found.call is not None]
-        for index in blamed or list(left):
-            failures[index] = found._replace(call=None)  # it holds a module
-            del left[index]
-    return {}
-
-
-def _measured_rows(
-    entries: Sequence[Timed], built: dict[int, Built], found: Measurement, device: Device, options: Options
-) -> dict[int, Row]:
-    baseline = found.records[0].label
-    results = zip(built.items(), found.records, found.comparisons, found.latencies, strict=True)
-    return {
-        index: _measured(entries[index], of_one, record, comparison, latency, found, baseline, device, options)
-        for (index, of_one), record, comparison, latency in results
-    }
-
-
-def _attempted(make: Callable[[], T]) -> T | Failure:
-    """What `make` makes, or why it cannot be made here; what foreign code sets of PyTorch does not outlast it."""
-    try:
-        with contained():
-            return make()
-    except UnsupportedError as error:
-        return Failure("unsupported", str(error), _failed_call(error))
-    except WrongOutputError as error:
-        return Failure("wrong-output", str(error))
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return Failure("out-of-memory", first_line(error), _failed_call(error))
-
-
-def _failed_call(error: BaseException) -> Callable[[], object] | None:
-    return error.__cause__.call if isinstance(error.__cause__, CallError) else None
-
-
-def _is_baseline(entry: Timed, options: Options) -> bool:
-    return f"{entry.name} ({entry.implementation})" == options.baseline
-
-
-def failed_row(entry: Timed, device: str, options: Options, verdict: str, error: str) -> Row:
-    """The row of what could not be measured: why, and nothing filled in."""
-    blank = dict.fromkeys(MEASURED_KEYS)
-    said = {"device": device, "timing": options.timing, "verdict": verdict, "error": error, "flags": []}
-    return {**entry.head(), **blank, **said}
-
-
-MEASURED_KEYS = (
-    "device",
-    "timing",
-    "median_ms",
-    "ci_low_ms",
-    "ci_high_ms",
-    "baseline",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-    "aa_low",
-    "aa_high",
-    "verdict",
-    "rounds_to_decide",
-    "flags",
-    "rounds",
-    "tolerance",
-    "images_per_s",
-    "tflops",
-    "cycles",
-    "peak_memory_bytes",
-    "checked_tokens",
-    "backend",
-    "kernels",
-    "outliers",
-    "off_clock_samples_ms",
-    "samples_ms",
-    "error",
-)
-"""The keys that timing adds to a row.
-
-Ratios are over the baseline; `aa_low` and `aa_high` bound the baseline's ratio to itself, the A/A control. `tflops` is
-2 FLOPs a MAC, 1e12 a second. `checked_tokens` is the size at which the output was checked against float64.
-"""
-
-
-def _measured(
-    entry: Timed,
-    built: Built,
-    record: Record,
-    comparison: Comparison | None,
-    latency: tuple[float, float] | None,
-    found: Measurement,
-    baseline: str,
-    device: Device,
-    options: Options,
-) -> Row:
-    head = entry.head()
-    has_intervals = "few-rounds" not in record.flags
-    against = comparison.ratio if comparison is not None else None
-    told, control = (against, found.control) if has_intervals else (None, None)
-    latency = latency if has_intervals else None
-    widened = statistics.tolerance_used(Settings(tolerance=options.tolerance).log_tolerance, control)
-    values: dict[str, Any] = {
-        "device": device.name,
-        "timing": options.timing,
-        "median_ms": record.seconds * 1e3,
-        "ci_low_ms": latency[0] * 1e3 if latency else None,
-        "ci_high_ms": latency[1] * 1e3 if latency else None,
-        "baseline": baseline,
-        "ratio": exp(against.mean) if against else 1.0,
-        "ratio_low": exp(told.low) if told else None,
-        "ratio_high": exp(told.high) if told else None,
-        "aa_low": exp(control.low) if control else None,
-        "aa_high": exp(control.high) if control else None,
-        "verdict": comparison.verdict if comparison is not None else "baseline",
-        "rounds_to_decide": comparison.rounds_to_decide if comparison is not None else None,
-        "flags": sorted(record.flags),
-        "rounds": found.rounds,
-        "tolerance": exp(widened) - 1,
-        "images_per_s": entry.batch / record.seconds,
-        "tflops": None if head["flops"] is None else head["flops"] / record.seconds / 1e12,
-        "cycles": round(record.seconds * record.clock) if record.clock else None,
-        "peak_memory_bytes": built.peak_memory_bytes,
-        "checked_tokens": built.checked_tokens,
-        "backend": attention_backend(record.kernels) if IMPLEMENTATIONS[entry.implementation].is_fused else "",
-        "kernels": list(record.kernels),
-        "outliers": statistics.outliers(record.samples),
-        "off_clock_samples_ms": [sample * 1e3 for sample in record.off_clock_samples],
-        "samples_ms": [sample * 1e3 for sample in record.samples],
-        "error": None,
-    }
-    return {**head, **built.extra, **values}
 
 
 def identity(row: Row | Timed) -> tuple[Any, ...]:

@@ -3,49 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.bench import gate
+from skaprof.bench.calls import Call, call_of, context_of, runnable
 from skaprof.bench.device import Contender
-from skaprof.bench.gate import WrongOutputError
+from skaprof.bench.failures import CallError, UnsupportedError, explained
 from skaprof.bench.graphs import CapturedCalls, capture
 from skaprof.bench.kernels import aten_ops
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
-from skaprof.foreign_code import contained, reason_of
+from skaprof.foreign_code import contained
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
 from skaprof.model.mixers import MIXERS
 from skaprof.nn import TokenMixer, build_mixer
 from skaprof.workload import Workload
 
-_SDPA_BACKENDS = {
-    "flash": SDPBackend.FLASH_ATTENTION,
-    "efficient": SDPBackend.EFFICIENT_ATTENTION,
-    "cudnn": SDPBackend.CUDNN_ATTENTION,
-    "math": SDPBackend.MATH,
-}
-
-
 SEED = 0
 NOTHING_TO_FUSE = "no attention in it to be fused"
-
-
-class UnsupportedError(Exception):
-    """An implementation that cannot run here, at this size or in this dtype; the message says why."""
-
-
-class CallError(Exception):
-    """A contender's call that failed, which its cause explains: so the others need not pay for it."""
-
-    def __init__(self, call: Call) -> None:
-        super().__init__()
-        self.call = call
 
 
 @dataclass(slots=True)
@@ -56,37 +36,6 @@ class Built:
     peak_memory_bytes: int | None
     checked_tokens: int | None
     extra: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: forward, or forward and backward with respect to input and parameters."""
-
-    run_module: Callable[[Tensor], Tensor]
-    module: nn.Module
-    x: Tensor
-    gradient: Tensor | None
-
-    def __call__(self) -> None:
-        """Run it once.
-
-        Raises:
-            CallError: it fails.
-        """
-        try:
-            if self.gradient is None:
-                with torch.no_grad():
-                    self.run_module(self.x)
-                return
-            self.forget()
-            self.run_module(self.x).backward(self.gradient)
-        except (Exception, SystemExit) as error:  # the module may be anybody's
-            raise CallError(self) from error
-
-    def forget(self) -> None:
-        """Drop the gradients of the last call."""
-        self.x.grad = None
-        self.module.zero_grad(set_to_none=True)
 
 
 def build(variant: Variant, w: Workload, implementation: str, device: str, timing: str, cache_bytes: int) -> Built:
@@ -169,7 +118,7 @@ def _watched(
 
 
 def require_params(what: str, module: nn.Module, expected: int) -> None:
-    """Nothing, where the module has as many parameters as its op list says: an installed mixer's may not.
+    """Raise unless the module has as many parameters as its op list says: an installed mixer's may not.
 
     Raises:
         SkaprofError: it has not (exit 1).
@@ -191,7 +140,7 @@ def _require_possible(how: Implementation, variant: Variant, w: Workload) -> Non
 
 
 def require_graph(how: Implementation, mode: str, timing: str) -> None:
-    """Nothing, where `timing` captures no graph, or one that can be.
+    """Raise unless `timing` captures no graph, or one that can be captured.
 
     Raises:
         UnsupportedError: it cannot be captured.
@@ -202,56 +151,6 @@ def require_graph(how: Implementation, mode: str, timing: str) -> None:
         raise UnsupportedError("a graph rotates modules, and each would be compiled: use --timing graph-resident")
 
 
-def context_of(how: Implementation) -> Callable[[], AbstractContextManager[object]]:
-    """What pins the attention backend. PyTorch takes some 25 us to enter it: once a block, not once a call."""
-    return (lambda: sdpa_kernel(_SDPA_BACKENDS[how.backend])) if how.backend else nullcontext
-
-
-@contextmanager
-def explained(device: str, *, foreign: bool = False) -> Iterator[None]:
-    """PyTorch's errors as ours: what does not fit, what cannot run here, and a GPU whose context is lost.
-
-    Where the code is `foreign`, and in a call of any contender, every other error too, a SystemExit among them.
-    """
-    try:
-        yield
-    except (UnsupportedError, WrongOutputError, SkaprofError, MemoryError, torch.OutOfMemoryError):
-        raise
-    except CallError as error:
-        raise _told(error.__cause__ or error, device) from error
-    except (Exception, SystemExit) as error:
-        if not foreign and not isinstance(error, RuntimeError | ImportError):
-            raise
-        raise _told(error, device) from error
-
-
-def _told(error: BaseException, device: str) -> Exception:
-    """The error as `_attempted` takes it."""
-    if isinstance(error, UnsupportedError):
-        return error
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return MemoryError(first_line(error))
-    reason = first_line(error) if isinstance(error, RuntimeError | ImportError) else reason_of(error)
-    if "DefaultCPUAllocator" in reason:
-        return MemoryError("PyTorch could not allocate what it needs")
-    if device == "cuda" and _context_is_lost():
-        return SkaprofError(
-            f"the GPU stopped answering after {reason}: what was measured is kept; go on with --resume, "
-            "or give each size a process of its own with --isolate",
-            EXIT_CHECK_FAILED,
-        )
-    return UnsupportedError(reason)
-
-
-def _context_is_lost() -> bool:
-    """Whether an error stuck: after an illegal access, say, every later call of the process fails."""
-    try:
-        torch.cuda.synchronize()
-    except RuntimeError:
-        return True
-    return False
-
-
 def _module(
     how: Implementation, variant: Variant, w: Workload, device: str
 ) -> tuple[TokenMixer, Callable[[Tensor], Tensor]]:
@@ -260,31 +159,6 @@ def _module(
     with torch.device(device):
         module = build_mixer(variant.spec, w, how.form).to(getattr(torch, variant.dtype))
     return module, runnable(module, how)
-
-
-def runnable(module: nn.Module, how: Implementation) -> Callable[[Tensor], Tensor]:
-    """What runs the module, its convolutions' weights laid out as the implementation has them."""
-    if how.channels_last:
-        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks it
-    return _compiled(module) if how.compiled else module
-
-
-def _compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The module compiled for its shape. Past some shapes Dynamo would quietly run it uncompiled: raise its limit."""
-    from torch._dynamo import config
-
-    for name in ("recompile_limit", "cache_size_limit", "accumulated_recompile_limit", "accumulated_cache_size_limit"):
-        if hasattr(config, name):
-            setattr(config, name, 100_000)
-    run: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False)
-    return run
-
-
-def call_of(run_module: Callable[[Tensor], Tensor], module: nn.Module, x: Tensor, output: Tensor, mode: str) -> Call:
-    """The call that is timed; in training, with a random gradient of the shape of `output`."""
-    if mode == "forward":
-        return Call(run_module, module, x, None)
-    return Call(run_module, module, x.requires_grad_(), torch.randn_like(output))
 
 
 def _graph(
@@ -306,9 +180,3 @@ def _peak_memory(call: Call, device: str) -> int | None:
     call()
     torch.cuda.synchronize()
     return torch.cuda.max_memory_allocated() - before
-
-
-def first_line(error: BaseException) -> str:
-    """An error's first line, its type where it says nothing."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

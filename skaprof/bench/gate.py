@@ -34,7 +34,7 @@ class WrongOutputError(Exception):
 def check(
     run_module: Callable[[Tensor], Tensor], module: nn.Module, variant: Variant, w: Workload, device: str
 ) -> None:
-    """Nothing, where `run_module` computes what the eager float64 module with `module`'s weights does.
+    """Raise unless `run_module` computes what the eager float64 module with `module`'s weights does.
 
     The input is random, of the whole batch; its last item is compared, since the reference may need 30 times the memory
     of a fused kernel. In training the other items' output gradients are zero, so that the parameters' gradients are the
@@ -61,7 +61,7 @@ def check_against(
     dtype: str,
     mode: str,
 ) -> None:
-    """Nothing, where `run_module` computes of x (B, ...) what the float64 `reference` does, in its last batch item.
+    """Raise unless `run_module` computes of x (B, ...) what the float64 `reference` does, in its last batch item.
 
     `gradient` is of the output's shape, and zero but for the last item.
 
@@ -91,7 +91,7 @@ def checkable(variant: Variant, w: Workload, device: str) -> Workload:
 
 
 def check_output(found: Tensor, expected: Tensor, limit: float, what: str = "the output", least: float = 0.0) -> None:
-    """Nothing, where ||found - expected|| <= limit * max(||expected||, least).
+    """Raise unless ||found - expected|| <= limit * max(||expected||, least).
 
     Raises:
         WrongOutputError: otherwise, and for any value that is not finite.

@@ -97,7 +97,7 @@ def _warm_up(function: Module, x: Tensor, stream: torch.cuda.Stream) -> None:
 
 
 def replayed_follows_input(replay: Callable[[], object], buffer: Tensor, output: Tensor, function: Module) -> None:
-    """Nothing, where a replay after a change of `buffer` computes `function` of the change.
+    """Raise unless a replay after a change of `buffer` computes `function` of the change.
 
     Raises:
         WrongOutputError: it does not: something was not captured.

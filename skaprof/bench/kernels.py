@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-Call = tuple[Callable[[], object], Callable[[], AbstractContextManager[object]]]
-"""A call, and what it runs within."""
+Within = Callable[[], AbstractContextManager[object]]
+"""Makes what a call runs within."""
 
 _LOST_RECORDS = 300
 _WAIT = "spin_kernel"  # what torch.cuda._sleep runs
@@ -33,7 +33,7 @@ def aten_ops(call: Callable[[], object], *, compiled: bool = False) -> tuple[str
     return tuple(dict.fromkeys(ops.names))
 
 
-def gpu_kernels(calls: Sequence[Call]) -> list[tuple[str, ...]]:
+def gpu_kernels(calls: Sequence[tuple[Callable[[], object], Within]]) -> list[tuple[str, ...]]:
     """For each of the calls, the names of the GPU kernels it runs, each once, in order: one profiler session for all.
 
     A busy wait stands between the calls and tells them apart. Some go ahead: the first records of a session may be

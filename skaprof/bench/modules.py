@@ -15,22 +15,12 @@ from torch.profiler import record_function
 
 from skaprof.analysis.scopes import TOTAL, costed
 from skaprof.bench import gate
+from skaprof.bench.calls import call_of, context_of, runnable
 from skaprof.bench.capacity import least_bytes, require_free
 from skaprof.bench.configuration import Options, Row
-from skaprof.bench.contenders import (
-    NOTHING_TO_FUSE,
-    SEED,
-    Built,
-    UnsupportedError,
-    call_of,
-    context_of,
-    explained,
-    ready,
-    require_graph,
-    require_params,
-    runnable,
-)
+from skaprof.bench.contenders import NOTHING_TO_FUSE, SEED, Built, ready, require_graph, require_params
 from skaprof.bench.device import Device
+from skaprof.bench.failures import UnsupportedError, explained
 from skaprof.errors import SkaprofError
 from skaprof.foreign_code import UserModule, file_hash
 from skaprof.implementations import IMPLEMENTATIONS

@@ -106,7 +106,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
 
 
 def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any], keys: tuple[str, ...]) -> None:
-    """Nothing, where a file's header agrees with this run's in device and settings.
+    """Raise unless a file's header agrees with this run's in device and settings.
 
     Raises:
         SkaprofError: naming what differs.
@@ -119,7 +119,7 @@ def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
 
 
 def require_same_sources(path: Path, found: Sequence[Row], wanted: Sequence[Row]) -> None:
-    """Nothing, where a file's rows of a user's module, or of a file's backbone, are of the one that this run names.
+    """Raise unless a file's rows of a user's module, or of a file's backbone, are of the one that this run names.
 
     Raises:
         SkaprofError: it was given other arguments, or its file has changed.

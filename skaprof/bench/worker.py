@@ -9,8 +9,10 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
-from skaprof.bench.configuration import Entry, Options, Row, failed_row, measure_configuration, open_device
+from skaprof.bench.configuration import Entry, Options, Row, open_device
 from skaprof.bench.environment import put_tf32
+from skaprof.bench.measured_rows import failed_row
+from skaprof.bench.measuring import measure_configuration
 from skaprof.subprocesses import ended_badly, python_command
 
 

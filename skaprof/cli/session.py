@@ -121,7 +121,7 @@ class Session:
             from skaprof.bench.worker import measure_isolated
 
             return measure_isolated(cast("list[Entry]", group), self.options, self.device.name, seconds)
-        from skaprof.bench.configuration import measure_configuration
+        from skaprof.bench.measuring import measure_configuration
 
         return measure_configuration(group, self.options, self.device, self.device.now() + seconds, tick)
 
