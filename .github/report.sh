@@ -8,7 +8,17 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
+scratch=$(mktemp -d)
 status=0
+
+tidy() {
+  [ -d "$scratch/tree" ] && git worktree remove --force "$scratch/tree"
+  rm -rf "$scratch"
+}
+trap tidy EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+trap 'exit 129' HUP
 
 lines() { printf '%s\n' "$1" | sed '/^[[:space:]]*$/d'; }
 contents=()
@@ -16,35 +26,31 @@ contents=()
 while read -r file; do contents+=(--latency "$file"); done < <(lines "${LATENCY:-}")
 [ -z "${LATENCY:-}" ] && contents+=(--analytic-only)
 
-# Leaves the base's results in base.json, if there are any.
+# Leaves the base's results in $scratch/base.json, if there are any.
 base_results() {
   git cat-file -e "$BASE^{commit}" 2>/dev/null || git fetch --quiet --depth 1 origin "$BASE" || return 1
-  if [ -n "${BASELINE:-}" ] && git show "$BASE:$BASELINE" >"$folder/base.json" 2>/dev/null; then return 0; fi
-  rm -f "$folder/base.json"
-  local tree
-  tree=$(mktemp -d)/tree
-  git worktree add --quiet --detach "$tree" "$BASE" || return 1
-  (cd "$tree" && skaprof report "${contents[@]}" --output "$folder/base") && mv "$folder/base/results.json" "$folder/base.json"
-  rm -rf "$folder/base"
-  git worktree remove --force "$tree"
+  if [ -n "${BASELINE:-}" ] && git show "$BASE:$BASELINE" >"$scratch/base.json" 2>/dev/null; then return 0; fi
+  rm -f "$scratch/base.json"
+  git worktree add --quiet --detach "$scratch/tree" "$BASE" || return 1
+  (cd "$scratch/tree" && skaprof report "${contents[@]}" --output "$scratch/base") || return 1
+  mv "$scratch/base/results.json" "$scratch/base.json"
 }
 
 skaprof report "${contents[@]}" --force --output "$folder/report" || exit 2
 
-: >"$folder/compare.md"
+rm -f "$folder/compare.md" "$folder/claims.md"
 if [ -n "${BASE:-}" ]; then
   base_results
-  if [ -s "$folder/base.json" ]; then
+  if [ -s "$scratch/base.json" ]; then
     thresholds=()
     while read -r threshold; do thresholds+=(--fail-on "$threshold"); done < <(lines "${FAIL_ON:-}")
-    skaprof compare "$folder/base.json" "$folder/report/results.json" "${thresholds[@]}" \
+    skaprof compare "$scratch/base.json" "$folder/report/results.json" "${thresholds[@]}" \
       --format markdown --output "$folder/compare.md" || status=1
   else
     echo "The base commit has no report to compare with." >"$folder/compare.md"
   fi
 fi
 
-: >"$folder/claims.md"
 if [ -n "${CLAIMS:-}" ]; then
   results=()
   while read -r file; do results+=(--results "$file"); done < <(lines "${LATENCY:-}")
@@ -52,7 +58,6 @@ if [ -n "${CLAIMS:-}" ]; then
 fi
 
 {
-  echo "<!-- skaprof -->"
   for part in compare claims; do
     [ -s "$folder/$part.md" ] && printf '## skaprof %s\n\n%s\n\n' "$part" "$(cat "$folder/$part.md")"
   done

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, printable, shown
+from skaprof.process_wide import PROCESS_WIDE
 from skaprof.workload import Workload
 
 LAYOUTS = ("BNC", "BHWC", "BCHW")
@@ -201,9 +202,10 @@ def contained() -> Iterator[None]:
     """Around code that is not ours: what it prints goes to stderr, and what it sets of PyTorch is put back.
 
     That is: grad mode, default dtype, the processor's threads and random numbers. Nothing, where torch is not loaded.
+    One thread at a time, since all but grad mode belong to the whole process.
     """
     torch: Any = sys.modules.get("torch")
-    with redirect_stdout(sys.stderr):
+    with PROCESS_WIDE, redirect_stdout(sys.stderr):
         if torch is None:
             yield
             return

@@ -22,6 +22,7 @@ LAYERS = (
         "grids",
         "workload",
         "machine",
+        "process_wide",
         "errors",
         "flags",
         "counters",

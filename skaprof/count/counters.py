@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from torch.utils.module_tracker import ModuleTracker
 from skaprof.count.convolutions import ConvolutionShape, TracedConvolution
 from skaprof.count.matmul_formulas import TORCH_FORMULAS, fvcore_einsum, fvcore_matmul
 from skaprof.nn.layers import FusedAttention
+from skaprof.process_wide import PROCESS_WIDE
 
 ELSEWHERE = "(elsewhere)"
 """The unit of work that no named submodule did."""
@@ -53,7 +55,7 @@ def count_fvcore(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     analysis.set_op_handle(**dict.fromkeys(_FVCORE_ELEMENTWISE, _no_macs))
     analysis.set_op_handle(**{"aten::einsum": fvcore_einsum, "aten::matmul": fvcore_matmul})
     analysis = analysis.uncalled_modules_warnings(False).tracer_warnings("none")
-    with warnings.catch_warnings(), _without_fast_path(), TracedConvolution(), ConvolutionShape():
+    with PROCESS_WIDE, warnings.catch_warnings(), without_fast_path(), TracedConvolution(), ConvolutionShape():
         warnings.simplefilter("ignore")  # the tracer warns of shapes that become constants, which is what we want
         by_module = analysis.by_module()
     macs = {unit: int(by_module[unit]) for unit in units}
@@ -75,9 +77,9 @@ def count_torch(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     SDPA that is called as a function is counted as the matrix products of PyTorch's plain form: what the fused kernels
     of a processor run as has no formula, and the plain form's products are those that a kernel fuses.
     """
-    with _frozen(module), _without_fast_path(), sdpa_kernel(SDPBackend.MATH), _as_fused_kernel(module) as swapped:
+    with without_fast_path(), _frozen(module), sdpa_kernel(SDPBackend.MATH), _as_fused_kernel(module) as swapped:
         recorder = _LeftOut(units)
-        with recorder, FlopCounterMode(display=False, custom_mapping=TORCH_FORMULAS) as counter:
+        with recorder, _flop_counter(TORCH_FORMULAS) as counter:
             swapped(x)
     flops = counter.get_flop_counts()
     root = type(module).__name__
@@ -123,7 +125,7 @@ def _macs(flops_by_op: Mapping[Any, int]) -> int:
 def _train_once(module: nn.Module, arguments: Sequence[Tensor]) -> int:
     """MACs of the module's forward and backward on fresh leaves of the arguments' shapes."""
     leaves = [torch.empty_like(argument).requires_grad_() for argument in arguments]
-    with FlopCounterMode(display=False) as counter:
+    with _flop_counter() as counter:
         output = module(*leaves)
         outputs = output if isinstance(output, list) else [output]
         torch.autograd.backward(outputs, [torch.empty_like(part) for part in outputs])
@@ -145,6 +147,29 @@ def _record_arguments(module: nn.Module, x: Tensor, units: Sequence[str]) -> dic
     return arguments
 
 
+class _OwnThreadTracker(ModuleTracker):
+    """Which modules run in this thread: PyTorch's tracker also hears, and by class name takes for ours, all others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = get_ident()
+
+    def _fw_pre_hook(self, mod: nn.Module, input: Any) -> None:
+        if get_ident() == self._thread:
+            super()._fw_pre_hook(mod, input)
+
+    def _fw_post_hook(self, mod: nn.Module, input: Any, output: Any) -> None:
+        if get_ident() == self._thread:
+            super()._fw_post_hook(mod, input, output)
+
+
+def _flop_counter(formulas: dict[Any, Any] | None = None) -> FlopCounterMode:
+    """PyTorch's counter, deaf to the modules that other threads run."""
+    counter = FlopCounterMode(display=False, custom_mapping=formulas)
+    counter.mod_tracker = _OwnThreadTracker()
+    return counter
+
+
 class _LeftOut(TorchDispatchMode):
     """Records, for each unit, the ops that run and that FlopCounterMode has no formula for."""
 
@@ -152,7 +177,7 @@ class _LeftOut(TorchDispatchMode):
         super().__init__()
         self.units = frozenset(units)
         self.ops: dict[str, Counter[str]] = {unit: Counter() for unit in (*units, ELSEWHERE)}
-        self.tracker = ModuleTracker()
+        self.tracker = _OwnThreadTracker()
 
     def __enter__(self) -> _LeftOut:
         self.tracker.__enter__()
@@ -217,14 +242,15 @@ def _frozen(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _without_fast_path() -> Iterator[None]:
+def without_fast_path() -> Iterator[None]:
     """nn.MultiheadAttention as the ops it is made of: its fast path is one op, which no counter knows."""
-    was_enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(was_enabled)
+    with PROCESS_WIDE:
+        was_enabled = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            yield
+        finally:
+            torch.backends.mha.set_fastpath_enabled(was_enabled)
 
 
 @contextmanager

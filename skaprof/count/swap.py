@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.scopes import TOTAL
+from skaprof.count.counters import without_fast_path
 from skaprof.count.user import Tally, UserCount, agreed, count_module
 from skaprof.errors import SkaprofError
 from skaprof.foreign_code import keywords_of
@@ -24,18 +24,7 @@ Row = dict[str, Any]
 DTYPE = "float32"
 
 
-@contextmanager
-def _step_by_step() -> Iterator[None]:
-    """PyTorch's attention runs op by op, and no kernel that the counters do not know, as long as this lasts."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
-@_step_by_step()
+@without_fast_path()
 def swapped_rows(
     path: str,
     arguments: tuple[tuple[str, str], ...],
