@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, SizeGrid, Variant, make_plan
 from skaprof.analysis.scopes import DEPTHS, costed
-from skaprof.errors import SkaprofError, bad_value, missing_package
+from skaprof.errors import SkaprofError, bad_value, missing_package, named
 from skaprof.grids import MAX_GRID_VALUES, parse_count, parse_grid, parse_sizes
 from skaprof.model.choice import open_backbone
 from skaprof.model.mixers import DEFAULT_MIXERS
@@ -127,7 +127,7 @@ def model_cost(
     Raises:
         SkaprofError: a value that is not valid or sizes that do not fit.
     """
-    check_choice("depth", depth, DEPTHS)
+    check_choice(named("depth"), depth, DEPTHS)
     network = _network(name, mixers, resolution, task, batch, implementation)
     return costed(network, *_dtype_and_mode(dtype, mode)).rows(depth)
 
@@ -187,7 +187,7 @@ def sweep(
         () if kernel_size is None else _sizes("kernel_size", kernel_size),
     )
     plan = make_plan(
-        [parse_mixer(text, "mixers") for text in _words("mixers", mixers)],
+        [parse_mixer(text, named("mixers")) for text in _words("mixers", mixers)],
         grid,
         _choices("implementation", implementation, FORMS),
         _choices("mode", mode, MODES),
@@ -206,8 +206,8 @@ def formula(mixer: str, *, implementation: str = "eager", mode: str = "forward")
         from skaprof.analysis.symbolic import formulas
     except ModuleNotFoundError as error:
         raise missing_package(str(error.name), "skaprof.formula") from None
-    form = check_choice("implementation", implementation, FORMS)
-    return formulas(parse_mixer(mixer), form, check_choice("mode", mode, MODES))
+    form = check_choice(named("implementation"), implementation, FORMS)
+    return formulas(parse_mixer(mixer, named("mixer")), form, check_choice(named("mode"), mode, MODES))
 
 
 def load_verify() -> Callable[[Variant, Workload], Verification]:
@@ -276,19 +276,21 @@ def _one(
     implementation: str,
 ) -> tuple[Variant, Workload]:
     grid = SizeGrid(
-        (parse_count("batch", batch),),
-        _sides(None if tokens is None else parse_count("tokens", tokens), None if size is None else [_pair(size)]),
-        (parse_count("dim", dim),),
-        () if heads is None else (parse_count("heads", heads),),
-        () if head_dim is None else (parse_count("head_dim", head_dim),),
-        () if kernel_size is None else (parse_count("kernel_size", kernel_size),),
+        (parse_count(named("batch"), batch),),
+        _sides(
+            None if tokens is None else parse_count(named("tokens"), tokens), None if size is None else [_pair(size)]
+        ),
+        (parse_count(named("dim"), dim),),
+        () if heads is None else (parse_count(named("heads"), heads),),
+        () if head_dim is None else (parse_count(named("head_dim"), head_dim),),
+        () if kernel_size is None else (parse_count(named("kernel_size"), kernel_size),),
     )
     plan: Plan = make_plan(
-        [parse_mixer(mixer)],
+        [parse_mixer(mixer, named("mixer"))],
         grid,
-        [check_choice("implementation", implementation, FORMS)],
-        [check_choice("mode", mode, MODES)],
-        [check_choice("dtype", dtype, tuple(DTYPE_BYTES))],
+        [check_choice(named("implementation"), implementation, FORMS)],
+        [check_choice(named("mode"), mode, MODES)],
+        [check_choice(named("dtype"), dtype, tuple(DTYPE_BYTES))],
     )
     row = next(plan.rows())
     return row.variant, row.workload
@@ -303,24 +305,26 @@ def _network(
     implementation: str,
 ) -> Network:
     if not isinstance(name, str | PathLike):
-        raise bad_value("name", name, "a backbone such as 'caformer_s18' or 'caformer_s18[stage3=ska]', or a TOML file")
+        raise bad_value(
+            named("name"), name, "a backbone such as 'caformer_s18' or 'caformer_s18[stage3=ska]', or a TOML file"
+        )
     texts = None if mixers is None else ",".join(_mixer_texts(mixers))
-    choice = open_backbone(str(name), texts, option="name", mixers_option="mixers")
-    size = image_size(choice, check_choice("task", task, tuple(TASKS)))
+    choice = open_backbone(str(name), texts, option=named("name"), mixers_option=named("mixers"))
+    size = image_size(choice, check_choice(named("task"), task, tuple(TASKS)))
     if resolution is not None:
         size = _image(resolution)
-    form = check_choice("implementation", implementation, FORMS)
-    return make_network(choice, *size, parse_count("batch", batch), form, has_head=task == HEADED_TASK)
+    form = check_choice(named("implementation"), implementation, FORMS)
+    return make_network(choice, *size, parse_count(named("batch"), batch), form, has_head=task == HEADED_TASK)
 
 
 def _dtype_and_mode(dtype: str, mode: str) -> tuple[str, str]:
-    return check_choice("dtype", dtype, tuple(DTYPE_BYTES)), check_choice("mode", mode, MODES)
+    return check_choice(named("dtype"), dtype, tuple(DTYPE_BYTES)), check_choice(named("mode"), mode, MODES)
 
 
 def _sizes(name: str, sizes: Sizes) -> tuple[int, ...]:
     if isinstance(sizes, str):
-        return parse_grid(name, sizes)
-    return tuple(dict.fromkeys(parse_count(name, value) for value in _several(name, sizes)))
+        return parse_grid(named(name), sizes)
+    return tuple(dict.fromkeys(parse_count(named(name), value) for value in _several(name, sizes)))
 
 
 def _several(
@@ -332,25 +336,25 @@ def _several(
         SkaprofError: no values or too many, or bytes, which would iterate as numbers.
     """
     if isinstance(value, bytes):
-        raise bad_value(name, value, expected)
+        raise bad_value(named(name), value, expected)
     try:
         values = list(islice(iter(value), MAX_GRID_VALUES + 1))  # type: ignore[call-overload]  # or a TypeError
     except TypeError:
         values = [value]
     if not values:
-        raise SkaprofError(f"{name}: no values: expected at least one")
+        raise SkaprofError(f"{named(name)}: no values: expected at least one")
     if len(values) > MAX_GRID_VALUES:
-        raise SkaprofError(f"{name}: more than {MAX_GRID_VALUES:,} values: expected fewer")
+        raise SkaprofError(f"{named(name)}: more than {MAX_GRID_VALUES:,} values: expected fewer")
     return values
 
 
 def _sides(tokens: Sizes | None, size: Grid | None) -> tuple[tuple[int, int], ...]:
     if tokens is not None and size is not None:
-        raise SkaprofError("tokens and size both name the token grid: expected one of them")
+        raise SkaprofError(f"{named('tokens')} and {named('size')} both name the token grid: expected one of them")
     if size is None:
         return tuple(nearly_squares(_sizes("tokens", DEFAULT_TOKENS if tokens is None else tokens)))
     if isinstance(size, str):
-        return parse_sizes("size", size)
+        return parse_sizes(named("size"), size)
     pairs = _several("size", size, _PAIR)
     if len(pairs) == 2 and not any(isinstance(side, Iterable) for side in pairs):
         return (_pair(pairs),)
@@ -365,8 +369,8 @@ def _pair(pair: object) -> tuple[int, int]:
     """
     sides = [] if isinstance(pair, str) else _several("size", pair, _PAIR)
     if len(sides) != 2:
-        raise bad_value("size", pair, _PAIR)
-    return parse_count("size", sides[0]), parse_count("size", sides[1])
+        raise bad_value(named("size"), pair, _PAIR)
+    return parse_count(named("size"), sides[0]), parse_count(named("size"), sides[1])
 
 
 def _image(resolution: object) -> tuple[int, int]:
@@ -377,8 +381,8 @@ def _image(resolution: object) -> tuple[int, int]:
     """
     sides = [] if isinstance(resolution, str) else _several("resolution", resolution, _SIDE_OR_PAIR)
     if len(sides) not in (1, 2):
-        raise bad_value("resolution", resolution, _SIDE_OR_PAIR)
-    return parse_count("resolution", sides[0]), parse_count("resolution", sides[-1])
+        raise bad_value(named("resolution"), resolution, _SIDE_OR_PAIR)
+    return parse_count(named("resolution"), sides[0]), parse_count(named("resolution"), sides[-1])
 
 
 def _words(name: str, words: Words) -> list[object]:
@@ -389,9 +393,9 @@ def _mixer_texts(mixers: Words) -> list[str]:
     texts = _words("mixers", mixers)
     for text in texts:
         if not isinstance(text, str):
-            raise bad_value("mixers", text, "a mixer such as 'ska', or one for each stage")
+            raise bad_value(named("mixers"), text, "a mixer such as 'ska', or one for each stage")
     return [str(text) for text in texts]
 
 
 def _choices(name: str, words: Words, choices: tuple[str, ...]) -> list[str]:
-    return [check_choice(name, str(word), choices) for word in _words(name, words)]
+    return [check_choice(named(name), str(word), choices) for word in _words(name, words)]

@@ -73,6 +73,32 @@ def test_every_mistake_is_a_skaprof_error(mistake: str) -> None:
     assert "--" not in caught.value.message, "an option of the command line, where arguments have other names"
 
 
+def test_an_error_names_parameters_as_python_does_and_the_command_line_its_options() -> None:
+    with pytest.raises(SkaprofError) as caught:
+        skaprof.sweep(dim="64:1000000:1", heads=(3, 7))
+    error = caught.value
+    assert error.parameters == ("dim", "heads", "head_dim")
+    assert str(error).startswith("dim, heads and head_dim: their product has 1,999,874 combinations")
+    assert error.in_options().startswith("--dim, --heads and --head-dim: their product")
+
+
+def test_an_error_of_one_value_has_it_and_what_was_expected() -> None:
+    with pytest.raises(SkaprofError) as caught:
+        skaprof.cost("ska", head_dim=0)
+    error = caught.value
+    assert (error.parameters, error.value) == (("head_dim",), 0)
+    assert error.expected == "a whole number from 1 to 1,000,000,000"
+    assert error.message == "head_dim: '0' is not valid: expected a whole number from 1 to 1,000,000,000"
+    assert error.in_options().startswith("--head-dim: '0'")
+
+
+def test_a_mark_of_the_users_own_is_never_an_option() -> None:
+    with pytest.raises(SkaprofError) as caught:
+        skaprof.cost("\ue000dim")
+    assert "--dim" not in caught.value.in_options()
+    assert caught.value.parameters == ("mixer",)
+
+
 def test_a_backbone_may_be_a_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("resolution = 64\n[[stages]]\ndepth = 2\ndim = 64\nmixer = 'mhsa'\n")

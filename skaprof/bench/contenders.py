@@ -17,7 +17,7 @@ from skaprof.bench.device import Contender
 from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.graphs import CapturedCalls, capture
 from skaprof.bench.kernels import aten_ops
-from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value, named
 from skaprof.foreign_code import contained, reason_of
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
 from skaprof.model.mixers import MIXERS
@@ -178,7 +178,7 @@ def require_params(what: str, module: nn.Module, expected: int) -> None:
     if found != expected:
         raise SkaprofError(
             f"{what}: its module has {found:,} parameters, its op list {expected:,}: the MACs and TFLOP/s would be "
-            "wrong; --verify shows what differs",
+            f"wrong; {named('verify')} shows what differs",
             EXIT_CHECK_FAILED,
         )
 
@@ -236,8 +236,8 @@ def _told(error: BaseException, device: str) -> Exception:
         return MemoryError("PyTorch could not allocate what it needs")
     if device == "cuda" and _context_is_lost():
         return SkaprofError(
-            f"the GPU stopped answering after {reason}: what was measured is kept; go on with --resume, "
-            "or give each size a process of its own with --isolate",
+            f"the GPU stopped answering after {reason}: what was measured is kept; go on with {named('resume')}, "
+            f"or give each size a process of its own with {named('isolate')}",
             EXIT_CHECK_FAILED,
         )
     return UnsupportedError(reason)

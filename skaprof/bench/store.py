@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.foreign_code import SOURCE_KEYS
 from skaprof.results import SCHEMA_VERSION
 from skaprof.saved import read_results
@@ -89,7 +89,7 @@ def _write_through(path: Path, text: str, mode: str) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> SkaprofError:
-    return SkaprofError(f"--output: {shown_path(path)} cannot be written: {error.strerror}")
+    return SkaprofError(f"{named('output')}: {shown_path(path)} cannot be written: {error.strerror}")
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
@@ -98,9 +98,9 @@ def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
     Raises:
         SkaprofError: no such file, or it is not one of ours, or it is damaged before its last line.
     """
-    saved = read_results(path, "--resume")
+    saved = read_results(path, named("resume"))
     if saved.settings is None or "timing" not in saved.settings:
-        raise SkaprofError(f"--resume: {shown_path(path)} is no file of `skaprof latency --output FILE.jsonl`")
+        raise SkaprofError(f"{named('resume')}: {shown_path(path)} is no file of `skaprof latency --output FILE.jsonl`")
     head = header(saved.command, saved.environment, saved.settings)
     return head, list(map(dict, saved.rows)), saved.good_bytes, saved.warning is not None
 
@@ -115,7 +115,9 @@ def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
     pairs += [(key, found["settings"].get(key), value) for key, value in wanted["settings"].items()]
     for key, theirs, ours in pairs:
         if theirs != ours:
-            raise SkaprofError(f"--resume: {shown_path(path)} was measured with {key} {theirs!r}: expected {ours!r}")
+            raise SkaprofError(
+                f"{named('resume')}: {shown_path(path)} was measured with {key} {theirs!r}: expected {ours!r}"
+            )
 
 
 def require_same_sources(path: Path, found: Sequence[Row], wanted: Sequence[Row]) -> None:
@@ -135,7 +137,7 @@ def require_same_sources(path: Path, found: Sequence[Row], wanted: Sequence[Row]
             if key == "source_hash":
                 said = ", whose file has changed since: expected the same"
             times = f"{shown_path(path)} has times of {_named(row)}"
-            raise SkaprofError(f"--resume: {times}{said}; write to another --output")
+            raise SkaprofError(f"{named('resume')}: {times}{said}; write to another {named('output')}")
 
 
 def _named(row: Row) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, shown
+from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, in_options, shown
 
 PLOT_ENDINGS = (".png", ".svg")
 
@@ -46,7 +46,7 @@ def abandon_stdout() -> None:
 
 def say(message: str) -> None:
     """A message for the person at the terminal, on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    print(in_options(message), file=sys.stderr, flush=True)
 
 
 def suffix_of(option: str, path: str, endings: Iterable[str]) -> str:
