@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, SizeGrid, Variant, make_plan
 from skaprof.analysis.scopes import DEPTHS, costed
-from skaprof.errors import SkaprofError, bad_value, missing_package, named
+from skaprof.errors import SkaprofError, bad_value, named, needing
 from skaprof.grids import MAX_GRID_VALUES, parse_count, parse_grid, parse_sizes
 from skaprof.model.choice import open_backbone
 from skaprof.model.mixers import DEFAULT_MIXERS
@@ -174,10 +174,8 @@ def sweep(
     Raises:
         SkaprofError: as `cost`; also a sweep that is too large to hold, with its size.
     """
-    try:
+    with needing("skaprof.sweep"):
         from skaprof.analysis.columns import sweep_frame
-    except ModuleNotFoundError as error:
-        raise missing_package(str(error.name), "skaprof.sweep") from None
     grid = SizeGrid(
         _sizes("batch", batch),
         _sides(tokens, size),
@@ -202,10 +200,8 @@ def formula(mixer: str, *, implementation: str = "eager", mode: str = "forward")
     Raises:
         SkaprofError: an unknown mixer, implementation or mode.
     """
-    try:
+    with needing("skaprof.formula"):
         from skaprof.analysis.symbolic import formulas
-    except ModuleNotFoundError as error:
-        raise missing_package(str(error.name), "skaprof.formula") from None
     form = check_choice(named("implementation"), implementation, FORMS)
     return formulas(parse_mixer(mixer, named("mixer")), form, check_choice(named("mode"), mode, MODES))
 
@@ -255,10 +251,8 @@ def load_swapped_rows() -> Callable[..., list[dict[str, Any]]]:
 
 
 def _load_count() -> ModuleType:
-    try:
+    with needing("verification"):
         from skaprof import count
-    except ModuleNotFoundError as error:
-        raise missing_package(str(error.name).partition(".")[0], "verification") from None
     return count
 
 

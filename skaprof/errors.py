@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 EXIT_CHECK_FAILED = 1
 EXIT_USAGE = 2
@@ -119,9 +120,34 @@ def bad_value(name: str, value: object, expected: str, choices: Iterable[str] = 
     return SkaprofError(said, value=value, expected=expected)
 
 
-def missing_package(package: str, purpose: str, install: str | None = None) -> SkaprofError:
-    """The error for a package that is needed and not installed (exit 3); `install` is what to run, if not its name."""
-    cure = install or f"pip install {package}"
+def missing_package(package: str, purpose: str) -> SkaprofError:
+    """The error for a package that is needed and not installed (exit 3)."""
     return SkaprofError(
-        f"{purpose} needs the package {package!r}, which is not installed here; run: {cure}", EXIT_MISSING
+        f"{purpose} needs the package {package!r}, which is not installed here; run: pip install {package}",
+        EXIT_MISSING,
     )
+
+
+def require_package(package: str, purpose: str) -> None:
+    """Raise unless the package is installed, which is found out without loading it.
+
+    Raises:
+        SkaprofError: it is not (exit 3).
+    """
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise missing_package(package, purpose)
+
+
+@contextmanager
+def needing(purpose: str) -> Iterator[None]:
+    """Around imports that `purpose` needs: a package that is not installed is a `missing_package`.
+
+    Raises:
+        SkaprofError: one is not (exit 3).
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise missing_package(str(error.name).partition(".")[0], purpose) from None

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "skaprof"
 
 # Each layer may import itself and those to its right.
 LAYERS = (
-    *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "results"),
+    *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "results", "files"),
     *(
         "toml_file",
         "implementations",
