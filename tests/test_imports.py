@@ -19,12 +19,12 @@ LAYERS = (
     *(
         "toml_file",
         "implementations",
+        "counters",
         "grids",
         "workload",
         "machine",
         "errors",
         "flags",
-        "counters",
         "subprocesses",
         "_version",
     ),
@@ -75,6 +75,9 @@ def test_the_analytic_path_loads_no_heavy_package(arguments: tuple[str, ...], tm
 def test_the_python_api_answers_without_heavy_packages() -> None:
     assert loaded_by("import skaprof; skaprof.cost('ska', tokens=196, dim=256)") == []
     assert loaded_by("import skaprof; skaprof.model_cost('caformer_s18[stage3=ska]')") == []
+    assert loaded_by("import skaprof; skaprof.search('caformer_s18', limit='params<=26M')") == []
+    assert loaded_by("import skaprof; skaprof.roofline('ska')") == []
+    assert loaded_by(f"import skaprof; skaprof.check({str(ROOT / 'claims' / 'paper.toml')!r})") == []
 
 
 def test_the_laziness_test_can_fail() -> None:
