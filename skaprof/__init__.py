@@ -12,30 +12,57 @@ from typing import TYPE_CHECKING, Any
 from skaprof._version import __version__
 
 if TYPE_CHECKING:
-    from skaprof.api import cost, formula, model_cost, sweep, verify, verify_model
+    from skaprof.api.costs import cost, formula, sweep, verify
+    from skaprof.api.counting import audit, swap
+    from skaprof.api.crossovers import crossover
+    from skaprof.api.machines import roofline
+    from skaprof.api.networks import model_cost, search, verify_model
+    from skaprof.api.rows import Row, Rows
+    from skaprof.api.saved import check, compare
+    from skaprof.api.timing import latency
     from skaprof.errors import SkaprofError
     from skaprof.results import CostRow, ScopeRow
 
 _HOMES = {
-    "cost": "skaprof.api",
-    "formula": "skaprof.api",
-    "model_cost": "skaprof.api",
-    "sweep": "skaprof.api",
-    "verify": "skaprof.api",
-    "verify_model": "skaprof.api",
+    "audit": "skaprof.api.counting",
+    "check": "skaprof.api.saved",
+    "compare": "skaprof.api.saved",
+    "cost": "skaprof.api.costs",
+    "crossover": "skaprof.api.crossovers",
+    "formula": "skaprof.api.costs",
+    "latency": "skaprof.api.timing",
+    "model_cost": "skaprof.api.networks",
+    "roofline": "skaprof.api.machines",
+    "search": "skaprof.api.networks",
+    "swap": "skaprof.api.counting",
+    "sweep": "skaprof.api.costs",
+    "verify": "skaprof.api.costs",
+    "verify_model": "skaprof.api.networks",
     "CostRow": "skaprof.results",
+    "Row": "skaprof.api.rows",
+    "Rows": "skaprof.api.rows",
     "ScopeRow": "skaprof.results",
     "SkaprofError": "skaprof.errors",
 }
 
 __all__ = [
     "CostRow",
+    "Row",
+    "Rows",
     "ScopeRow",
     "SkaprofError",
     "__version__",
+    "audit",
+    "check",
+    "compare",
     "cost",
+    "crossover",
     "formula",
+    "latency",
     "model_cost",
+    "roofline",
+    "search",
+    "swap",
     "sweep",
     "verify",
     "verify_model",

@@ -1,8 +1,12 @@
 """The FLOP counters that `skaprof audit` puts to the test, and the spellings it tries (imports nothing heavy)."""
 
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import NamedTuple
+
+from skaprof.errors import EXIT_MISSING, SkaprofError, named
+from skaprof.workload import check_choice
 
 
 class Counter(NamedTuple):
@@ -87,3 +91,20 @@ SPELLINGS: dict[str, Spelling] = {
 """Every spelling by the name that rows carry."""
 WITH_BIASES = ("mha", "mha-fast")
 """Spellings whose module has biases whatever the spec says: without them the fast path is never taken."""
+
+
+def chosen_counters(names: Iterable[str] | None) -> tuple[list[Counter], list[Counter]]:
+    """The counters named, or all: those that are installed, and those that are not.
+
+    Raises:
+        SkaprofError: an unknown name, or one that is named and not installed (exit 3), or none is.
+    """
+    texts = None if names is None else list(dict.fromkeys(names))
+    known = tuple(COUNTERS)
+    wanted = [COUNTERS[check_choice(named("counter"), name, known)] for name in texts or known]
+    present = [counter for counter in wanted if counter.installed]
+    absent = [counter for counter in wanted if not counter.installed]
+    if absent and (texts or not present):
+        said = f"{absent[0].name} is not installed; run: {absent[0].install}"
+        raise SkaprofError(f"{named('counter')}: {said}", EXIT_MISSING)
+    return present, absent

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value, printable, shown
+from skaprof.errors import SkaprofError, bad_value, named, printable, shown
 from skaprof.process_wide import PROCESS_WIDE
 from skaprof.workload import Workload
 
@@ -41,7 +41,7 @@ class UserModule(NamedTuple):
         """The arguments as Python values; `{dim}`, `{tokens}`, `{height}` and the like stand for the row's sizes."""
         return keywords_of(self.arguments, {name: getattr(w, name) for name in _SIZES})
 
-    def identity(self, option: str = "--module") -> dict[str, str | None]:
+    def identity(self, option: str = named("module")) -> dict[str, str | None]:
         """What tells it from another of its name, by `SOURCE_KEYS`.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from skaprof.errors import SkaprofError, bad_value, shown
+from skaprof.errors import SkaprofError, bad_value, named, shown
 from skaprof.workload import DEFAULT_TOKENS, check_choice, nearly_squares
 
 MAX_SIZE = 10**9
@@ -141,29 +141,29 @@ def size_text(height: int, width: int) -> str:
 def token_grid_sides(
     tokens: str | None, size: str | None, resolution: str | None, patch: str | None, most: int = MAX_GRID_VALUES
 ) -> tuple[tuple[int, int], ...]:
-    """The (height, width) of each token grid that --tokens, --size or --resolution with --patch name; 14 x 14 if none.
+    """The (height, width) of each token grid that tokens, size or resolution with patch name; 14 x 14 if none.
 
     Raises:
         SkaprofError: more than one of them, a patch without a resolution, a patch that does not divide it, or more than
             `most` token counts (found before their grids are).
     """
-    named = {"--tokens": tokens, "--size": size, "--resolution": resolution}
-    given = [option for option, value in named.items() if value is not None]
+    grids = {"tokens": tokens, "size": size, "resolution": resolution}
+    given = [named(parameter) for parameter, value in grids.items() if value is not None]
     if len(given) > 1:
         raise SkaprofError(f"{' and '.join(given)} all name the token grid: expected one of them")
     if patch is not None and resolution is None:
-        raise SkaprofError(f"--patch: {shown(patch)} needs --resolution, which is not given")
+        raise SkaprofError(f"{named('patch')}: {shown(patch)} needs {named('resolution')}, which is not given")
     if size is not None:
-        return parse_sizes("--size", size)
+        return parse_sizes(named("size"), size)
     if resolution is not None:
         return _patched(
-            parse_sizes("--resolution", resolution),
-            parse_grid("--patch", str(DEFAULT_PATCH) if patch is None else patch),
+            parse_sizes(named("resolution"), resolution),
+            parse_grid(named("patch"), str(DEFAULT_PATCH) if patch is None else patch),
         )
-    counts = parse_grid("--tokens", tokens) if tokens is not None else (DEFAULT_TOKENS,)
+    counts = parse_grid(named("tokens"), tokens) if tokens is not None else (DEFAULT_TOKENS,)
     if len(counts) > most:
         raise bad_value(
-            "--tokens", tokens, f"at most {most:,} values beside the other sizes, and this has {len(counts):,}"
+            named("tokens"), tokens, f"at most {most:,} values beside the other sizes, and this has {len(counts):,}"
         )
     return tuple(nearly_squares(counts))
 
@@ -173,7 +173,9 @@ def _patched(resolutions: Sequence[tuple[int, int]], patches: Sequence[int]) -> 
     for height, width in resolutions:
         for patch in patches:
             if height % patch or width % patch:
-                raise bad_value("--resolution", size_text(height, width), f"sides that the patch size {patch} divides")
+                raise bad_value(
+                    named("resolution"), size_text(height, width), f"sides that the patch size {patch} divides"
+                )
             sides.append((height // patch, width // patch))
     return tuple(dict.fromkeys(sides))
 

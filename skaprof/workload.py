@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import Any, NamedTuple, TypeAlias
 
-from skaprof.errors import bad_value
+from skaprof.errors import bad_value, named
 
 Size: TypeAlias = Any
 """A size: an int, a numpy integer array or a sympy expression. Formulas use only + and *, so one serves all three."""
@@ -81,7 +81,11 @@ def nearly_squares(counts: Sequence[int]) -> list[tuple[int, int]]:
             heights[start::side] = [side] * len(range(start, len(heights), side))
         return [(heights[count - first], count // heights[count - first]) for count in counts]
     if sum(map(isqrt, counts)) > _MOST_TRIAL_DIVISIONS:
-        raise bad_value("--tokens", f"{first}..{last}", "fewer or smaller token counts, or --size, to find their grids")
+        raise bad_value(
+            named("tokens"),
+            f"{first}..{last}",
+            f"fewer or smaller token counts, or {named('size')}, to find their grids",
+        )
     return [nearly_square(count) for count in counts]
 
 

@@ -310,7 +310,7 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
 
 
 def test_a_stage_that_is_named_without_its_mixer_is_shown_as_typed() -> None:
-    with pytest.raises(SkaprofError, match=r"--stage: '3=' is not valid: expected 1=SPEC to 4=SPEC"):
+    with pytest.raises(SkaprofError, match=r"^stage: '3=' is not valid: expected 1=SPEC to 4=SPEC"):
         open_backbone("caformer_s18", None, ["3="])
     with pytest.raises(SkaprofError, match=r"'stage9=ska' is not valid: expected stage1=SPEC to stage4=SPEC"):
         open_backbone("caformer_s18[stage9=ska]")
@@ -383,7 +383,7 @@ def test_a_file_takes_mixers_in_brackets_and_a_folder_may_have_them_in_its_name(
     assert open_backbone(path).texts == ("sepconv", "ska")
     with pytest.raises(SkaprofError, match="bracket closed"):
         open_backbone(f"{path}[stage1=ska")
-    with pytest.raises(SkaprofError, match="expected no --stage"):
+    with pytest.raises(SkaprofError, match=r"expected no stage$"):
         open_backbone(f"{path}[stage1=ska]", None, ["2=ska"])
 
 

@@ -156,7 +156,7 @@ def test_a_figure_that_is_lost_fails_and_one_that_is_won_does_not() -> None:
 def test_different_devices_are_refused_unless_allowed() -> None:
     gpu = timed(1.5, device="NVIDIA H100")
     old, new = saved([timed()], device="cpu", cpu="a"), saved([gpu], device="NVIDIA H100")
-    with pytest.raises(SkaprofError, match="--allow-different-devices"):
+    with pytest.raises(SkaprofError, match="allow_different_devices"):
         compare(old, new)
     compared = compare(old, new, allow_different_devices=True)
     assert compared.matched_rows == 1

@@ -238,5 +238,5 @@ def test_errors_become_what_they_mean(error: Exception, becomes: type[Exception]
 
 def test_a_lost_gpu_ends_the_run_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failures, "_context_is_lost", lambda: True)
-    with pytest.raises(SkaprofError, match="--isolate"), failures.explained("cuda"):
+    with pytest.raises(SkaprofError, match="with isolate"), failures.explained("cuda"):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")

@@ -15,17 +15,17 @@ PACKAGE = ROOT / "skaprof"
 
 # Each layer may import itself and those to its right.
 LAYERS = (
-    *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "results"),
+    *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "results", "files"),
     *(
         "toml_file",
         "implementations",
+        "counters",
         "grids",
         "workload",
         "machine",
         "process_wide",
         "errors",
         "flags",
-        "counters",
         "subprocesses",
         "_version",
     ),
@@ -76,6 +76,9 @@ def test_the_analytic_path_loads_no_heavy_package(arguments: tuple[str, ...], tm
 def test_the_python_api_answers_without_heavy_packages() -> None:
     assert loaded_by("import skaprof; skaprof.cost('ska', tokens=196, dim=256)") == []
     assert loaded_by("import skaprof; skaprof.model_cost('caformer_s18[stage3=ska]')") == []
+    assert loaded_by("import skaprof; skaprof.search('caformer_s18', limit='params<=26M')") == []
+    assert loaded_by("import skaprof; skaprof.roofline('ska')") == []
+    assert loaded_by(f"import skaprof; skaprof.check({str(ROOT / 'claims' / 'paper.toml')!r})") == []
 
 
 def test_the_laziness_test_can_fail() -> None:

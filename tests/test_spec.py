@@ -119,11 +119,11 @@ def test_the_token_grid_may_be_named_in_three_ways() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("196", "14x14", None, None), "--tokens and --size"),
-        ((None, None, None, "16"), "--patch.*--resolution"),
-        ((None, None, "225", "16"), "--resolution: '225'.*16 divides"),
-        ((None, "3x4x5", None, None), "--size"),
-        ((None, "x4", None, None), "--size"),
+        (("196", "14x14", None, None), "^tokens and size all"),
+        ((None, None, None, "16"), "^patch: .*needs resolution,"),
+        ((None, None, "225", "16"), "^resolution: '225'.*16 divides"),
+        ((None, "3x4x5", None, None), "^size: "),
+        ((None, "x4", None, None), "^size: "),
     ],
 )
 def test_a_token_grid_that_is_none_is_refused(arguments: tuple[str | None, ...], words: str) -> None:

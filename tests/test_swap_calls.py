@@ -165,7 +165,7 @@ def test_a_changed_model_refuses_a_mask_and_options_that_are_on() -> None:
 
 def test_models_of_token_ids_need_their_dtype() -> None:
     assert rows_of("ids", "attn=ska", shape=(2, 16), input_dtype="int64")[0]["verified"]
-    with pytest.raises(SkaprofError, match="token ids needs --input-dtype int64, and --shape BxN"):
+    with pytest.raises(SkaprofError, match="token ids needs input_dtype int64, and shape BxN"):
         rows_of("ids", "attn=ska", shape=(2, 16))
 
 
@@ -195,7 +195,7 @@ def test_layers_tell_whether_channels_come_first() -> None:
 
 def test_where_layers_do_not_tell_the_layout_must_be_named() -> None:
     pooled, x = nn.AvgPool2d(3, 1, 1), torch.zeros(2, 8, 6, 5)
-    with pytest.raises(SkaprofError, match="channels first or last: say which with --input BCHW or BHWC"):
+    with pytest.raises(SkaprofError, match="channels first or last: say which with input BCHW or BHWC"):
         swap_mixers(Mapped(pooled), {"mixer": "sepconv"}, x)
     assert swap_mixers(Mapped(pooled), {"mixer": "sepconv"}, x, layout="BCHW")(x).shape == x.shape
     with pytest.raises(SkaprofError, match="layout: 'BCWH' is not valid"):
@@ -221,7 +221,7 @@ def test_a_mixer_has_the_dtype_of_the_parameters_replaced_or_else_of_the_input()
 
 
 def test_maps_have_their_own_grid() -> None:
-    with pytest.raises(SkaprofError, match="every input is a map with a grid of its own: leave out --size"):
+    with pytest.raises(SkaprofError, match="every input is a map with a grid of its own: leave out size"):
         swap_mixers(Mapped(nn.Linear(8, 8)), {"mixer": "pooling"}, torch.zeros(2, 6, 5, 8), grid=(3, 10))
 
 

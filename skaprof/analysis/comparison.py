@@ -17,7 +17,7 @@ from skaprof.analysis.row_trust import (
     why_unsound,
 )
 from skaprof.analysis.thresholds import ONE_SIDED, Threshold
-from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.saved import SavedResults
 
 Row = Mapping[str, Any]
@@ -93,7 +93,9 @@ def compare(
             that a threshold is about: such a check would pass whatever happened.
     """
     if (differing := _different_device(old, new)) and not allow_different_devices:
-        raise SkaprofError(f"{differing}: expected one device; to compare all the same: --allow-different-devices")
+        raise SkaprofError(
+            f"{differing}: expected one device; to compare all the same: {named('allow_different_devices')}"
+        )
     warnings = _differing_witnesses(old, new)
     without = ("device",) if allow_different_devices else ()
     before, after = (_indexed(saved, without, warnings) for saved in (old, new))
@@ -165,7 +167,7 @@ def _require_subjects(thresholds: Iterable[Threshold], found: Sequence[Compariso
         if threshold.metric in ONE_SIDED or threshold.metric in figures:
             continue
         why = "no row has that figure" if matched else "no row is in both"
-        raise SkaprofError(f"--fail-on: {shown(threshold.text)} compares nothing in these files: {why}")
+        raise SkaprofError(f"{named('fail_on')}: {shown(threshold.text)} compares nothing in these files: {why}")
 
 
 def _indexed(saved: SavedResults, without: Sequence[str], warnings: list[str]) -> dict[tuple[Any, ...], Row]:

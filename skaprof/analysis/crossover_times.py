@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from skaprof.analysis.mixer_pair import Duel, row_identity
 from skaprof.analysis.row_trust import baselines_of, faster_of
-from skaprof.errors import SkaprofError, shown_path
+from skaprof.errors import SkaprofError, named, shown_path
 from skaprof.model.spec import MixerSpec
 from skaprof.results import name_of
 from skaprof.saved import SavedResults
@@ -50,7 +50,7 @@ def timed_samples(saved: SavedResults, duel: Duel) -> list[Timed]:
     rows = [row for row in saved.rows if row.get(METRIC)]
     if not rows:
         raise SkaprofError(
-            f"--results: {shown_path(saved.path)} has no timed rows: expected what skaprof latency writes"
+            f"{named('results')}: {shown_path(saved.path)} has no timed rows: expected what skaprof latency writes"
         )
     baselines = baselines_of(rows)
     timed: dict[tuple[Any, ...], dict[tuple[Any, ...], Row]] = {}
@@ -66,7 +66,7 @@ def timed_samples(saved: SavedResults, duel: Duel) -> list[Timed]:
             found.setdefault(key, []).append(sample)
     if not found:
         raise SkaprofError(
-            f"--results: {shown_path(saved.path)} has no timed rows of both {duel.mixer.text} and "
+            f"{named('results')}: {shown_path(saved.path)} has no timed rows of both {duel.mixer.text} and "
             f"{duel.baseline.text} at these sizes: it has {_has(rows)}"
         )
     return [

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
-from skaprof.errors import SkaprofError, bad_value
+from skaprof.errors import SkaprofError, bad_value, named
 from skaprof.grids import DEFAULT_PATCH
 from skaprof.model.spec import MixerSpec
 from skaprof.results import AXIS_SYMBOLS, CostRow
@@ -98,16 +98,16 @@ def make_duel(mixer: MixerSpec, baseline: MixerSpec, axis: str, sizes: Sizes) ->
     Raises:
         SkaprofError: no such axis, an axis that neither mixer has, the same mixer twice, or sizes that do not fit.
     """
-    check_choice("--axis", axis, AXES)
+    check_choice(named("axis"), axis, AXES)
     if mixer.text == baseline.text:
-        raise bad_value("--baseline", baseline.text, "another mixer than --mixer")
+        raise bad_value(named("baseline"), baseline.text, f"another mixer than {named('mixer')}")
     if not any(has_axis(spec, axis) for spec in (mixer, baseline)):
         raise SkaprofError(
-            f"--axis: {axis} is no axis of {mixer.text} and {baseline.text}: "
+            f"{named('axis')}: {axis} is no axis of {mixer.text} and {baseline.text}: "
             "neither has it, or their specs say which; expected a size that is free"
         )
     if axis in ("heads", "kernel_size") and getattr(sizes, axis) is not None:
-        raise SkaprofError(f"--{axis.replace('_', '-')} and --axis {axis} both set it: expected one of them")
+        raise SkaprofError(f"{named(axis)} and {named('axis')} {axis} both set it: expected one of them")
     duel = Duel(mixer, baseline, axis, sizes)
     _first_rows(duel)  # sizes that do not fit at the second point are refused here too, not while the axis is walked
     return duel

@@ -10,7 +10,7 @@ from heapq import merge
 from itertools import product
 from typing import NamedTuple, TypeVar
 
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.grids import MAX_GRID_VALUES
 from skaprof.model.spec import MixerSpec
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, Workload, is_fused, nearly_square
@@ -144,8 +144,8 @@ def make_plan(
     combinations = len(grid.dims) * max(1, len(grid.heads)) * max(1, len(grid.head_dims))
     if combinations > MAX_GRID_VALUES:
         raise SkaprofError(
-            f"--dim, --heads and --head-dim: their product has {combinations:,} combinations: "
-            f"expected at most {MAX_GRID_VALUES:,}"
+            f"{named('dim')}, {named('heads')} and {named('head_dim')}: their product has "
+            f"{combinations:,} combinations: expected at most {MAX_GRID_VALUES:,}"
         )
     if not specs:
         raise SkaprofError("mixer: none given: expected at least one")

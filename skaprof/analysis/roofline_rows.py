@@ -10,7 +10,7 @@ from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted
 from skaprof.analysis.row_trust import why_unsound
-from skaprof.errors import SkaprofError, shown_path
+from skaprof.errors import SkaprofError, named, shown_path
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.hardware import Hardware, in_unit
 from skaprof.model.spec import parse_mixer
@@ -115,7 +115,7 @@ def measured_points(saved: SavedResults, mixers: Sequence[str] | None) -> Measur
         wanted = f" of {', '.join(mixers)}" if mixers else ""
         also = f" ({found.notice()})" if left_out else ""
         raise SkaprofError(
-            f"--results: {shown_path(saved.path)} has no measured forward rows{wanted}, eager or sdpa{also}: "
+            f"{named('results')}: {shown_path(saved.path)} has no measured forward rows{wanted}, eager or sdpa{also}: "
             "expected what skaprof latency saved"
         )
     return found
@@ -172,7 +172,7 @@ def require_possible(points: Iterable[Point], hardware: Hardware, *, tf32: bool 
         reached = cost_row(point.variant, point.workload).flops / point.measured_ms * 1e3
         if reached > ALLOWANCE * limit:
             raise SkaprofError(
-                f"--hardware: {hardware.id}: a peak of {in_unit(limit, 'FLOP/s')} for {peak} is impossible: "
+                f"{named('hardware')}: {hardware.id}: a peak of {in_unit(limit, 'FLOP/s')} for {peak} is impossible: "
                 f"{point.variant.spec.text} at {point.workload.tokens} tokens was measured at "
                 f"{in_unit(reached, 'FLOP/s')}; expected the machine that the results are of"
             )

@@ -12,7 +12,7 @@ from itertools import chain, product
 from typing import NamedTuple
 
 from skaprof.analysis.scopes import COMPARED, TOTAL, Costed
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.model.cost import OpCost
 from skaprof.model.network import Network, make_network, network_costs
 from skaprof.model.spec import MixerSpec, parse_mixer
@@ -176,8 +176,8 @@ def make_search(
     count = network_count(stage.specs for stage in fitting)
     if count > MOST_NETWORKS:
         raise SkaprofError(
-            f"--mixer: the candidates make {count:,} networks: expected at most {MOST_NETWORKS:,}; "
-            "name fewer, or fix a stage with --stage"
+            f"{named('mixer')}: the candidates make {count:,} networks: expected at most {MOST_NETWORKS:,}; "
+            f"name fewer, or fix a stage with {named('stage')}"
         )
     return empty._replace(
         stages=tuple(
@@ -215,7 +215,7 @@ def _fitting(search: Search, place: int, specs: Sequence[MixerSpec]) -> _Fitting
         if first is not spec:
             doubled.append((place + 1, spec.text, first.text))
     if not found:
-        raise SkaprofError(f"--mixer: no candidate fits stage {place + 1}: {left_out[-1][2]}")
+        raise SkaprofError(f"{named('mixer')}: no candidate fits stage {place + 1}: {left_out[-1][2]}")
     return _Fitting(list(found.values()), left_out, doubled)
 
 

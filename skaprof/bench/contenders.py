@@ -17,7 +17,7 @@ from skaprof.bench.device import Contender
 from skaprof.bench.failures import CallError, UnsupportedError, explained
 from skaprof.bench.graphs import CapturedCalls, capture
 from skaprof.bench.kernels import aten_ops
-from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value, named
 from skaprof.foreign_code import contained
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
 from skaprof.model.mixers import MIXERS
@@ -127,7 +127,7 @@ def require_params(what: str, module: nn.Module, expected: int) -> None:
     if found != expected:
         raise SkaprofError(
             f"{what}: its module has {found:,} parameters, its op list {expected:,}: the MACs and TFLOP/s would be "
-            "wrong; --verify shows what differs",
+            f"wrong; {named('verify')} shows what differs",
             EXIT_CHECK_FAILED,
         )
 

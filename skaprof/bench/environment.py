@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from skaprof._version import __version__
-from skaprof.errors import EXIT_MISSING, SkaprofError, bad_value
+from skaprof.errors import EXIT_MISSING, SkaprofError, bad_value, named
 from skaprof.machine import cpu_model
 
 IDENTITY = ("device", "gpu_uuid", "cpu", "torch", "cuda", "threads", "tf32")
@@ -26,18 +26,18 @@ def resolve_device(name: str) -> str:
     """
     kind, _, index = name.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdecimal())):
-        raise bad_value("--device", name, "auto, cpu, cuda or cuda:INDEX", ("auto", "cpu", "cuda"))
+        raise bad_value(named("device"), name, "auto, cpu, cuda or cuda:INDEX", ("auto", "cpu", "cuda"))
     available = torch.cuda.is_available()
     if kind == "cpu" or (kind == "auto" and not available):
         return "cpu"
     if not available:
         raise SkaprofError(
-            "--device: 'cuda' needs a CUDA GPU and a CUDA build of PyTorch, and PyTorch "
-            f"{torch.__version__} finds none here; run on this processor with: --device cpu",
+            f"{named('device')}: 'cuda' needs a CUDA GPU and a CUDA build of PyTorch, and PyTorch "
+            f"{torch.__version__} finds none here; run on this processor with: {named('device')} cpu",
             EXIT_MISSING,
         )
     if index and int(index) >= torch.cuda.device_count():
-        raise bad_value("--device", name, f"an index below {torch.cuda.device_count()}")
+        raise bad_value(named("device"), name, f"an index below {torch.cuda.device_count()}")
     return f"cuda:{int(index) if index else torch.cuda.current_device()}"
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from skaprof.bench.gate import WrongOutputError
-from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, named
 from skaprof.foreign_code import reason_of
 
 
@@ -53,8 +53,8 @@ def _told(error: BaseException, device: str) -> Exception:
         return MemoryError("PyTorch could not allocate what it needs")
     if device == "cuda" and _context_is_lost():
         return SkaprofError(
-            f"the GPU stopped answering after {reason}: what was measured is kept; go on with --resume, "
-            "or give each size a process of its own with --isolate",
+            f"the GPU stopped answering after {reason}: what was measured is kept; go on with {named('resume')}, "
+            f"or give each size a process of its own with {named('isolate')}",
             EXIT_CHECK_FAILED,
         )
     return UnsupportedError(reason)

@@ -80,8 +80,8 @@ class UserEntry:
             module, x = built_mixer(self.user, w, row["dtype"], kind)
         except SkaprofError as error:
             if isinstance(error.__cause__, MemoryError | torch.OutOfMemoryError):
-                raise MemoryError(error.message) from error
-            raise UnsupportedError(error.message) from error
+                raise MemoryError(error.in_options()) from error
+            raise UnsupportedError(error.in_options()) from error
         return build_module(self, module, x, row["dtype"], options, device)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.errors import SkaprofError, named, shown, shown_path
+from skaprof.files import append, unwritten, write_whole
 from skaprof.foreign_code import SOURCE_KEYS
 from skaprof.results import SCHEMA_VERSION
 from skaprof.saved import read_results
@@ -38,7 +38,7 @@ class Store:
         Raises:
             SkaprofError: it cannot be written.
         """
-        self._write(_line(head), "w")
+        write_whole(named("output"), str(self.path), [_line(head)])
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows.
@@ -46,7 +46,7 @@ class Store:
         Raises:
             SkaprofError: they cannot be written, the file's folder has gone, say.
         """
-        self._write("".join(map(_line, rows)), "a")
+        append(named("output"), str(self.path), map(_line, rows))
 
     def rewrite(self, rows: Sequence[Row]) -> None:
         """All rows anew under the header that is there, whole or not at all.
@@ -54,42 +54,21 @@ class Store:
         Raises:
             SkaprofError: as `append`.
         """
-        neighbour = self.path.with_name(f".{self.path.name}.new")
         try:
             with self.path.open(encoding="utf-8") as stream:
                 head = stream.readline()
-            _write_through(neighbour, head + "".join(map(_line, rows)), "w")
-            os.replace(neighbour, self.path)
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            raise unwritten(named("output"), str(self.path), error) from None
+        write_whole(named("output"), str(self.path), [head, *map(_line, rows)])
 
     def truncate_to(self, good_bytes: int) -> None:
         """Cut off a damaged last line."""
         with self.path.open("r+b") as stream:
             stream.truncate(good_bytes)
 
-    def _write(self, text: str, mode: str) -> None:
-        try:
-            if mode == "a" and not self.path.exists():
-                raise FileNotFoundError(2, "the file is gone")
-            _write_through(self.path, text, mode)
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
-
 
 def _line(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False) + "\n"
-
-
-def _write_through(path: Path, text: str, mode: str) -> None:
-    with path.open(mode, encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _unwritable(path: Path, error: OSError) -> SkaprofError:
-    return SkaprofError(f"--output: {shown_path(path)} cannot be written: {error.strerror}")
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
@@ -98,9 +77,9 @@ def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
     Raises:
         SkaprofError: no such file, or it is not one of ours, or it is damaged before its last line.
     """
-    saved = read_results(path, "--resume")
+    saved = read_results(path, named("resume"))
     if saved.settings is None or "timing" not in saved.settings:
-        raise SkaprofError(f"--resume: {shown_path(path)} is no file of `skaprof latency --output FILE.jsonl`")
+        raise SkaprofError(f"{named('resume')}: {shown_path(path)} is no file of `skaprof latency --output FILE.jsonl`")
     head = header(saved.command, saved.environment, saved.settings)
     return head, list(map(dict, saved.rows)), saved.good_bytes, saved.warning is not None
 
@@ -115,7 +94,9 @@ def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
     pairs += [(key, found["settings"].get(key), value) for key, value in wanted["settings"].items()]
     for key, theirs, ours in pairs:
         if theirs != ours:
-            raise SkaprofError(f"--resume: {shown_path(path)} was measured with {key} {theirs!r}: expected {ours!r}")
+            raise SkaprofError(
+                f"{named('resume')}: {shown_path(path)} was measured with {key} {theirs!r}: expected {ours!r}"
+            )
 
 
 def require_same_sources(path: Path, found: Sequence[Row], wanted: Sequence[Row]) -> None:
@@ -135,7 +116,7 @@ def require_same_sources(path: Path, found: Sequence[Row], wanted: Sequence[Row]
             if key == "source_hash":
                 said = ", whose file has changed since: expected the same"
             times = f"{shown_path(path)} has times of {_named(row)}"
-            raise SkaprofError(f"--resume: {times}{said}; write to another --output")
+            raise SkaprofError(f"{named('resume')}: {times}{said}; write to another {named('output')}")
 
 
 def _named(row: Row) -> str:

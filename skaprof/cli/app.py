@@ -212,7 +212,7 @@ def _message_and_exit_code(error: BaseException) -> tuple[str, int]:
     missing = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
     match error:
         case SkaprofError():
-            found = error.message, error.exit_code
+            found = error.in_options(), error.exit_code
         case _UsageError():
             found = error.format_message(), EXIT_USAGE
         case KeyboardInterrupt() | typer.Abort():

@@ -10,11 +10,12 @@ import typer
 from skaprof.analysis.costs import variant_op_costs
 from skaprof.analysis.plan import Plan
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_writable, say
+from skaprof.cli.output import deliver, say
 from skaprof.cli.progress import Progress
-from skaprof.cli.run import command_line, data_text, environment, format_of, require_package, table_text
+from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.counters import COUNTERS, Counter
-from skaprof.errors import EXIT_MISSING, SkaprofError
+from skaprof.errors import EXIT_MISSING, SkaprofError, require_package
+from skaprof.files import require_writable
 from skaprof.machine import available_bytes
 from skaprof.report.formats import flat
 from skaprof.workload import check_choice

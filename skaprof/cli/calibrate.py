@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skaprof.cli.output import deliver, require_writable, say, suffix_of
+from skaprof.cli.output import deliver, say, suffix_of
 from skaprof.cli.progress import Progress
-from skaprof.cli.run import require_package
+from skaprof.errors import require_package
+from skaprof.files import require_writable
 from skaprof.grids import parse_choices
 from skaprof.machine import memory_bytes
 from skaprof.model.hardware import COUNTED_IN_FLOPS, in_unit

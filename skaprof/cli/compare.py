@@ -12,9 +12,10 @@ from skaprof.analysis.comparison import Comparison
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.thresholds import parse_threshold
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_writable, say
+from skaprof.cli.output import deliver, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import EXIT_CHECK_FAILED
+from skaprof.files import require_writable
 from skaprof.report.comparison import changes_table, sentences, threshold_sentence
 from skaprof.report.formats import SPOKEN_FORMATS, to_markdown_page
 from skaprof.saved import read_results

@@ -9,10 +9,11 @@ import typer
 
 from skaprof.analysis.roofline_rows import measured_with_tf32, require_possible
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_writable
+from skaprof.cli.output import deliver
 from skaprof.cli.results import points_of
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import bad_value
+from skaprof.files import require_writable
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.spec import parse_mixer
 from skaprof.saved import read_results

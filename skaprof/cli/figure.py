@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from skaprof.cli.output import require_writable, say, suffix_of, write_whole
+from skaprof.cli.output import say, suffix_of
+from skaprof.files import require_writable, write_whole
 from skaprof.workload import check_choice
 
 _ENDINGS = (".png", ".svg")

@@ -181,7 +181,7 @@ def _proved(plan: Plan, proofs: list[Verification], *, per_op: bool, asked: bool
         except SkaprofError as error:
             if asked:
                 raise
-            say(f"not proved: {error.message.removeprefix('--verify: ')}")
+            say(f"not proved: {error.without('verify')}")
             yield cost_row(variant, workload).as_dict() | dict.fromkeys(_PROOF_KEYS)
             continue
         proofs.append(proof)

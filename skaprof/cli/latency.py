@@ -14,9 +14,9 @@ from skaprof.cli import latency_networks as networks
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
 from skaprof.cli.output import deliver, draw, require_destinations, say, suffix_of
-from skaprof.cli.run import command_line, format_of, require_package, table_text
+from skaprof.cli.run import command_line, format_of, table_text
 from skaprof.cli.session import Interrupted, Session
-from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, require_package
 from skaprof.grids import parse_choices
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
 from skaprof.report.formats import COST_FORMATS, ENDINGS, flat, to_bmf, to_csv, to_json, to_markdown

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, shown
+from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, in_options, shown
+from skaprof.files import require_writable, write_whole
 
 PLOT_ENDINGS = (".png", ".svg")
 
@@ -46,7 +47,7 @@ def abandon_stdout() -> None:
 
 def say(message: str) -> None:
     """A message for the person at the terminal, on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    print(in_options(message), file=sys.stderr, flush=True)
 
 
 def suffix_of(option: str, path: str, endings: Iterable[str]) -> str:
@@ -59,34 +60,6 @@ def suffix_of(option: str, path: str, endings: Iterable[str]) -> str:
     if suffix not in endings:
         raise bad_value(option, path, f"a file name ending in {', '.join(endings)}")
     return suffix
-
-
-def require_writable(option: str, path: str) -> Path:
-    """The path, checked before any work: its folder exists and can be written, and it is no folder itself.
-
-    Raises:
-        SkaprofError: it cannot be written.
-    """
-    if not path or path == "-" or "\0" in path:
-        raise bad_value(option, path, "a file name; leave the option out for stdout")
-    try:
-        return _writable(option, path)
-    except OSError as error:  # a name too long, a loop of links
-        raise bad_value(option, path, f"a file name that the system takes ({error.strerror})") from None
-
-
-def _writable(option: str, path: str) -> Path:
-    plain = Path(path)
-    if plain.exists() and not plain.is_file() and not plain.is_dir():
-        return plain  # a device or a pipe, by the name the user gave it
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise bad_value(option, path, "a file, and this is a folder")
-    if not target.parent.is_dir():
-        raise bad_value(option, path, f"a file in a folder that exists, and {shown(target.parent)} does not")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
-        raise bad_value(option, path, "a place that can be written")
-    return target
 
 
 def require_distinct(paths: Iterable[str]) -> None:
@@ -129,98 +102,3 @@ def draw(paths: Iterable[str], image: Callable[[str], bytes]) -> None:
     for path in paths:
         write_whole("--plot", path, [image(suffix_of("--plot", path, PLOT_ENDINGS))])
         say(f"wrote {path}")
-
-
-def write_whole(option: str, path: str, chunks: Iterable[str | bytes]) -> None:
-    """Write the file whole or not at all: into a neighbour first, then renamed. Devices and pipes are written directly.
-
-    Raises:
-        SkaprofError: it cannot be written; what stood there before still stands.
-    """
-    from tempfile import NamedTemporaryFile
-
-    target = require_writable(option, path)
-    try:
-        if target.exists() and not target.is_file():
-            with target.open("wb") as stream:
-                stream.writelines(map(_encoded, chunks))
-            return
-        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name[:40]}.", delete=False) as stream:
-            try:
-                stream.writelines(map(_encoded, chunks))
-                stream.flush()
-                os.fsync(stream.fileno())
-                os.chmod(stream.name, _mode_of(target))
-                os.replace(stream.name, target)
-            except BaseException:
-                os.unlink(stream.name)
-                raise
-    except OSError as error:
-        raise SkaprofError(f"{option}: {shown(path)} cannot be written: {error.strerror}") from None
-
-
-def write_folder(
-    option: str, path: str, files: Mapping[str, bytes], why_not: Callable[[Path], str | None] | None
-) -> None:
-    """Write a folder whole or not at all: into a neighbour first, then renamed; never old files beside new ones.
-
-    Args:
-        why_not: says why a folder that is there may not be replaced, None where it may; without it none may be, unless
-            it is empty.
-
-    Raises:
-        SkaprofError: it cannot be written; what stood there before still stands.
-    """
-    target = Path(os.path.realpath(path))
-    if not path or not target.parent.is_dir():
-        raise bad_value(option, path, "a folder in a folder that exists")
-    if target.exists() and not target.is_dir():
-        raise bad_value(option, path, "a folder, and this is a file")
-    if target.exists() and any(target.iterdir()):
-        reason = why_not(target) if why_not else "it is there already: --force replaces it"
-        if reason:
-            raise SkaprofError(f"{option}: {shown(path)} is not written: {reason}")
-    try:
-        _swap_in(target, files)
-    except OSError as error:
-        raise SkaprofError(f"{option}: {shown(path)} cannot be written: {error.strerror}") from None
-
-
-def _swap_in(target: Path, files: Mapping[str, bytes]) -> None:
-    """A new folder in the place of `target`, which goes only once the new one stands whole beside it."""
-    import shutil
-    from tempfile import mkdtemp
-
-    fresh = Path(mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    old = fresh.with_name(f"{fresh.name}.old")
-    try:
-        for name, data in files.items():
-            (fresh / name).write_bytes(data)
-        fresh.chmod(0o777 & ~_umask())
-        if target.exists():
-            target.rename(old)
-        fresh.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _encoded(chunk: str | bytes) -> bytes:
-    return chunk.encode("utf-8", "backslashreplace") if isinstance(chunk, str) else chunk
-
-
-def _mode_of(target: Path) -> int:
-    """The permissions of the file that is replaced, or what the user's umask gives a new one."""
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    return 0o666 & ~_umask()
-
-
-def _umask() -> int:
-    """The user's umask; there is no way to read it but to set it."""
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

@@ -12,9 +12,10 @@ import typer
 
 from skaprof.cli import options as opt
 from skaprof.cli.collect import COLLECTORS, EXPECTED, Contents
-from skaprof.cli.output import say, write_folder
+from skaprof.cli.output import say
 from skaprof.cli.run import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, shown, shown_path
+from skaprof.files import write_folder
 from skaprof.saved import SavedResults, read_results
 
 Row = dict[str, Any]

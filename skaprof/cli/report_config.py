@@ -78,7 +78,7 @@ def _size(table: TomlTable) -> tuple[int, int, int]:
         )
     except SkaprofError as error:
         word = next(iter(given), "tokens")
-        raise SkaprofError(f"{table.label(word)}: {error.message.removeprefix(f'--{word}: ')}") from None
+        raise SkaprofError(f"{table.label(word)}: {error.without(word)}") from None
     if len(sides) != 1:
         raise bad_value(table.label(next(iter(given))), next(iter(given.values())), "one size a table")
     return (*sides[0], table.count("dim"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from skaprof._version import __version__
 from skaprof.cli.output import suffix_of
-from skaprof.errors import SkaprofError, missing_package, shown, shown_path
+from skaprof.errors import SkaprofError, shown, shown_path
 from skaprof.report.formats import ENDINGS, FORMATS, to_bmf, to_csv, to_json, to_markdown
 from skaprof.workload import check_choice
 
@@ -87,18 +87,6 @@ def rendered(
     if chosen != "table":
         return data_text(rows, chosen, command, where)
     return _cost_table_text(list(rows), words, to_terminal=to_terminal)
-
-
-def require_package(package: str, purpose: str) -> None:
-    """Nothing, where the package is installed.
-
-    Raises:
-        SkaprofError: it is not (exit 3).
-    """
-    from importlib.util import find_spec
-
-    if find_spec(package) is None:
-        raise missing_package(package, purpose)
 
 
 def table_text(body: Table, heading: str, words: list[str], *, to_terminal: bool, mark: str = "") -> Iterator[str]:

@@ -13,7 +13,7 @@ from skaprof.analysis.plan import Variant
 from skaprof.analysis.scopes import TOTAL
 from skaprof.count.counters import without_fast_path
 from skaprof.count.user import Tally, UserCount, agreed, count_module
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.foreign_code import keywords_of
 from skaprof.model.spec import MixerSpec
 from skaprof.nn.sites import Asked, Site, find_sites
@@ -57,7 +57,7 @@ def swapped_rows(
         return model, x, _ran(path, model, x)
 
     model, x, output = first_that_runs(made)
-    sites = find_sites(model, x, replacements, Asked(grid, layout, "--replace"), warn)
+    sites = find_sites(model, x, replacements, Asked(grid, layout, named("replace")), warn)
     places = [place for site in sites for place in site.places]
     owned = [_owned(model, site) for site in sites]
     before = count_module(model, x, places)
@@ -81,12 +81,12 @@ def _ran(what: str, model: nn.Module, x: Tensor) -> Any:
         if isinstance(cause, AttributeError) and isinstance(cause.obj, Swapped):
             cure = f"the model reads {cause.name} of the submodule {cause.obj.place}: replace a larger one around it"
         elif x.is_floating_point() and any(word in str(cause) for word in ("indices", "Long")):
-            cure = "a model of token ids needs --input-dtype int64, and --shape BxN"
+            cure = f"a model of token ids needs {named('input_dtype')} int64, and {named('shape')} BxN"
         elif any(isinstance(module, Swapped) and (module.outputs or 1) > 1 for module in model.modules()):
             cure = "a submodule that is replaced gave several values, and a mixer gives None for all but the first"
         else:
             raise
-        raise SkaprofError(f"{error.message}; {cure}") from cause
+        raise SkaprofError(f"{error.marked}; {cure}") from cause
 
 
 def _owned(model: nn.Module, site: Site) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from skaprof.count.uncounted_ops import (
     TORCH_LEAVES_OUT,
     predicted,
 )
-from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, named
 from skaprof.foreign_code import attempted
 from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.cost import OpCost, total
@@ -209,7 +209,7 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
     """What the module that `build` makes and both counters say, on an input of this shape."""
     if sum(cost.macs for cost in claim.costs) >= _LARGEST_COUNT:
         raise SkaprofError(
-            f"--verify: {claim.name} has more MACs than a 64-bit counter can count: expected less than 2^63"
+            f"{named('verify')}: {claim.name} has more MACs than a 64-bit counter can count: expected less than 2^63"
         )
     units = list(dict.fromkeys(map(claim.unit, claim.costs)))
     try:
@@ -221,7 +221,7 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
         memory = _memory_differences(claim, module, x)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise SkaprofError(f"--verify: PyTorch cannot describe {claim.name}: {reason}") from None
+        raise SkaprofError(f"{named('verify')}: PyTorch cannot describe {claim.name}: {reason}") from None
     differences = [
         *_params_differences(claim.costs, module),
         *_macs_differences(claim, claim.forward, fvcore, "fvcore"),

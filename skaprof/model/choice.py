@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value, shown
+from skaprof.errors import SkaprofError, bad_value, named, shown
 from skaprof.model.backbones import BACKBONES, Backbone
 from skaprof.model.custom import load_backbone
 from skaprof.model.spec import MixerSpec, parse_mixer
@@ -58,7 +58,7 @@ def open_backbone(
     mixers: str | None = None,
     overrides: Sequence[str] = (),
     option: str = "NAME",
-    mixers_option: str = "--mixers",
+    mixers_option: str = named("mixers"),
 ) -> Choice:
     """The backbone of a name or a TOML file, either with `[stage3=SPEC]` behind it, with the mixers of `choose`.
 
@@ -72,7 +72,7 @@ def open_backbone(
     if mixers is None and not overrides:
         return _in_brackets(backbone, name, inside, option)
     if inside is not None:
-        given = mixers_option if mixers is not None else "--stage"
+        given = mixers_option if mixers is not None else named("stage")
         raise SkaprofError(f"{option}: {shown(name)} names mixers already: expected no {given}")
     return choose(backbone, mixers, overrides, mixers_option=mixers_option)
 
@@ -97,7 +97,9 @@ def _in_brackets(backbone: Backbone, text: str, inside: str | None, option: str)
     return _overridden(own, inside.removesuffix("]").split(","), option, "stage")
 
 
-def choose(backbone: Backbone, mixers: str | None, overrides: Iterable[str], mixers_option: str = "--mixers") -> Choice:
+def choose(
+    backbone: Backbone, mixers: str | None, overrides: Iterable[str], mixers_option: str = named("mixers")
+) -> Choice:
     """The backbone with `mixers`, one a stage, separated by commas, or one for all; then with each override `3=ska`.
 
     Raises:
@@ -105,7 +107,7 @@ def choose(backbone: Backbone, mixers: str | None, overrides: Iterable[str], mix
     """
     texts = list(backbone.mixers) if mixers is None else _one_a_stage(backbone, mixers, mixers_option)
     specs = (parse_mixer(text, "mixer" if mixers is None else mixers_option) for text in texts)
-    return _overridden(Choice(backbone, tuple(specs)), overrides, "--stage")
+    return _overridden(Choice(backbone, tuple(specs)), overrides, named("stage"))
 
 
 def _overridden(choice: Choice, overrides: Iterable[str], option: str, prefix: str = "") -> Choice:
@@ -119,7 +121,7 @@ def _overridden(choice: Choice, overrides: Iterable[str], option: str, prefix: s
 
 
 def parse_override(
-    backbone: Backbone, override: str, option: str = "--stage", prefix: str = ""
+    backbone: Backbone, override: str, option: str = named("stage"), prefix: str = ""
 ) -> tuple[int, MixerSpec]:
     """The stage, counted from 1, and the mixer that `3=ska` names, or `stage3=ska` with the prefix "stage".
 

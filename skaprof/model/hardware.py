@@ -10,7 +10,7 @@ from importlib.resources import files
 from math import exp, log
 from typing import NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value, shown
+from skaprof.errors import SkaprofError, bad_value, named, shown
 from skaprof.toml_file import TomlTable, read_toml
 from skaprof.workload import DTYPE_BYTES
 
@@ -82,8 +82,8 @@ class Hardware(NamedTuple):
         """
         if name not in self.peaks:
             raise SkaprofError(
-                f"--hardware: {self.id} has no peak for {name}: expected a machine that has, or a dtype it has a peak "
-                f"of: {', '.join(self.peaks)}"
+                f"{named('hardware')}: {self.id} has no peak for {name}: expected a machine that has, or a dtype it "
+                f"has a peak of: {', '.join(self.peaks)}"
             )
         return self.peaks[name]
 
@@ -110,7 +110,7 @@ def known_hardware() -> dict[str, Hardware]:
     return {machine.id: machine for machine in read_hardware(str(path))}
 
 
-def find_hardware(name: str, option: str = "--hardware") -> Hardware:
+def find_hardware(name: str, option: str = named("hardware")) -> Hardware:
     """The machine that a name or a TOML file means.
 
     Raises:

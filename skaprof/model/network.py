@@ -103,7 +103,7 @@ def _channels(backbone: Backbone, number: int, stage: Stage, spec: MixerSpec) ->
     try:
         return spec.resolve_channels(stage.dim, None, None if spec.heads is not None else backbone.head_dim)
     except SkaprofError as error:
-        raise SkaprofError(f"stage {number} of {backbone.name}: {error.message}") from None
+        raise SkaprofError(f"stage {number} of {backbone.name}: {error.marked}") from None
 
 
 def image_size(choice: Choice, task: str) -> tuple[int, int]:

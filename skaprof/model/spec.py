@@ -56,7 +56,7 @@ class MixerSpec(NamedTuple):
         try:
             heads, head_dim = resolve_heads(dim, heads, head_dim)
         except SkaprofError as error:
-            raise SkaprofError(f"{self.text}: {error.message}") from None
+            raise SkaprofError(f"{self.text}: {error.marked}") from None
         if self.options.get("query") is False and heads * head_dim != dim:
             raise SkaprofError(
                 f"{self.text}: without a query projection the heads split x itself: "

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.model.spec import MixerSpec
 from skaprof.workload import Workload, nearly_square
 
@@ -41,7 +41,7 @@ def layout_of(module: nn.Module, x: Tensor, batch_axis: int | None, trouble: str
     first, last = (width in widths for width, widths in zip((shape[1], shape[3]), _widths(module), strict=True))
     if first == last:
         raise SkaprofError(
-            f"its input {shape} may have its channels first or last: say which with --input BCHW or BHWC "
+            f"its input {shape} may have its channels first or last: say which with {named('input')} BCHW or BHWC "
             "(layout= in Python)"
         )
     return "BCHW" if first else "BHWC"
@@ -132,7 +132,9 @@ def _placed(tokens: int, spec: MixerSpec, grid: tuple[int, int] | None) -> tuple
             "class token"
         )
     if not positions and spec.mixer.kernel_size is not None:
-        raise SkaprofError(f"{tokens} tokens are no square, and {spec.text} needs their grid: name it with --size")
+        raise SkaprofError(
+            f"{tokens} tokens are no square, and {spec.text} needs their grid: name it with {named('size')}"
+        )
     return height, width, class_tokens
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skaprof.errors import SkaprofError, bad_value
+from skaprof.errors import SkaprofError, bad_value, named
 from skaprof.foreign_code import MAP_LAYOUTS, reason_of, require_same_shape
 from skaprof.grids import parse_count
 from skaprof.model.spec import MixerSpec
@@ -91,7 +91,7 @@ def find_sites(
         if places[0] in calls
     ]
     if asked.grid is not None and all(site.layout in MAP_LAYOUTS for site in sites):
-        raise SkaprofError("grid: every input is a map with a grid of its own: leave out --size")
+        raise SkaprofError(f"grid: every input is a map with a grid of its own: leave out {named('size')}")
     return sites
 
 
@@ -194,7 +194,7 @@ def _site(
         layout = layout_of(module, given, batches.axis(places[0], tuple(given.shape)), batches.trouble, asked.layout)
         workload, has_grid, (heads, head_dim) = workload_of(given, module, spec, layout, asked.grid)
     except SkaprofError as error:
-        raise SkaprofError(f"{where}: {error.message}") from None
+        raise SkaprofError(f"{where}: {error.marked}") from None
     like = next((parameter for parameter in module.parameters() if parameter.is_floating_point()), given)
     how = (len(calls), argument_names(module), outputs, like.device, like.dtype)
     return Site(places, kind, spec, workload, layout, has_grid, heads, head_dim, *how)

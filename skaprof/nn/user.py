@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skaprof.errors import SkaprofError, shown
+from skaprof.errors import SkaprofError, named, shown
 from skaprof.foreign_code import UserModule, attempted, load_callable, require_same_shape
 from skaprof.workload import Workload
 
@@ -37,7 +37,7 @@ def build_user(option: str, path: str, keywords: dict[str, Any]) -> nn.Module:
 
 
 def built_mixer(
-    user: UserModule, w: Workload, dtype: str, device: str, option: str = "--module"
+    user: UserModule, w: Workload, dtype: str, device: str, option: str = named("module")
 ) -> tuple[nn.Module, Tensor]:
     """A mixer of the user's and an input of its layout; it was run once, and its output has its input's shape.
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from skaprof.analysis.roofline_rows import Point, Timed, timed_kernels
 from skaprof.analysis.row_trust import baselines_of, faster_of
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import Hardware
 from skaprof.report.numbers import significant
 from skaprof.report.table import size_cells, size_columns
@@ -71,7 +71,7 @@ def explained_rows(
     if not rows:
         measured = ", ".join(dict.fromkeys(f"{p.variant.spec.text}/{p.variant.implementation}" for p in points))
         raise SkaprofError(
-            f"--results: no size at which {_named(mixer)} and {_named(baseline)} were both measured: "
+            f"{named('results')}: no size at which {_named(mixer)} and {_named(baseline)} were both measured: "
             f"the file has {measured}"
         )
     return rows

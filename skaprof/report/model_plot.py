@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.report.model import apart_text
 from skaprof.report.plot import PALETTE, STYLE, encoded, finish
 from skaprof.report.search import FIGURE_WORDS
@@ -39,7 +39,9 @@ def scope_figure(rows: Sequence[Row], title: str) -> Figure:
         SkaprofError: too many rows for bars.
     """
     if len(rows) > _MOST_BARS:
-        raise SkaprofError(f"--plot: {len(rows)} bars: expected at most {_MOST_BARS}; use another --depth")
+        raise SkaprofError(
+            f"{named('plot')}: {len(rows)} bars: expected at most {_MOST_BARS}; use another {named('depth')}"
+        )
     lines = _lines(rows)
     labels = [fill(label, _LABEL_WIDTH) for label, _ in lines]
     deepest = max(label.count("\n") + 1 for label in labels)

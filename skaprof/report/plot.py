@@ -20,7 +20,7 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.report.numbers import si, significant
 from skaprof.results import name_of
 
@@ -77,7 +77,7 @@ def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str
         SkaprofError: nothing to draw.
     """
     if not rows:
-        raise SkaprofError("--plot: there are no rows to draw")
+        raise SkaprofError(f"{named('plot')}: there are no rows to draw")
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.3 if swept else max(3.3, 0.5 + 0.32 * len(rows))), layout="constrained")
         for axes, metric in zip(figure.subplots(1, 2), _METRICS, strict=True):
@@ -104,7 +104,7 @@ def latency_figure(rows: Sequence[Row], swept: Sequence[str], title: str, key: s
     """
     measured = [row for row in rows if row["median_ms"] is not None]
     if not measured:
-        raise SkaprofError("--plot: nothing was measured, there is nothing to draw")
+        raise SkaprofError(f"{named('plot')}: nothing was measured, there is nothing to draw")
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 3.8), layout="constrained")
         axes = figure.subplots()
@@ -137,7 +137,7 @@ def require_few_lines(rows: Sequence[Row], others: Sequence[str]) -> dict[str, l
     """
     series = _series(rows, others)
     if len(series) > _MOST_LINES:
-        raise SkaprofError(f"--plot: {len(series)} lines: expected at most {_MOST_LINES}; sweep fewer values")
+        raise SkaprofError(f"{named('plot')}: {len(series)} lines: expected at most {_MOST_LINES}; sweep fewer values")
     return series
 
 

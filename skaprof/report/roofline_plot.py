@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skaprof.analysis.roofline import ridge
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import Hardware
 from skaprof.report.plot import MARKERS, STYLE, color_of, encoded, finish
 from skaprof.report.roofline import ceilings_text
@@ -37,7 +37,7 @@ def roofline_figure(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str
     """
     drawn = [row for row in rows if row["intensity"] and row["ideal_ms"]]
     if not drawn:
-        raise SkaprofError("--plot: nothing is computed, there is nothing to draw")
+        raise SkaprofError(f"{named('plot')}: nothing is computed, there is nothing to draw")
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 3.8), layout="constrained")
         axes = figure.subplots()

@@ -136,8 +136,8 @@ def _at_its_place(given: StatedSize | None, parse: Callable[..., T], *arguments:
     """What `parse` makes of the arguments; its error says where in the claim the value stands."""
     try:
         return parse(*arguments)
-    except SkaprofError as error:  # grids name the token grid's options as the command line does
-        raise ClaimError(error.message.replace("--", ""), given.column if given else 0) from None
+    except SkaprofError as error:
+        raise ClaimError(error.message, given.column if given else 0) from None
 
 
 def _each_side(stated: Mapping[str, StatedSize]) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -1,0 +1,142 @@
+"""What counters say: of each mixer in every spelling, and of any model before and after a swap. Both need torch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+from skaprof.analysis.plan import Plan
+from skaprof.api.arguments import Grid, Words, pair_of, plan_of, several, words_of
+from skaprof.api.loading import load_swapped_rows
+from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.counters import chosen_counters
+from skaprof.errors import SkaprofError, bad_value, in_python, named, needing
+from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
+from skaprof.grids import parse_count
+from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.workload import DEFAULT_DIM, check_choice
+
+
+def audit(
+    mixer: Words = DEFAULT_MIXERS,
+    *,
+    tokens: int | None = None,
+    size: Grid | None = None,
+    dim: int = DEFAULT_DIM,
+    batch: int = 1,
+    heads: int | None = None,
+    head_dim: int | None = None,
+    kernel_size: int | None = None,
+    counter: Words | None = None,
+) -> Rows[Row]:
+    """What other FLOP counters capture of each mixer, in each way to write it in PyTorch, at one size.
+
+    Each counter runs in a process of its own; one that crashes is a row.
+
+    >>> rows = skaprof.audit("ska", tokens=16, dim=32, counter="torch")
+    >>> [(row.spelling, row.captured) for row in rows]
+    [('@', 1.0), ('matmul', 1.0), ('einsum', 1.0), ('sdpa', 0.75)]
+
+    Args:
+        mixer, tokens, size, dim, batch, heads, head_dim, kernel_size: as `sweep` has them, one value each.
+        counter: "fvcore", "torch" or another that `skaprof audit --help` names; all that are installed where None.
+
+    Returns:
+        A row for each mixer, spelling and counter: `macs_counted` in MACs, `captured`, the share of the closed form's,
+        and `seconds` of a count; one without a mixer for a counter that is not installed.
+
+    Raises:
+        SkaprofError: a value that is not valid, several sizes, or a counter or torch that is not installed.
+    """
+    names = None if counter is None else map(str, words_of("counter", counter))
+    present, absent = chosen_counters(names)
+    sizes = (tokens, size, dim, batch, heads, head_dim, kernel_size)
+    plan = plan_of(mixer, *sizes, "float32", "forward", "eager")
+    require_one_size(plan)
+    with needing("skaprof.audit"):
+        from skaprof.count.audit import Case, absent_row, audit_rows
+        from skaprof.count.spellings import spellings_of
+    from skaprof.report.audit import with_reversals
+
+    cases = [
+        Case(row.variant.spec.text, spelling, tuple(row.workload))
+        for row in plan.rows()
+        for spelling in spellings_of(row.variant.spec, row.workload)
+    ]
+    rows = [row for each in present for row in audit_rows(each, cases)]
+    return rows_of(with_reversals(rows + [absent_row(each) for each in absent]))
+
+
+def require_one_size(plan: Plan) -> None:
+    """Raise unless every size has one value.
+
+    Raises:
+        SkaprofError: one has several.
+    """
+    if plan.swept:
+        raise SkaprofError(f"{named(plan.swept[0])}: several values: expected one size to audit at")
+
+
+def swap(
+    model: str,
+    replace: Mapping[str, str],
+    *,
+    arg: Mapping[str, object] | None = None,
+    shape: tuple[int, ...] = (1, 3, 224, 224),
+    size: tuple[int, int] | None = None,
+    input: str | None = None,
+    input_dtype: str = "float32",
+) -> Rows[Row]:
+    """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
+
+    An example input tells each mixer its tokens, grid and dim. Both counters count the model before and after; an op
+    that a counter does not know is named, and never counted as 0. To change a model that you have, see
+    `skaprof.nn.swap_mixers`.
+
+    >>> rows = skaprof.swap("torch.nn:TransformerEncoderLayer", {"self_attn": "ska"}, shape=(1, 16, 32),
+    ...                     arg={"d_model": 32, "nhead": 2, "batch_first": True})
+    >>> rows[0].scope, rows[0].verified, rows[-1].macs_delta
+    ('self_attn', True, -16384)
+
+    Args:
+        model: "package.module:NAME" of what gives a torch.nn.Module.
+        replace: from a pattern (a name such as "blocks.*.attn", its end, or a class) to a mixer spec.
+        arg: what NAME is called with.
+        shape: of the model's input, the batch first.
+        size: (height, width) of the tokens, where they are no square.
+        input: "BHWC" or "BCHW", how a submodule's four-dimensional input lies, where its layers do not tell.
+        input_dtype: "float32", or "int64" for token ids.
+
+    Returns:
+        A row for each submodule that is replaced, then one for the whole model: parameters and MACs before, after, and
+        the change; None where there is no count.
+
+    Warns:
+        UserWarning: a submodule that a pattern matches does not run on the input, and stays.
+
+    Raises:
+        SkaprofError: a value that is not valid; a model that fails to import, build or run, with its own error; a
+            submodule that no mixer can stand for; or torch or fvcore is not installed.
+    """
+    pairs = _replacements(replace)
+    typed = [f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in (arg or {}).items()]
+    arguments = parse_arguments(named("arg"), typed)
+    sides = tuple(parse_count(named("shape"), side) for side in several("shape", shape, "a tuple of sizes"))
+    hints = {
+        "grid": None if size is None else pair_of(size),
+        "layout": None if input is None else check_choice(named("input"), input, MAP_LAYOUTS),
+        "input_dtype": check_choice(named("input_dtype"), input_dtype, INPUT_DTYPES),
+    }
+    rows = load_swapped_rows()(str(model), arguments, sides, pairs, _warn, **hints)
+    return rows_of(rows)
+
+
+def _replacements(replace: object) -> list[tuple[str, MixerSpec]]:
+    if not isinstance(replace, Mapping) or not replace or not all(isinstance(key, str) and key for key in replace):
+        raise bad_value(named("replace"), replace, "a mapping from patterns to mixers, such as {'attn': 'ska'}")
+    return [(pattern, parse_mixer(spec, named("replace"))) for pattern, spec in replace.items()]
+
+
+def _warn(message: str) -> None:
+    warnings.warn(in_python(message), stacklevel=6)

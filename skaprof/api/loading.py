@@ -1,0 +1,67 @@
+"""What needs torch and fvcore, loaded where it is used; without them, one clear error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from skaprof.analysis.plan import Variant
+from skaprof.errors import needing
+from skaprof.model.network import Network
+from skaprof.workload import Workload
+
+if TYPE_CHECKING:
+    from skaprof.count import Verification
+    from skaprof.count.user import UserCount
+    from skaprof.foreign_code import UserModule
+
+
+def load_verify() -> Callable[[Variant, Workload], Verification]:
+    """`skaprof.count.verify`, loaded now.
+
+    Raises:
+        SkaprofError: torch or fvcore is not installed here (exit code 3).
+    """
+    verify_row: Callable[[Variant, Workload], Verification] = _load_count().verify
+    return verify_row
+
+
+def load_verify_network() -> Callable[[Network, str, str], Verification]:
+    """`skaprof.count.verify_network`, loaded now.
+
+    Raises:
+        SkaprofError: as `load_verify`.
+    """
+    verify_network: Callable[[Network, str, str], Verification] = _load_count().verify_network
+    return verify_network
+
+
+def load_count_user() -> Callable[[UserModule, Workload, str], UserCount]:
+    """`skaprof.count.user.count_user`, loaded now.
+
+    Raises:
+        SkaprofError: as `load_verify`.
+    """
+    _load_count()
+    from skaprof.count.user import count_user
+
+    return count_user
+
+
+def load_swapped_rows() -> Callable[..., list[dict[str, Any]]]:
+    """`skaprof.count.swap.swapped_rows`, loaded now.
+
+    Raises:
+        SkaprofError: as `load_verify`.
+    """
+    _load_count()
+    from skaprof.count.swap import swapped_rows
+
+    return swapped_rows
+
+
+def _load_count() -> ModuleType:
+    with needing("verification"):
+        from skaprof import count
+    return count

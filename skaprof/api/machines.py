@@ -1,0 +1,73 @@
+"""Mixers and their kernels against a machine's ceilings."""
+
+from __future__ import annotations
+
+from skaprof.analysis.roofline_request import machine_rows, measured_against, peaks_of
+from skaprof.analysis.roofline_rows import Point, measured_with_tf32
+from skaprof.api.arguments import Grid, Path, Sizes, Words, mixer_texts, plan_of
+from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.errors import SkaprofError, named
+from skaprof.model.hardware import find_hardware
+from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.saved import read_results
+from skaprof.workload import DEFAULT_DIM
+
+
+def roofline(
+    mixer: Words | None = None,
+    *,
+    hardware: Path = "h100-sxm",
+    tokens: Sizes | None = None,
+    size: Grid | None = None,
+    dim: Sizes | None = None,
+    batch: Sizes | None = None,
+    heads: Sizes | None = None,
+    head_dim: Sizes | None = None,
+    kernel_size: Sizes | None = None,
+    dtype: Words | None = None,
+    implementation: Words | None = None,
+    per_op: bool = False,
+    results: Path | None = None,
+    tf32: bool = False,
+) -> Rows[Row]:
+    """Arithmetic intensity, bound, ideal and predicted time of mixers on a machine, forward.
+
+    >>> rows = skaprof.roofline("ska", hardware="h100-sxm", tokens=196, dim=256)
+    >>> rows[0].bound, round(rows[0].intensity, 1)
+    ('memory', 11.6)
+
+    Args:
+        hardware: a machine's name, or a TOML file, such as `skaprof calibrate` writes.
+        mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, implementation: as `sweep` has them, with
+            its defaults; none but mixer with `results`.
+        per_op: a row for each kernel of each mixer.
+        results: a file of `skaprof latency`: its forward rows are held against the ceilings.
+        tf32: against the machine's TF32 peak; the bytes stay float32's.
+
+    Returns:
+        Rows with `intensity` in FLOPs a byte, `ideal_ms` at the ceilings, `predicted_ms` for a calibrated machine, and
+        with `results` `measured_ms` and the shares of the peak; times in milliseconds, None where unknown.
+
+    Raises:
+        SkaprofError: a value that is not valid, a machine without a peak of the dtype, a file without measured rows, or
+            times that the machine could not reach.
+    """
+    machine = find_hardware(str(hardware))
+    texts = None if mixer is None else mixer_texts(mixer, "mixer")
+    sizes = (tokens, size, dim, batch, heads, head_dim, kernel_size)
+    if results is None:
+        forms = (dtype or "float32", "forward", implementation or "eager")
+        others = (dim if dim is not None else DEFAULT_DIM, batch if batch is not None else 1, *sizes[4:])
+        plan = plan_of(texts or DEFAULT_MIXERS, tokens, size, *others, *forms)
+        points, notes = [Point(row.variant, row.workload) for row in plan.rows()], list[str]()
+    else:
+        if per_op or any(value is not None for value in (*sizes, dtype, implementation)):
+            raise SkaprofError(
+                f"{named('results')}: sizes, dtypes and implementations are those of the file, and its times are of "
+                f"whole mixers: expected none of them, and no {named('per_op')}"
+            )
+        saved = read_results(str(results), named("results"))
+        points, notes = measured_against(saved, texts, machine)
+        tf32 = tf32 or measured_with_tf32(saved)
+    peaks_of(points, tf32=tf32)
+    return rows_of(machine_rows(points, machine, tf32=tf32, per_op=per_op), notes)

@@ -1,0 +1,91 @@
+"""Questions of saved results: what changed between two runs, and whether claims hold."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+
+from skaprof.analysis.claims.figures import Sources
+from skaprof.analysis.claims.file import StatedClaim, read_claims
+from skaprof.analysis.claims.judge import judge
+from skaprof.analysis.claims.nodes import ClaimError
+from skaprof.analysis.comparison import compare as compare_results
+from skaprof.analysis.thresholds import parse_threshold
+from skaprof.api.arguments import Path, Words, words_of
+from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.errors import named
+from skaprof.report.claims import Outcome
+from skaprof.saved import read_results
+
+
+def compare(
+    old: Path,
+    new: Path,
+    fail_on: Words = (),
+    *,
+    allow_different_devices: bool = False,
+    show_all: bool = False,
+) -> Rows[Row]:
+    """What changed between two saved runs: counts exactly, times by their intervals.
+
+    >>> rows = skaprof.compare("old.json", "new.json", fail_on="macs>0%")
+    >>> [(row.metric, row.change, row.failed) for row in rows]
+    [('params', 'more', False), ('macs', 'more', True)]
+
+    Args:
+        old, new: results files, or folders of reports.
+        fail_on: changes that make a row's `failed` true: "macs>0%", "median_ms>5%", "missing", "added".
+        allow_different_devices: compare times of different devices all the same.
+        show_all: also what did not change.
+
+    Returns:
+        A row for each figure that changed, with `old` and `new` in the figure's own unit; `notes` has the warnings.
+
+    Raises:
+        SkaprofError: files that cannot be read or compared, or a threshold about nothing that is in them.
+    """
+    texts = dict.fromkeys(map(str, words_of("fail_on", fail_on) if fail_on else []))
+    found = compare_results(
+        read_results(_results_in(old), named("old")),
+        read_results(_results_in(new), named("new")),
+        [parse_threshold(named("fail_on"), text) for text in texts],
+        allow_different_devices=allow_different_devices,
+    )
+    shown = (each for each in found.comparisons if show_all or each.changed or each.broken)
+    return rows_of((each.as_dict() for each in shown), found.warnings)
+
+
+def _results_in(path: Path) -> str:
+    """The file itself, or that of the report in a folder."""
+    return str(FilePath(path) / "results.json") if FilePath(path).is_dir() else str(path)
+
+
+def check(claims: Path, results: Path | list[Path] | tuple[Path, ...] = (), *, strict: bool = False) -> Rows[Row]:
+    """Whether the claims of a file hold, such as `cska.macs <= 0.85 * mhsa.macs @ tokens=49,dim=512`.
+
+    >>> rows = skaprof.check("claims.toml")
+    >>> rows[0].outcome, rows[0].failed
+    ('holds', False)
+
+    Args:
+        claims: a TOML file of claims.
+        results: files of `skaprof latency`, for claims about times and measured memory.
+        strict: whether a claim that is inconclusive or not testable here counts as failed too.
+
+    Returns:
+        A row for each claim: its `outcome`, whether it `failed` (came out as the file does not expect), and the two
+        sides at the first such size; `notes` has the warnings.
+
+    Raises:
+        SkaprofError: a file that cannot be read, or a claim that is none, with its place.
+    """
+    paths = results if isinstance(results, list | tuple) else [results]
+    sources = Sources([read_results(str(path), named("results")) for path in paths])
+    outcomes = [_outcome(claim, sources) for claim in read_claims(str(claims))]
+    return rows_of((outcome.as_dict(strict=strict) for outcome in outcomes), sources.warnings)
+
+
+def _outcome(claim: StatedClaim, sources: Sources) -> Outcome:
+    try:
+        return Outcome(claim, judge(claim.claim, sources))
+    except ClaimError as error:
+        raise claim.error(error) from None

@@ -1,0 +1,142 @@
+"""How long mixers take here. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+
+from skaprof.api.arguments import Grid, Sizes, Words, choices_of, plan_of
+from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.errors import bad_value, named, needing, require_package
+from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
+from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.workload import DEFAULT_DIM, FORMS, check_choice
+
+
+def latency(
+    mixer: Words = DEFAULT_MIXERS,
+    *,
+    tokens: Sizes | None = None,
+    size: Grid | None = None,
+    dim: Sizes = DEFAULT_DIM,
+    batch: Sizes = 1,
+    heads: Sizes | None = None,
+    head_dim: Sizes | None = None,
+    kernel_size: Sizes | None = None,
+    dtype: Words = "float32",
+    mode: Words = "forward",
+    implementation: Words = FORMS,
+    device: str = "auto",
+    timing: str | None = None,
+    baseline: str | None = None,
+    tolerance: float = 2,
+    max_seconds: float = inf,
+    tf32: bool = False,
+) -> Rows[Row]:
+    """How long mixers take here: median, 95 % interval, ratio to the baseline, verdict, and the evidence.
+
+    All mixers of one size are timed in interleaved rounds, and the baseline twice: what it differs from itself widens
+    the tolerance. What cannot run here is a row that says why. To save each size as it is measured, and go on after a
+    crash, use `skaprof latency --output FILE.jsonl`.
+
+    >>> rows = skaprof.latency("ska", tokens=4, dim=8, implementation="eager", device="cpu", max_seconds=1)
+    >>> rows[0].verdict, rows[0].median_ms > 0
+    ('baseline', True)
+
+    Args:
+        mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode: as `sweep` has them.
+        implementation: "eager", "channels-last", "sdpa", "sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math" or
+            "compile", one or several; "all".
+        device: "auto", "cpu", "cuda" or "cuda:INDEX".
+        timing: "cold", "hot", "graph", "graph-resident" or "wall"; cold on a GPU and hot on a processor where None.
+        baseline: a mixer, or "MIXER/IMPLEMENTATION"; the first mixer's first implementation where None.
+        tolerance: per cent; differences below it are none.
+        max_seconds: of the whole run, shared among its sizes; one that was begun is brought to two rounds.
+        tf32: allow TF32, for matrix products and convolutions alike.
+
+    Returns:
+        A row for each mixer, implementation and size, with times in milliseconds; `notes` says where time ran out.
+
+    Raises:
+        SkaprofError: a value that is not valid, a device that is not here, or torch is not installed.
+    """
+    require_package("torch", "skaprof.latency")
+    share, seconds = _positive("tolerance", tolerance) / 100, _positive("max_seconds", max_seconds)
+    if timing is not None:
+        check_choice(named("timing"), timing, TIMINGS)
+    plan = plan_of(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode, "eager")
+    with needing("skaprof.latency"):
+        from skaprof.bench.configuration import Options, configurations, measure_configuration, open_device
+        from skaprof.bench.environment import resolve_device
+
+    where = resolve_device(device)
+    on_gpu = where != "cpu"
+    if tf32 and not on_gpu:
+        raise bad_value(named("tf32"), tf32, "a GPU: a processor has no TF32")
+    names = _implementations(implementation, on_gpu=on_gpu)
+    groups = list(configurations(plan, names))
+    chosen = _baseline(baseline, list(dict.fromkeys(entry.name for group in groups for entry in group)), names)
+    options = Options(where, _timing(timing, on_gpu=on_gpu), share, tf32, chosen)
+    timer = open_device(where)
+    deadline = timer.now() + seconds
+    rows: list[dict[str, object]] = []
+    with _tf32_of_this_run(tf32):
+        for place, group in enumerate(groups):
+            now = timer.now()
+            if now > deadline:
+                return rows_of(rows, [f"{place:,} of {len(groups):,} sizes measured when time ran out"])
+            rows += measure_configuration(group, options, timer, now + (deadline - now) / (len(groups) - place))
+    return rows_of(rows)
+
+
+@contextmanager
+def _tf32_of_this_run(enabled: bool) -> Iterator[None]:
+    """TF32 as this run has it, and afterwards as the caller's process has it."""
+    from torch import backends
+
+    from skaprof.bench.environment import put_tf32
+
+    before = backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32
+    put_tf32(enabled)
+    try:
+        yield
+    finally:
+        backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32 = before
+
+
+def _positive(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise bad_value(named(name), value, "a number above 0")
+    return float(value)
+
+
+def _implementations(given: Words, *, on_gpu: bool) -> tuple[str, ...]:
+    if given == "all":
+        return all_implementations(on_gpu=on_gpu)
+    return tuple(dict.fromkeys(choices_of("implementation", given, tuple(IMPLEMENTATIONS))))
+
+
+def _timing(timing: str | None, *, on_gpu: bool) -> str:
+    if timing is None:
+        return "cold" if on_gpu else "hot"
+    if timing in GRAPHS and not on_gpu:
+        raise bad_value(named("timing"), timing, "cold, hot or wall on a processor: graphs are CUDA's")
+    return timing
+
+
+def _baseline(text: str | None, mixers: list[str], implementations: tuple[str, ...]) -> str:
+    """The label of the baseline's contender, `mhsa (eager)` say.
+
+    Raises:
+        SkaprofError: it is not timed.
+    """
+    mixer, implementation = text or mixers[0], implementations[0]
+    if mixer not in mixers and "/" in mixer:
+        mixer, _, implementation = mixer.rpartition("/")
+    if mixer not in mixers:
+        raise bad_value(named("baseline"), mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
+    if implementation not in implementations:
+        expected = f"one of the implementations timed: {', '.join(implementations)}"
+        raise bad_value(named("baseline"), implementation, expected, implementations)
+    return f"{mixer} ({implementation})"
