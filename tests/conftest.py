@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from in_process import run_here
 
 from skaprof.analysis.plan import Variant
-from skaprof.cli.app import main
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.choice import choose
 from skaprof.model.network import Network, make_network
@@ -43,7 +43,13 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="session")
 def skaprof() -> Run:
-    """Run `skaprof ARGUMENTS...` in a process of its own and return what it did."""
+    """Run `skaprof ARGUMENTS...` in this process, as `in_process.run_here` does, and return what it did."""
+    return run_here
+
+
+@pytest.fixture(scope="session")
+def skaprof_process() -> Run:
+    """Run `skaprof ARGUMENTS...` in a process of its own: for what only a process shows."""
 
     def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
@@ -53,19 +59,10 @@ def skaprof() -> Run:
     return run
 
 
-@pytest.fixture
-def skaprof_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run it in this process, which has PyTorch loaded: for messages of commands that need it."""
-
-    def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["skaprof", *arguments])
-        monkeypatch.setenv("NO_COLOR", "1")
-        monkeypatch.chdir(cwd)
-        capfd.readouterr()
-        code = main()
-        return subprocess.CompletedProcess(sys.argv, code, *capfd.readouterr())
-
-    return run
+@pytest.fixture(scope="session")
+def skaprof_here() -> Run:
+    """The same as `skaprof`."""
+    return run_here
 
 
 def require_golden(name: str, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import PUBLISHED, examples, networks, thorough
+from conftest import PUBLISHED, Run, examples, networks, thorough
 from fvcore.nn import FlopCountAnalysis
 from hypothesis import given, settings
 from torch import nn
@@ -267,18 +267,12 @@ def test_a_class_token_needs_its_form() -> None:
         StaticKeyAttention(8, (2, 3), heads=2, class_tokens=1)(torch.zeros(1, 2, 3, 8))
 
 
-def test_the_command_fails_where_the_proof_does() -> None:
-    program = (
-        "import sys\n"
-        "from skaprof.model import network\n"
-        "true = network.network_ops\n"
-        "more = lambda op: op._replace(macs=op.macs + 1) if op.name == 'stem.conv' else op\n"
-        "network.network_ops = lambda n: list(map(more, true(n)))\n"
-        "sys.argv = ['skaprof', 'model', 'caformer_s18', '--resolution', '32', '--verify', '--format', 'csv']\n"
-        "from skaprof.cli.app import main\n"
-        "sys.exit(main())\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+def test_the_command_fails_where_the_proof_does(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(network: Network) -> list[Op]:
+        return [op._replace(macs=op.macs + 1) if op.name == "stem.conv" else op for op in network_ops(network)]
+
+    monkeypatch.setattr(network_module, "network_ops", wrong)
+    done = skaprof("model", "caformer_s18", "--resolution", "32", "--verify", "--format", "csv")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "caformer_s18, 32 x 32, forward: stem.conv: macs: the model says 602,113, fvcore 602,112",

@@ -16,7 +16,10 @@ from conftest import ROOT, Run, require_golden
 from skaprof.cli.app import COMMANDS, _message_and_exit_code
 from skaprof.counters import COUNTERS
 from skaprof.machine import memory_bytes
+from skaprof.model import mixers
+from skaprof.model.ops import Op
 from skaprof.results import ROW_KEYS
+from skaprof.workload import Workload
 
 
 @pytest.mark.parametrize(
@@ -230,19 +233,14 @@ def test_a_missing_package_exits_3_and_says_what_to_install(tmp_path: Path) -> N
     )
 
 
-def test_a_mismatch_is_shown_op_by_op_and_exits_1(tmp_path: Path) -> None:
-    """A fault planted in the model, in a process of its own, as a user would meet it."""
-    program = (
-        "import sys\n"
-        "from skaprof.model import mixers\n"
-        "true = mixers.MIXERS['ska']\n"
-        "more = lambda op: op._replace(macs=op.macs + 1) if op.name == 'mix' else op\n"
-        "mixers.MIXERS['ska'] = true._replace(op_lists={'eager': lambda w, **o: [*map(more, mixers.ska(w))]})\n"
-        "sys.argv = ['skaprof', 'flops', '--verify', '-m', 'mhsa', '-m', 'ska', '--format', 'json']\n"
-        "from skaprof.cli.app import main\n"
-        "sys.exit(main())\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+def test_a_mismatch_is_shown_op_by_op_and_exits_1(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault planted in the model, as a user would meet it."""
+
+    def wrong(w: Workload, **options: object) -> list[Op]:
+        return [op._replace(macs=op.macs + 1) if op.name == "mix" else op for op in mixers.ska(w)]
+
+    monkeypatch.setitem(mixers.MIXERS, "ska", mixers.MIXERS["ska"]._replace(op_lists={"eager": wrong}))
+    done = skaprof("flops", "--verify", "-m", "mhsa", "-m", "ska", "--format", "json")
     assert done.returncode == 1
     assert [row["verified"] for row in json.loads(done.stdout)["rows"]] == [True, False]
     assert done.stderr.splitlines() == [
@@ -327,8 +325,8 @@ def test_odd_streams_end_it_cleanly(tmp_path: Path, command: str, exit_code: int
     assert done.stderr.count("\n") <= 1
 
 
-def test_help_has_no_colour_off_a_terminal_even_in_ci(skaprof: Run) -> None:
-    done = skaprof("flops", "--help", env={**os.environ, "GITHUB_ACTIONS": "1", "PYTHONPATH": str(ROOT)})
+def test_help_has_no_colour_off_a_terminal_even_in_ci(skaprof_process: Run) -> None:
+    done = skaprof_process("flops", "--help", env={**os.environ, "GITHUB_ACTIONS": "1", "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
 
@@ -339,9 +337,9 @@ def test_bare_skaprof_shows_help(skaprof: Run) -> None:
     assert "flops" in done.stdout
 
 
-def test_formulas_survive_an_ascii_terminal(skaprof: Run) -> None:
+def test_formulas_survive_an_ascii_terminal(skaprof_process: Run) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
-    assert "4 B n d^2 + 2 B n^2 d" in skaprof("flops", "--formula", env=environment).stdout
+    assert "4 B n d^2 + 2 B n^2 d" in skaprof_process("flops", "--formula", env=environment).stdout
 
 
 @pytest.mark.parametrize(

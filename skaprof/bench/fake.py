@@ -1,7 +1,8 @@
 """A device whose truth is known: a queue, launch cost, cache, clock curve, noise and 0.5 us event steps.
 
 Faults can be planted in it, each of which the engine must notice. It has no wall clock of its own but the one it
-advances, so a run of hours takes milliseconds.
+advances, so a run of hours takes milliseconds. Its arithmetic is operators alone, so that clocks may be arrays: many
+devices that do the same at once.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class FakeDevice:
             self.host += self.launch_seconds
             start = max(self.host, self.device)
             factor = 1 / MISS_PENALTY if label in self.cached else 1.0
-            duration = seconds * factor * math.exp(self.noise(start)) * NOMINAL_CLOCK / self.clock_curve(start)
+            duration = seconds * factor * math.e ** self.noise(start) * NOMINAL_CLOCK / self.clock_curve(start)
             if on_side_stream:
                 self.side_stream = max(self.side_stream, self.host) + duration
             else:
@@ -114,8 +115,8 @@ def autocorrelated(random: Random, spread: float, memory: float = 0.002) -> Nois
     state = [0.0, random.gauss(0, spread)]
 
     def noise(at: float) -> float:
-        keep = math.exp(-max(0.0, at - state[0]) / memory)
-        state[:] = [at, keep * state[1] + math.sqrt(1 - keep * keep) * random.gauss(0, spread)]
+        keep = math.e ** (-max(0.0, at - state[0]) / memory)
+        state[:] = [at, keep * state[1] + (1 - keep * keep) ** 0.5 * random.gauss(0, spread)]
         return state[1] + random.gauss(0, spread / 4)
 
     return noise
@@ -128,4 +129,4 @@ def drifting(random: Random, spread: float, per_second: float) -> Noise:
 
 def spiky(random: Random, spread: float) -> Noise:
     """Small noise, and one call in fifteen up to three times as long."""
-    return lambda at: random.gauss(0, spread) + (random.uniform(0, 1.1) if random.random() < 1 / 15 else 0.0)
+    return lambda at: random.gauss(0, spread) + random.uniform(0, 1.1) * (random.random() < 1 / 15)
