@@ -67,8 +67,9 @@ def latency(
         check_choice(named("timing"), timing, TIMINGS)
     plan = plan_of(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode, "eager")
     with needing("skaprof.latency"):
-        from skaprof.bench.configuration import Options, configurations, measure_configuration, open_device
+        from skaprof.bench.configuration import Options, configurations, open_device
         from skaprof.bench.environment import resolve_device
+        from skaprof.bench.measuring import measure_configuration
 
     where = resolve_device(device)
     on_gpu = where != "cpu"
