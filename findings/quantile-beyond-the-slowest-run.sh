@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Versions: Python 3.11 to 3.13 (statistics, of the standard library), NumPy 2.3.5.
+# Versions: Python 3.11 (statistics, of the standard library), NumPy 2.3.5.
 # Behaviour: statistics.quantiles gives a 99th percentile above the largest of the values, and a first below the
 #   smallest. NumPy's default stays within them; so does method="inclusive".
 # Good guess that fails: a percentile of measured times lies between the fastest and the slowest run. The p99 latency
