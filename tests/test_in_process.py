@@ -44,9 +44,9 @@ LEAKS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[], Any
         lambda: matplotlib.rcParams.update({"font.size": 99}),
     ),
     "signal handlers": (
-        lambda: signal.getsignal(signal.SIGINT),
-        lambda handler: signal.signal(signal.SIGINT, handler),
-        lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        lambda: signal.getsignal(signal.SIGTERM),
+        lambda handler: signal.signal(signal.SIGTERM, handler),
+        lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
     ),
     "warnings": (list, lambda _: None, lambda: warnings.simplefilter("ignore")),
     "environment": (list, lambda _: None, lambda: os.environ.update({"OMP_NUM_THREADS": "7"})),
