@@ -147,6 +147,8 @@ def process_state() -> dict[str, Any]:
             "torch deterministic": torch.are_deterministic_algorithms_enabled(),
             "torch anomaly mode": torch.is_anomaly_enabled(),
         }
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        state["matplotlib figures"] = pyplot.get_fignums()
     if (matplotlib := sys.modules.get("matplotlib")) is not None:
         names = set(matplotlib.rcParams) - {"backend"}  # to read it would choose one
         state["matplotlib"] = {name: dict.__getitem__(matplotlib.rcParams, name) for name in names}

@@ -16,6 +16,7 @@ import matplotlib
 import pytest
 import torch
 from conftest import Run
+from matplotlib import pyplot
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
@@ -43,6 +44,7 @@ LEAKS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Callable[[], Any
         lambda size: matplotlib.rcParams.update({"font.size": size}),
         lambda: matplotlib.rcParams.update({"font.size": 99}),
     ),
+    "matplotlib figures": (list, lambda _: pyplot.close("all"), pyplot.figure),
     "signal handlers": (
         lambda: signal.getsignal(signal.SIGTERM),
         lambda handler: signal.signal(signal.SIGTERM, handler),
