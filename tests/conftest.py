@@ -8,8 +8,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other, an
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,6 +40,34 @@ def examples(count: int) -> int:
     return count if THOROUGH else max(3, count // 5)
 
 
+LONGEST_FILES = (
+    "backbone_proof",
+    "calibration",
+    "latency",
+    "verify",
+    "report_command",
+    "audit",
+    "cli",
+    "latency_modules",
+)
+"""Test files in the order to begin with, so that no worker is left alone with a long one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file to one worker, so that what its tests share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False  # by the number of tests, which says little of their time
+    return LoadFileScheduling(config, log)
+
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -63,6 +93,35 @@ def skaprof_process() -> Run:
 def skaprof_here() -> Run:
     """The same as `skaprof`."""
     return run_here
+
+
+def wait_for_torch(process: subprocess.Popen[str], then: float) -> None:
+    """Until a process has loaded PyTorch, or ended, and then so many seconds: it is at work."""
+    deadline = time.monotonic() + 60
+    maps = Path(f"/proc/{process.pid}/maps")
+    while process.poll() is None and time.monotonic() < deadline and "libtorch_cpu" not in maps.read_text():
+        time.sleep(0.05)
+    time.sleep(then)
+
+
+@pytest.fixture
+def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor is timed by a clock that each reading advances by 50 us: every call runs, no load changes a time.
+
+    Where a measurement decides, it so does at the first look, and what is left to test is all but the times.
+    """
+    from skaprof.bench import configuration, engine
+    from skaprof.bench.cpu import CpuDevice
+
+    class SteadyCpu(CpuDevice):
+        at = 0.0
+
+        def now(self) -> float:
+            self.at += 50e-6
+            return self.at
+
+    monkeypatch.setattr(configuration, "CpuDevice", SteadyCpu)
+    monkeypatch.setattr(engine, "WARM_WINDOW", 0.002)
 
 
 def require_golden(name: str, text: str) -> None:

@@ -55,7 +55,7 @@ def _own_arguments(arguments: tuple[str, ...], cwd: str | Path | None, env: Mapp
     sys.path[:0] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder not in path]
     os.chdir(cwd or folder)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _tf32_put_back():
             _warn_as_an_interpreter()
             yield
     finally:
@@ -65,6 +65,22 @@ def _own_arguments(arguments: tuple[str, ...], cwd: str | Path | None, env: Mapp
         for name in set(sys.modules) - loaded:
             if _is_the_users(sys.modules[name]):
                 del sys.modules[name]
+
+
+@contextmanager
+def _tf32_put_back() -> Iterator[None]:
+    """TF32 as it was: `latency` switches it for its process, on purpose."""
+    before = _tf32()
+    yield
+    if before and before != _tf32():
+        import torch
+
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def _tf32() -> tuple[bool, ...]:
+    torch = sys.modules.get("torch")
+    return (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) if torch else ()
 
 
 def _set_environment(environment: Mapping[str, str]) -> None:
@@ -122,16 +138,17 @@ def process_state() -> dict[str, Any]:
         "trace": (sys.gettrace(), sys.getprofile()),
     }
     if (torch := sys.modules.get("torch")) is not None:
-        state["torch"] = {
-            "gradients": torch.is_grad_enabled(),
-            "inference mode": torch.is_inference_mode_enabled(),
-            "dtype": torch.get_default_dtype(),
-            "device": torch.get_default_device(),
-            "threads": torch.get_num_threads(),
-            "deterministic": torch.are_deterministic_algorithms_enabled(),
-            "tf32": (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32),
-            "anomaly mode": torch.is_anomaly_enabled(),
+        state |= {
+            "torch gradients": torch.is_grad_enabled(),
+            "torch inference mode": torch.is_inference_mode_enabled(),
+            "torch dtype": torch.get_default_dtype(),
+            "torch device": torch.get_default_device(),
+            "torch threads": torch.get_num_threads(),
+            "torch deterministic": torch.are_deterministic_algorithms_enabled(),
+            "torch anomaly mode": torch.is_anomaly_enabled(),
         }
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        state["matplotlib figures"] = pyplot.get_fignums()
     if (matplotlib := sys.modules.get("matplotlib")) is not None:
         names = set(matplotlib.rcParams) - {"backend"}  # to read it would choose one
         state["matplotlib"] = {name: dict.__getitem__(matplotlib.rcParams, name) for name in names}

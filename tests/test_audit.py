@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from typing import Any
@@ -13,6 +14,7 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 from torch import nn
 
+from skaprof.count import audit
 from skaprof.count.audit import Answer, Case, _row, absent_row, answers_of, ask, audit_rows
 from skaprof.count.spellings import build_spelling, spellings_of
 from skaprof.counters import COUNTERS, SPELLINGS, Counter
@@ -89,9 +91,16 @@ def test_spellings_are_those_a_mixer_has() -> None:
     assert "mha" not in spellings_of(parse_mixer("mhsa"), W._replace(head_dim=4))
 
 
-def test_an_honest_counter_captures_everything_and_its_noise_goes_nowhere() -> None:
-    for name in ("honest", "noisy"):
-        rows = audit_rows(fake(name), CASES)
+@pytest.fixture(scope="module")
+def honest_rows() -> list[dict[str, Any]]:
+    """The rows of an honest counter, from a process of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{ROOT}")
+        return audit_rows(fake("honest"), CASES)
+
+
+def test_an_honest_counter_captures_everything_and_its_noise_goes_nowhere(honest_rows: list[dict[str, Any]]) -> None:
+    for rows in (honest_rows, audit_rows(fake("noisy"), CASES)):
         assert [row["captured"] for row in rows] == [1.0] * 3
         assert with_reversals(rows)[0]["reversed_against"] == []
         assert all(row["seconds"] > 0 for row in rows)
@@ -124,8 +133,10 @@ def test_a_counter_that_cannot_be_loaded_or_counts_nothing_says_so(monkeypatch: 
     assert next(answers_of("fake_counters:load_nothing", CASES)).error == "it counted nan"
 
 
-def test_a_reversed_ranking_is_noticed() -> None:
-    rows = with_reversals(audit_rows(fake("reversing"), CASES))
+def test_a_reversed_ranking_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tests")
+    answers = answers_of("fake_counters:load_reversing", CASES)
+    rows = with_reversals([_row(fake("reversing"), *each) for each in zip(CASES, answers, strict=True)])
     assert rows[0]["macs"] < rows[1]["macs"]
     assert rows[1]["reversed_against"] == ["ska (@)", "ska:query=false (@)"]
     assert rows[0]["reversed_against"] == []
@@ -133,8 +144,10 @@ def test_a_reversed_ranking_is_noticed() -> None:
     assert "fake-reversing REVERSES rankings: ska (@) comes out dearer than mhsa (@)" in sentence
 
 
-def test_two_spellings_of_one_mixer_are_no_ranking_and_counters_are_kept_apart() -> None:
-    rows = audit_rows(fake("honest"), CASES[:2])
+def test_two_spellings_of_one_mixer_are_no_ranking_and_counters_are_kept_apart(
+    honest_rows: list[dict[str, Any]],
+) -> None:
+    rows = honest_rows[:2]
     same = [{**rows[0]}, {**rows[1], "mixer": "ska"}]
     same[1]["macs_counted"] = 1
     assert reversal_sentences(with_reversals(same)) == []
@@ -149,8 +162,8 @@ def table_text(rows: list[dict[str, Any]]) -> str:
     return console.export_text()
 
 
-def test_the_table_tells_exact_from_rounded_and_nothing_from_little() -> None:
-    row = audit_rows(fake("honest"), CASES[:1])[0]
+def test_the_table_tells_exact_from_rounded_and_nothing_from_little(honest_rows: list[dict[str, Any]]) -> None:
+    row = honest_rows[0]
     others = [
         {**row, "counter": "rounded", "macs_counted": row["macs"] + 1, "captured": 1 + 1 / row["macs"]},
         {**row, "counter": "blind", "macs_counted": 0, "captured": 0.0},
@@ -179,7 +192,9 @@ def test_every_counter_can_be_loaded_or_is_absent() -> None:
         assert counter.installed == (counter.version is not None)
 
 
-def test_the_command(skaprof: Run) -> None:
+def test_the_command(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask_once = functools.cache(ask)  # of the two tables, what is said is alike
+    monkeypatch.setattr(audit, "ask", lambda counter, cases: ask_once(counter, tuple(cases)))
     sizes = ("--tokens", "12", "--dim", "16", "--heads", "2", "--counter", "fvcore", "--counter", "torch")
     done = skaprof("audit", *sizes, "--format", "json")
     assert done.returncode == 0

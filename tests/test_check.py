@@ -90,6 +90,7 @@ def test_every_format_carries_the_outcomes(skaprof: Run, tmp_path: Path, format:
     assert [str(row["left"]) for row in rows] == ["58204160"] * 2
 
 
+@pytest.mark.usefixtures("steady_clock")
 def test_what_is_missing_names_the_command_that_measures_it(skaprof: Run, tmp_path: Path) -> None:
     claim = 'claim = "ska/sdpa.median_ms < mhsa.median_ms @ device=cpu,tokens=9,dim=16,batch=2"\nsource = "s"\n'
     path = write(tmp_path, claim)

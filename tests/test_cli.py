@@ -7,11 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Run, require_golden
+from conftest import ROOT, Run, require_golden, wait_for_torch
 
 from skaprof.cli.app import COMMANDS, _message_and_exit_code
 from skaprof.counters import COUNTERS
@@ -209,7 +208,7 @@ def test_ctrl_c_exits_130_with_one_line_and_no_file(tmp_path: Path) -> None:
     path = tmp_path / "proof.json"
     program = [sys.executable, "-m", "skaprof", "flops", "--verify", "--tokens", "1:2000", "--output", str(path)]
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(4)
+        wait_for_torch(process, 1.5)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130

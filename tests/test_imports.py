@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -37,54 +37,77 @@ SIDEWAYS = {
 }
 
 
-def loaded_by(code: str) -> list[str]:
-    """The heavy packages in memory after `code` ran in a fresh interpreter."""
-    probe = f"import sys\n{code}\nprint('|', *(name for name in {HEAVY!r} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
-    return done.stdout.rpartition("|")[2].split()
+PROBE = """
+import json, sys
+found = []
+for name, code in json.loads(sys.argv.pop()).items():
+    before = set(sys.modules)
+    exec(code)
+    found.append((name, sorted(set(sys.modules) - before)))
+json.dump(found, sys.stderr)
+"""
+
+
+def loaded_by(codes: dict[str, str]) -> dict[str, list[str]]:
+    """The heavy packages that each code brought into memory: one fresh interpreter runs them all, in this order."""
+    program = [sys.executable, "-c", PROBE, json.dumps(codes)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    found = json.loads(done.stderr.splitlines()[-1])  # above it may stand what a command wrote
+    return {name: [module for module in loaded if module in HEAVY] for name, loaded in found}
 
 
 def command(*arguments: str) -> str:
     return f"sys.argv = {['skaprof', *arguments]!r}\nfrom skaprof.cli.app import main\nassert main() == 0"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("flops", "--dim", "256"),
-        ("flops", "--tokens", "16:256:16", "--baseline", "mhsa", "--format", "json"),
-        ("flops", "--per-op", "--mode", "train", "--format", "csv"),
-        ("flops", "-m", "sepconv", "-m", "linear", "--format", "markdown"),
-        ("compare", "{costs}", "{costs}", "--fail-on", "macs>0%"),
-        ("check", str(ROOT / "claims" / "paper.toml")),
-        ("model", "caformer_s18"),
-        ("model", "vit_small", "--mixers", "ska", "--resolution", "224,384", "--depth", "block", "--format", "json"),
-        ("roofline", "--implementation", "eager,sdpa"),
-        ("roofline", "--per-op", "--format", "json"),
-        *((name, "--help") for name in ("audit", "roofline", "calibrate", "explain")),
-        ("search", "caformer_s18", "--limit", "params<=26M"),
-        ("--version",),
-    ],
-)
-def test_the_analytic_path_loads_no_heavy_package(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    costs = tmp_path / "costs.json"
-    if "{costs}" in arguments:
-        assert loaded_by(command("flops", "--output", str(costs))) == []
-    assert loaded_by(command(*(word.format(costs=costs) for word in arguments))) == []
+ANALYTIC = [
+    ("flops", "--dim", "256"),
+    ("flops", "--tokens", "16:256:16", "--baseline", "mhsa", "--format", "json"),
+    ("flops", "--per-op", "--mode", "train", "--format", "csv"),
+    ("flops", "-m", "sepconv", "-m", "linear", "--format", "markdown"),
+    ("flops", "--output", "costs.json"),
+    ("compare", "costs.json", "costs.json", "--fail-on", "macs>0%"),
+    ("check", str(ROOT / "claims" / "paper.toml")),
+    ("model", "caformer_s18"),
+    ("model", "vit_small", "--mixers", "ska", "--resolution", "224,384", "--depth", "block", "--format", "json"),
+    ("roofline", "--implementation", "eager,sdpa"),
+    ("roofline", "--per-op", "--format", "json"),
+    *((name, "--help") for name in ("audit", "roofline", "calibrate", "explain")),
+    ("search", "caformer_s18", "--limit", "params<=26M"),
+    ("--version",),
+]
+PYTHON = {
+    "cost": "import skaprof; skaprof.cost('ska', tokens=196, dim=256)",
+    "model_cost": "import skaprof; skaprof.model_cost('caformer_s18[stage3=ska]')",
+    "search": "import skaprof; skaprof.search('caformer_s18', limit='params<=26M')",
+    "roofline": "import skaprof; skaprof.roofline('ska')",
+    "check": f"import skaprof; skaprof.check({str(ROOT / 'claims' / 'paper.toml')!r})",
+}
 
 
-def test_the_python_api_answers_without_heavy_packages() -> None:
-    assert loaded_by("import skaprof; skaprof.cost('ska', tokens=196, dim=256)") == []
-    assert loaded_by("import skaprof; skaprof.model_cost('caformer_s18[stage3=ska]')") == []
-    assert loaded_by("import skaprof; skaprof.search('caformer_s18', limit='params<=26M')") == []
-    assert loaded_by("import skaprof; skaprof.roofline('ska')") == []
-    assert loaded_by(f"import skaprof; skaprof.check({str(ROOT / 'claims' / 'paper.toml')!r})") == []
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The heavy packages that each analytic command, and then each Python call, brought into memory."""
+    codes = {" ".join(arguments): command(*arguments) for arguments in ANALYTIC}
+    folder = f"import os; os.chdir({str(tmp_path_factory.mktemp('analytic'))!r})"
+    return loaded_by({"folder": folder, **codes, **PYTHON})
+
+
+@pytest.mark.parametrize("arguments", ANALYTIC, ids=" ".join)
+def test_the_analytic_path_loads_no_heavy_package(loaded: dict[str, list[str]], arguments: tuple[str, ...]) -> None:
+    assert loaded[" ".join(arguments)] == []
+
+
+def test_the_python_api_answers_without_heavy_packages(loaded: dict[str, list[str]]) -> None:
+    assert {name: loaded[name] for name in PYTHON} == dict.fromkeys(PYTHON, [])
 
 
 def test_the_laziness_test_can_fail() -> None:
-    assert "sympy" in loaded_by(command("flops", "--formula"))
-    assert {"torch", "fvcore"} <= set(loaded_by(command("model", "vit_cifar", "--verify")))
-    assert loaded_by("import numpy") == ["numpy"]
+    proof = command("model", "vit_cifar", "--verify")
+    found = loaded_by({"numpy": "import numpy", "formula": command("flops", "--formula"), "proof": proof})
+    assert found["numpy"] == ["numpy"]
+    assert "sympy" in found["formula"]
+    assert {"torch", "fvcore"} <= set(found["proof"])
 
 
 def imports_of(source: str) -> set[str]:
@@ -115,12 +138,14 @@ def wrong_way(layer: str, source: str) -> set[str]:
     return wrong
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_one_way(path: Path) -> None:
-    layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if layer in ("__init__", "__main__"):
-        return
-    assert wrong_way(layer, path.read_text()) == set()
+def test_imports_run_one_way() -> None:
+    wrong = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if layer not in ("__init__", "__main__"):
+            wrong[str(path.relative_to(PACKAGE))] = wrong_way(layer, path.read_text())
+    assert len(wrong) > 100
+    assert {path: modules for path, modules in wrong.items() if modules} == {}
 
 
 def test_the_layer_test_can_fail() -> None:

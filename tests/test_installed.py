@@ -71,6 +71,7 @@ def test_an_installed_mixer_is_proved_in_a_backbone(skaprof: Run, installed: dic
         assert json.loads(done.stdout)["rows"][0]["mixer"] == mixers
 
 
+@pytest.mark.usefixtures("steady_clock")
 def test_an_installed_mixer_is_swept_searched_and_timed(skaprof: Run, installed: dict[str, Any]) -> None:
     swept = skaprof("flops", "-m", "patch_linear", "--tokens", "1:6000", "--format", "csv", **installed)
     assert swept.stdout.splitlines()[-1].split(",")[12] == str(6000**2)

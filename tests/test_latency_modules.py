@@ -36,6 +36,8 @@ from skaprof.report.table import size_columns
 from skaprof.report.timing import latency_section
 from skaprof.workload import Workload
 
+pytestmark = pytest.mark.usefixtures("steady_clock")
+
 TESTS = Path(__file__).parent
 FAST = ("--device", "cpu", "--max-seconds", "1")
 SMALL = ("--model", "poolformerv2_s12", "--model", "poolformerv2_s12[stage3=ska]", "--resolution", "32")

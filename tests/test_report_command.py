@@ -9,12 +9,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Run
+from conftest import ROOT, Run, wait_for_torch
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, make_plan
@@ -269,7 +268,7 @@ def test_ctrl_c_writes_a_report_of_what_was_measured(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "skaprof", "report", "--config", str(config), "-o", str(tmp_path / "report")]
     environment = {**os.environ, "NO_COLOR": "1"}
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        time.sleep(9)
+        wait_for_torch(process, 3)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr

@@ -56,6 +56,7 @@ def test_the_output_of_every_command_is_valid(skaprof: Run, arguments: tuple[str
     require_valid(document)
 
 
+@pytest.mark.usefixtures("steady_clock")
 def test_latency_is_valid_as_json_and_as_json_lines(skaprof: Run, tmp_path: Path) -> None:
     fast = ("latency", "--device", "cpu", "--tokens", "9", "--dim", "16", "--max-seconds", "1", "--baseline", "mhsa")
     mixers = ("-m", "mhsa", "-m", "pooling")  # pooling has no sdpa form: a row with an error and no figures

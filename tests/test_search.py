@@ -157,11 +157,11 @@ def test_ten_thousand_networks_take_less_than_two_seconds() -> None:
         *("sepconv", "pooling", "sepconv:kernel_size=3"),
     ]
     candidates = [expanded(texts, [], [], "-")] * 4
-    start = time.perf_counter()
+    start = time.process_time()
     search = make_search(S18, candidates)
     found = find(search, ("params", "macs", "traffic_bytes"))
     rows = [search.row(number) for number in found.front]
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start  # of this process: the machine may have others to serve
     assert search.size == 10_000
     assert rows
     assert seconds < 2
