@@ -99,7 +99,7 @@ def test_the_analytic_path_loads_no_heavy_package(loaded: dict[str, list[str]], 
 
 
 def test_the_python_api_answers_without_heavy_packages(loaded: dict[str, list[str]]) -> None:
-    assert {name: loaded[name] for name in PYTHON} == dict.fromkeys(PYTHON, [])
+    assert {name: loaded[name] for name in PYTHON} == {name: [] for name in PYTHON}
 
 
 def test_the_laziness_test_can_fail() -> None:
