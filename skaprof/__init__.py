@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from skaprof.api.crossovers import crossover
     from skaprof.api.machines import roofline
     from skaprof.api.networks import model_cost, search, verify_model
+    from skaprof.api.reports import write_report
     from skaprof.api.rows import Row, Rows
     from skaprof.api.saved import check, compare
     from skaprof.api.timing import latency
@@ -38,6 +39,7 @@ _HOMES = {
     "sweep": "skaprof.api.costs",
     "verify": "skaprof.api.costs",
     "verify_model": "skaprof.api.networks",
+    "write_report": "skaprof.api.reports",
     "CostRow": "skaprof.results",
     "Row": "skaprof.api.rows",
     "Rows": "skaprof.api.rows",
@@ -66,6 +68,7 @@ __all__ = [
     "sweep",
     "verify",
     "verify_model",
+    "write_report",
 ]
 
 

@@ -79,7 +79,7 @@ def parse_arguments(option: str, texts: Iterable[str]) -> tuple[tuple[str, str],
 
 
 def require_known_sizes(option: str, arguments: Iterable[tuple[str, str]]) -> None:
-    """Nothing, where every name in braces is one of the row's sizes.
+    """Raise unless every name in braces is one of the row's sizes.
 
     Raises:
         SkaprofError: one is not.
@@ -229,7 +229,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def require_same_shape(option: str, path: str, given: tuple[int, ...], got: object) -> None:
-    """Nothing, where a mixer's output has its input's shape. `got` is the output, or any object that has no shape.
+    """Raise unless a mixer's output has its input's shape. `got` is the output, or any object that has no shape.
 
     Raises:
         SkaprofError: another shape, or no tensor at all.

@@ -29,7 +29,7 @@ class TomlTable(NamedTuple):
         return f"{shown_path(self.path)}, line {_line_of(self, key)}: {where}"
 
     def require_keys(self, known: Sequence[str]) -> None:
-        """Nothing, where every key is one of `known`.
+        """Raise unless every key is one of `known`.
 
         Raises:
             SkaprofError: another key.

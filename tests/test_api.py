@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import itertools
 import json
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +17,10 @@ from conftest import Run
 
 import skaprof
 from skaprof import SkaprofError
+from skaprof.analysis.symbolic import formula_rows
+from skaprof.model.spec import parse_mixer
+
+PACKAGE = Path(skaprof.__file__).parent
 
 
 def test_sizes_in_every_spelling_mean_the_same() -> None:
@@ -100,6 +106,7 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "a tolerance that is no number": lambda: skaprof.latency("ska", tolerance="2%"),
     "a baseline that is not timed": lambda: skaprof.latency("ska", device="cpu", baseline="mhsa"),
     "an unknown implementation": lambda: skaprof.latency("ska", device="cpu", implementation="flash"),
+    "a report of nothing": lambda: skaprof.write_report("out", "nowhere.json"),
     "a form it has not": lambda: skaprof.cost("pooling", implementation="sdpa"),
 }
 
@@ -157,7 +164,7 @@ def test_public_names_are_there_stay_callable_and_others_are_not() -> None:
         _ = skaprof.nothing
 
 
-API = sorted(path.stem for path in (Path(skaprof.__file__).parent / "api").glob("[!_]*.py"))
+API = sorted(path.stem for path in (PACKAGE / "api").glob("[!_]*.py"))
 
 
 @pytest.mark.parametrize("module", API)
@@ -170,8 +177,28 @@ def test_examples_in_docstrings_are_true(
     (tmp_path / "claims.toml").write_text(
         "[[claim]]\nclaim = 'cska.macs <= mhsa.macs @ tokens=49,dim=512'\nsource = 'here'\n"
     )
+    _write_report(tmp_path / "report")
     found = doctest.testmod(import_module(f"skaprof.api.{module}"), extraglobs={"skaprof": skaprof})
     assert found.failed == 0, capsys.readouterr().out
+
+
+def test_the_examples_of_the_documentation_are_true() -> None:
+    page = Path(__file__).parent.parent / "docs" / "api.md"
+    found = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted > 3
+    assert found.failed == 0
+
+
+def _write_report(folder: Path) -> None:
+    folder.mkdir()
+    row = {"section": "formulas", **formula_rows(parse_mixer("ska"))[0]}
+    results = {
+        "command": "skaprof report",
+        "environment": {"skaprof": "0"},
+        "settings": {"title": "One"},
+        "rows": [row],
+    }
+    (folder / "results.json").write_text(json.dumps({"schema_version": 1, **results}))
 
 
 def _write_results(path: Path, **changes: int) -> None:
@@ -181,7 +208,7 @@ def _write_results(path: Path, **changes: int) -> None:
 
 def test_every_public_function_has_an_example_and_says_what_it_raises() -> None:
     functions = [getattr(skaprof, name) for name in skaprof.__all__ if name[0].islower()]
-    assert len(functions) == 14
+    assert len(functions) == 15
     for function in functions:
         assert ">>> " in function.__doc__, function
         assert f"skaprof.{function.__name__}(" in function.__doc__, function
@@ -234,3 +261,30 @@ def test_latency_leaves_tf32_as_the_callers_process_has_it() -> None:
         torch.backends.cuda.matmul.allow_tf32 = False
     assert {row.device for row in rows} != {None}
     assert len(rows) == 4
+
+
+def options_named(source: str) -> list[str]:
+    """What a source writes as an option of the command line in errors, and where values are named for them."""
+    found = []
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call) and _NAMES_VALUES.match(getattr(call.func, "id", "")):
+            texts = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant)]
+            found += [text for text in texts if isinstance(text, str) and re.search(r"(?<![\w-])--[a-z]", text)]
+    return [text for text in found if "skaprof latency --" not in text]  # a command is one in Python too
+
+
+_NAMES_VALUES = re.compile(r"SkaprofError|bad_value|check_choice|parse_\w+|read_\w+|require_\w+|find_\w+|open_\w+")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(PACKAGE.rglob("*.py")) if "cli" not in path.relative_to(PACKAGE).parts],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_only_the_command_line_knows_options(path: Path) -> None:
+    assert options_named(path.read_text()) == []
+
+
+def test_an_option_in_an_error_is_found() -> None:
+    assert options_named("raise SkaprofError(f'{x}: expected another --mixer')") == [": expected another --mixer"]
+    assert options_named("parse_count('--dim', text)") == ["--dim"]

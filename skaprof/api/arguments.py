@@ -135,7 +135,14 @@ def one_network(
     if resolution is not None:
         size = image_of(resolution)
     form = check_choice(named("implementation"), implementation, FORMS)
-    return make_network(choice, *size, parse_count(named("batch"), batch), form, has_head=task == HEADED_TASK)
+    return make_network(
+        choice,
+        *size,
+        parse_count(named("batch"), batch),
+        form,
+        has_head=task == HEADED_TASK,
+        option=named("resolution"),
+    )
 
 
 def dtype_and_mode(dtype: str, mode: str) -> tuple[str, str]:

@@ -246,7 +246,7 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
 
 
 def _require_units(claim: Claim, module: nn.Module) -> None:
-    """Nothing, where the module has a submodule of each op's name: each op is proved alone.
+    """Raise unless the module has a submodule of each op's name: each op is proved alone.
 
     Raises:
         SkaprofError: one is missing, as an installed package's may be (exit 1).

@@ -21,7 +21,7 @@ class MixerSpec(NamedTuple):
     kernel_size: int | None = None
 
     def require_implementation(self, implementation: str) -> None:
-        """Nothing, where the mixer has this implementation.
+        """Raise unless the mixer has this implementation.
 
         Raises:
             SkaprofError: it has not.

@@ -1,0 +1,49 @@
+"""A report's folder: its files from saved results, and what may be replaced by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from skaprof.errors import SkaprofError, named, shown, shown_path
+from skaprof.saved import read_results
+
+Results = dict[str, Any]
+
+
+def saved_report(path: str, name: str) -> Results:
+    """The results of a report, from its results.json; `name` is what the user knows the path by.
+
+    Raises:
+        SkaprofError: it cannot be read, or is of something else.
+    """
+    saved = read_results(path, name)
+    if saved.settings is None or "title" not in saved.settings or not all("section" in row for row in saved.rows):
+        raise SkaprofError(f"{name}: {shown_path(path)} is no report's results: expected results.json of a report")
+    settings = {key: value for key, value in saved.settings.items() if key != "files"}
+    return {
+        "command": saved.command,
+        "environment": saved.environment,
+        "settings": settings,
+        "rows": list(map(dict, saved.rows)),
+    }
+
+
+def report_files(results: Results) -> dict[str, bytes]:
+    """The folder's files; results.json names them all, so that a later report knows which it may replace."""
+    from skaprof.report.document import files_of, results_file
+
+    files = dict(files_of(results))
+    settings = {**results["settings"], "files": [*files, "results.json"]}
+    return {**files, "results.json": results_file({**results, "settings": settings})}
+
+
+def why_not_replaced(folder: Path) -> str | None:
+    """Why a folder may not be replaced; None where it holds a report and nothing else."""
+    try:
+        saved = read_results(folder / "results.json", named("output"))
+    except SkaprofError:
+        return "it is no report of skaprof"
+    known = set((saved.settings or {}).get("files", ()))
+    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in known)
+    return f"{shown(foreign[0])} in it is not the report's" if foreign else None
