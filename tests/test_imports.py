@@ -18,6 +18,7 @@ LAYERS = (
     *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "results"),
     *(
         "toml_file",
+        "inputs",
         "implementations",
         "grids",
         "workload",
