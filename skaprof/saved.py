@@ -5,14 +5,16 @@ The types of a row's values are those of `skaprof/schema.json`, so that whatever
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.inputs import encoding_of, read_data
 from skaprof.results import SCHEMA_VERSION, schema
 
 Row = Mapping[str, Any]
@@ -34,7 +36,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 class SavedResults:
     """A results file. `settings` is None where the command has none.
 
-    `good_bytes` is how much of the file could be read; where its last line was cut off, `warning` says so, else None.
+    `good_bytes` is how much of the file could be read, None where it is not in plain UTF-8, as skaprof writes it; where
+    its last line was cut off, `warning` says so, else None.
     """
 
     path: str
@@ -43,7 +46,7 @@ class SavedResults:
     environment: Mapping[str, Any]
     settings: Mapping[str, Any] | None
     rows: tuple[Row, ...]
-    good_bytes: int
+    good_bytes: int | None
     warning: str | None = None
 
 
@@ -63,7 +66,11 @@ class _Reader:
     option: str
 
     def read(self) -> SavedResults:
-        data = self._bytes()
+        data, is_plain = self._bytes()
+        found = self._read(data)
+        return found if is_plain else replace(found, good_bytes=None)
+
+    def _read(self, data: bytes) -> SavedResults:
         if not data.strip():
             raise self._error(f"is empty: {_EXPECTED}")
         first, *_ = lines = data.splitlines(keepends=True)
@@ -76,13 +83,15 @@ class _Reader:
         rows = ((f"row {number}", row) for number, row in enumerate(document["rows"], start=1))
         return self._results(document, rows, len(data))
 
-    def _bytes(self) -> bytes:
+    def _bytes(self) -> tuple[bytes, bool]:
+        """The file in plain UTF-8, and whether it was so."""
+        data = read_data(self.path, self.option)
+        if not data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return data, True
         try:
-            return Path(self.path).read_bytes()
-        except OSError as error:
-            raise self._error(f"cannot be read: {error.strerror}") from None
-        except ValueError:  # a name with a null byte in it
-            raise self._error("cannot be read: expected a file name") from None
+            return data.decode(encoding_of(data)).encode(), False
+        except UnicodeDecodeError:
+            raise self._error("is damaged: expected UTF-8 text") from None
 
     def _document(self, data: bytes) -> Any:
         try:

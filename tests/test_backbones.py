@@ -450,7 +450,7 @@ def test_a_file_with_a_mistake_is_refused_with_key_and_line(
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xff")
     for name, words in (("nowhere.toml", "No such file"), (".", "cannot be read"), ("binary.toml", "UTF-8")):
         with pytest.raises(SkaprofError, match=words):
             load_backbone(str(tmp_path / name))

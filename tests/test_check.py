@@ -112,7 +112,7 @@ BAD_FILES = [
     ("claim = 5", "holds no claims"),
     ("[[claims]]\nclaim = 'x'", "did you mean 'claim'"),
     ("[[claim]\n", "is no TOML: "),
-    (b"\xff\xfe", "expected UTF-8 text"),
+    (b"\xff\xff", "expected UTF-8 text"),
     ("[[claim]]\nclaim = 'ska.macs < 1'", "line 1: the claim has no source"),
     ("[[claim]]\nsource = 's'", "line 1: the claim has no claim"),
     ("\n[[claim]]\nclaim = 5\nsource = 's'", "line 2: claim: '5' is not valid: expected text"),

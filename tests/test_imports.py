@@ -18,6 +18,7 @@ LAYERS = (
     *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "results", "files"),
     *(
         "toml_file",
+        "inputs",
         "implementations",
         "counters",
         "grids",

@@ -30,6 +30,7 @@ from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.spec import parse_mixer
 from skaprof.report.latency import pair_sentences, sparkline
 from skaprof.results import ROW_KEYS
+from skaprof.subprocesses import run_python
 
 FAST = ("--device", "cpu", "--tokens", "9", "--dim", "16", "--max-seconds", "1")
 FLAGS = {STABLE, *RAISED}
@@ -319,10 +320,17 @@ def test_a_worker_that_dies_is_a_row_and_no_file_of_the_users_stands_in_for_a_mo
     entry = Entry("mhsa", "forward", "float32", "eager", (1, 1, 4, 8, 1, 8, None))
     (row,) = measure_isolated([entry], Options(), "cpu", 1.0)
     assert row["verdict"] == "baseline", row["error"]
-    monkeypatch.setattr(worker, "python_command", lambda *_: [sys.executable, "-c", "import os; os.abort()"])
+    monkeypatch.setattr(worker, "run_python", lambda *_: run_python("ctypes", "string_at", 0, 60.0))
     (row,) = measure_isolated([entry], Options(), "cpu", 1.0)
     assert (row["verdict"], row["median_ms"], row["mixer"]) == ("crashed", None, "mhsa")
-    assert "its process ended with code -6" in row["error"]
+    assert "its process ended with code -11" in row["error"]
+
+
+def test_a_worker_that_stops_answering_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_GRACE_SECONDS", 0.0)
+    entry = Entry("mhsa", "forward", "float32", "eager", (1, 1, 4, 8, 1, 8, None))
+    (row,) = measure_isolated([entry], Options(), "cpu", 0.1)  # PyTorch alone takes longer to load
+    assert (row["verdict"], row["error"]) == ("crashed", "it gave no answer within 0.1 s")
 
 
 @pytest.mark.usefixtures("steady_clock")

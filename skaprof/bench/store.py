@@ -80,6 +80,10 @@ def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
     saved = read_results(path, named("resume"))
     if saved.settings is None or "timing" not in saved.settings:
         raise SkaprofError(f"{named('resume')}: {shown_path(path)} is no file of `skaprof latency --output FILE.jsonl`")
+    if saved.good_bytes is None:
+        raise SkaprofError(
+            f"{named('resume')}: {shown_path(path)} is not in plain UTF-8: expected it as skaprof wrote it"
+        )
     head = header(saved.command, saved.environment, saved.settings)
     return head, list(map(dict, saved.rows)), saved.good_bytes, saved.warning is not None
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from math import inf
 from typing import Any
@@ -13,31 +13,35 @@ from skaprof.bench.configuration import Entry, Options, Row, open_device
 from skaprof.bench.environment import put_tf32
 from skaprof.bench.measured_rows import failed_row
 from skaprof.bench.measuring import measure_configuration
-from skaprof.subprocesses import ended_badly, python_command
+from skaprof.subprocesses import run_python
+
+_GRACE_SECONDS = 120.0
+"""What a process gets beyond its time, to load PyTorch and to end what it is at."""
+_LONGEST_SECONDS = 3600.0
+"""Where nobody set a time: a configuration that takes longer hangs."""
 
 
 def measure_isolated(entries: list[Entry], options: Options, device: str, seconds: float) -> list[Row]:
     """The rows of one configuration, measured in a fresh process on the device of that name.
 
-    A process that dies takes its own size with it and no other: its rows say `crashed`, and its last words.
+    A process that dies, or stops answering, takes its own size with it and no other: its rows say `crashed`, and its
+    last words.
     """
     task = {
         "entries": [asdict(entry) for entry in entries],
         "options": options.as_dict(),
         "seconds": None if seconds == inf else seconds,
     }
-    command = python_command("skaprof.bench.worker", "work")
-    done = subprocess.run(command, input=json.dumps(task), capture_output=True, text=True, check=False)
-    if done.returncode:
-        error = ended_badly(done.returncode, done.stderr)
-        return [failed_row(entry, device, options, "crashed", error) for entry in entries]
-    rows: list[Row] = json.loads(done.stdout.splitlines()[-1])
+    longest = _LONGEST_SECONDS if seconds == inf else max(seconds, 0.0) + _GRACE_SECONDS
+    done = run_python("skaprof.bench.worker", "work", task, longest)
+    if done.trouble:
+        return [failed_row(entry, device, options, "crashed", done.trouble) for entry in entries]
+    rows: list[Row] = json.loads(done.output.splitlines()[-1])
     return rows
 
 
-def work() -> None:
+def work(task: Mapping[str, Any]) -> None:
     """What the process does."""
-    task: dict[str, Any] = json.load(sys.stdin)
     options = Options(**task["options"])
     put_tf32(options.tf32)
     device = open_device(options.device, siblings=1)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from math import isfinite
@@ -21,7 +19,7 @@ from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.counters import SPELLINGS, WITH_BIASES, Counter
 from skaprof.model.spec import parse_mixer
-from skaprof.subprocesses import ended_badly, python_command
+from skaprof.subprocesses import run_python
 from skaprof.workload import Workload
 
 LONGEST_SECONDS = 120.0
@@ -68,25 +66,16 @@ def ask(counter: Counter, cases: Sequence[Case], longest: float = LONGEST_SECOND
 
 def _ask_one_process(counter: Counter, cases: Sequence[Case], longest: float) -> list[Answer]:
     """The answers of one process: one or more, the last of them an error where it ended early."""
-    task = json.dumps({"loader": counter.loader, "cases": [asdict(case) for case in cases]})
-    command = python_command("skaprof.count.audit", "work")
-    ended = None
-    try:
-        done = subprocess.run(command, input=task.encode(), capture_output=True, check=False, timeout=longest)
-        output = done.stdout
-        if done.returncode:
-            ended = ended_badly(done.returncode, done.stderr.decode(errors="replace"))
-    except subprocess.TimeoutExpired as error:
-        output, ended = error.stdout or b"", f"it gave no answer within {longest:g} s"
-    answers = [Answer(**json.loads(line)) for line in output.decode().splitlines() if line.endswith("}")]
-    if len(answers) < len(cases) and (ended or not answers):
-        answers.append(Answer(None, None, ended or "its process ended without an answer"))
+    task = {"loader": counter.loader, "cases": [asdict(case) for case in cases]}
+    ended = run_python("skaprof.count.audit", "work", task, longest)
+    answers = [Answer(**json.loads(line)) for line in ended.output.splitlines() if line.endswith("}")]
+    if len(answers) < len(cases) and (ended.trouble or not answers):
+        answers.append(Answer(None, None, ended.trouble or "its process ended without an answer"))
     return answers
 
 
-def work() -> None:
-    """What the process does: the task on stdin, one answer a line on stdout, which counters cannot reach."""
-    task: dict[str, Any] = json.load(sys.stdin)
+def work(task: Mapping[str, Any]) -> None:
+    """What the process does: one answer a line on stdout, which counters cannot reach."""
     with os.fdopen(os.dup(1), "w", buffering=1) as stdout:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         cases = [Case(case["mixer"], case["spelling"], tuple(case["sizes"])) for case in task["cases"]]

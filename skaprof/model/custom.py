@@ -44,6 +44,9 @@ def load_backbone(path: str) -> Backbone:
     top.require_keys(_TOP)
     document = top.values
     plain = Backbone(Path(path).stem, tuple(map(_stage, top.tables("stages"))))
+    blocks = sum(stage.depth for stage in plain.stages)
+    if blocks > _MOST_BLOCKS:
+        raise SkaprofError(f"{top.label('stages')}: {blocks:,} blocks in all: expected at most {_MOST_BLOCKS:,}")
     settings: dict[str, Any] = {key: top.word(key, words) for key, words in _CHOICES.items() if key in document}
     settings |= {key: top.count(key) for key in _COUNTS if key in document}
     settings |= {"bias": top.flag("bias")} if "bias" in document else {}

@@ -21,6 +21,7 @@ EXPECTATIONS = {
 """What `expect` may say, and the outcome it means."""
 _KEYS = ("claim", "source", "name", "note", "expect", "why")
 _HEADER = re.compile(r"\s*\[\[\s*claim\s*\]\]")
+_MOST_CLAIMS = 1000
 _SHOWN_BEFORE, _SHOWN_AFTER = 60, 50
 
 
@@ -57,9 +58,12 @@ def read_claims(path: str) -> list[StatedClaim]:
     tables = document.get("claim")
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or not tables:
         raise SkaprofError(f"{shown_path(path)} holds no claims: expected [[claim]] tables")
+    if len(tables) > _MOST_CLAIMS:
+        raise SkaprofError(f"{shown_path(path)} holds {len(tables):,} claims: expected at most {_MOST_CLAIMS:,}")
     starts = [number for number, line in enumerate(lines) if _HEADER.match(line)]
-    starts += [0] * (len(tables) - len(starts))  # tables written another way have no header line
-    return [_stated(path, table, lines, start) for table, start in zip(tables, starts, strict=False)]
+    parts = [(start, lines[start:end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    parts += [(0, lines)] * (len(tables) - len(parts))  # tables written another way have no header line
+    return [_stated(path, table, own, start) for table, (start, own) in zip(tables, parts, strict=False)]
 
 
 def _stated(path: str, table: Mapping[str, Any], lines: list[str], start: int) -> StatedClaim:
@@ -87,8 +91,8 @@ def _stated(path: str, table: Mapping[str, Any], lines: list[str], start: int) -
 
 
 def _place(text: str, lines: list[str], start: int) -> tuple[int, int]:
-    """(line, column), from 1, of a claim's text from line `start` on; of its table where it is written another way."""
-    for number, line in enumerate(lines[start:], start=start + 1):
+    """(line, column), from 1, of a claim's text in its lines, which begin at `start`; of the first where it is not."""
+    for number, line in enumerate(lines, start=start + 1):
         column = line.find(text)
         if column >= 0 and line.lstrip().startswith("claim"):
             return number, column + 1
