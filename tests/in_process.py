@@ -70,12 +70,14 @@ def _own_arguments(arguments: tuple[str, ...], cwd: str | Path | None, env: Mapp
 @contextmanager
 def _tf32_put_back() -> Iterator[None]:
     """TF32 as it was: `latency` switches it for its process, on purpose."""
-    before = _tf32()
-    yield
-    if before and before != _tf32():
-        import torch
+    before = _tf32() or (False, True)  # as PyTorch has it where it is loaded first
+    try:
+        yield
+    finally:
+        if _tf32() not in ((), before):
+            import torch
 
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 def _tf32() -> tuple[bool, ...]:
