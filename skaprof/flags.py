@@ -34,8 +34,29 @@ FLAGS: dict[str, Flag] = {
         Flag("resolution", "a call is too short for the clock; use --timing hot or graph", forbids_verdict=True),
         Flag("kernel-changed", "other kernels ran at the end than at the start", forbids_verdict=True),
         Flag("unsynchronized", "work went on after the end was recorded", forbids_verdict=True),
+        Flag(
+            "preempted",
+            "others took the core in the middle of samples; CPU time does not count their turns, but the cold caches "
+            "they leave: quote ratios, or measure ms on a quieter machine; where the wall clock decides, --threads 1 "
+            "lets CPU time decide",
+        ),
+        Flag(
+            "waits",
+            "calls wait for something, other threads or files, which CPU time does not count, so that the wall clock "
+            "decides; measure on a quiet machine",
+        ),
+        Flag(
+            "page-faults",
+            "the allocator gave memory back and paid for it again: over 1 % of the time; --allocator keep measures the "
+            "call without that",
+        ),
+        Flag(
+            "stolen",
+            "the host of this virtual machine took its cores for over 2 % of the time; let CPU time decide "
+            "(--threads 1), or measure at another hour",
+        ),
         Flag("noisy", "the baseline differed from itself by over 10 % now and then; verdicts take that into account"),
-        Flag("few-rounds", "time ran out before 8 rounds: no intervals", forbids_verdict=True),
+        Flag("few-rounds", "time ran out before the first look at the rounds: no intervals", forbids_verdict=True),
         Flag("aa-failed", "the baseline differed from itself", forbids_verdict=True),
     )
 }

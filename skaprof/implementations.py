@@ -10,6 +10,10 @@ TIMINGS = ("cold", "hot", *GRAPHS, "wall")
 
 graph: a CUDA graph that rotates inputs and weights; graph-resident: inputs alone, as successive batches do.
 """
+LOOKS = (8, 16, 32)
+"""After how many rounds a timing looks whether it may stop, where nobody says otherwise."""
+CLOCKS = ("auto", "wall", "cpu")
+"""Whose time decides on a processor: auto is CPU time where one thread works and never waits, else the wall clock."""
 
 
 class Implementation(NamedTuple):

@@ -70,7 +70,14 @@ SYMBOLS = {
 AXIS_SYMBOLS = {"tokens": "n", "resolution": "r", "dim": "d", "heads": "h", "kernel_size": "k"}
 """The axes along which costs may cross, and the symbol that each has in a formula; p is the patch of a resolution."""
 
-SAMPLE_KEYS = ("samples_ms", "off_clock_samples_ms")
+SAMPLE_KEYS = (
+    "samples_ms",
+    "off_clock_samples_ms",
+    "wall_samples_ms",
+    "cpu_samples_ms",
+    "sample_preemptions",
+    "sample_faults",
+)
 """The keys of a measured row that hold every sample: in JSON alone."""
 
 ROW_KEYS = CostRow._fields

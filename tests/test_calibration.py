@@ -20,7 +20,8 @@ from skaprof.bench import engine
 from skaprof.bench.engine import measure
 from skaprof.bench.fake import FakeDevice, Noise, autocorrelated, drifting, independent, spiky
 from skaprof.bench.record import Measurement, Record, Settings
-from skaprof.bench.statistics import LOOKS, Interval, interval, ratio_interval
+from skaprof.bench.statistics import Interval, interval, ratio_interval
+from skaprof.implementations import LOOKS
 
 RUNS = 2000
 SECONDS = 200e-6

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skaprof.bench.allocator import put_allocator
 from skaprof.bench.device import Contender, Device
 from skaprof.bench.engine import measure
 from skaprof.bench.record import Settings
@@ -86,6 +87,8 @@ def calibrate(
         timing: as `skaprof.implementations.TIMINGS`.
         sizes: (side of the token grid, dim) of the kernels.
     """
+    if where == "cpu":
+        put_allocator("keep")  # as times are measured that these rates predict
     with torch.device(where):
         jobs = list(_jobs(dtypes, sizes, where.partition(":")[0]))
     contenders = [

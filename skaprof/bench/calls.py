@@ -65,12 +65,17 @@ def runnable(module: nn.Module, how: Implementation) -> Callable[[Tensor], Tenso
 
 
 def _compiled(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The module compiled for its shape. Past some shapes Dynamo would quietly run it uncompiled: raise its limit."""
+    """The module compiled for its shape. Past some shapes Dynamo would quietly run it uncompiled: raise its limit.
+
+    Its fused loops tell the profiler their names, which costs some 50 ns a loop where no profiler listens.
+    """
     from torch._dynamo import config
+    from torch._inductor import config as inductor
 
     for name in ("recompile_limit", "cache_size_limit", "accumulated_recompile_limit", "accumulated_cache_size_limit"):
         if hasattr(config, name):
             setattr(config, name, 100_000)
+    inductor.cpp.enable_kernel_profile = True
     run: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=False)
     return run
 

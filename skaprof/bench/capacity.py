@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from skaprof.bench import allocator
 from skaprof.machine import available_bytes
 from skaprof.model.ops import Op
 
@@ -19,6 +20,7 @@ def free_bytes(device: str) -> int | None:
 def release(device: str) -> None:
     """Give back what the last configuration held, so that the next finds its memory free."""
     gc.collect()
+    allocator.give_back()
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
 

@@ -8,13 +8,15 @@ from typing import Any, Protocol
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, Variant
+from skaprof.bench import statistics
 from skaprof.bench.capacity import least_bytes, require_free
 from skaprof.bench.contenders import Built, build
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.cuda import CudaDevice
 from skaprof.bench.device import Device
+from skaprof.bench.record import Settings
 from skaprof.foreign_code import SOURCE_KEYS
-from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.implementations import IMPLEMENTATIONS, LOOKS
 from skaprof.model.spec import parse_mixer
 from skaprof.results import SIZE_KEYS
 from skaprof.workload import DTYPE_BYTES, Workload, is_fused
@@ -97,7 +99,11 @@ class Timed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How every configuration of a run is measured. Plain values, so that they travel and can be compared."""
+    """How every configuration of a run is measured. Plain values, so that they travel and can be compared.
+
+    `same_form`: each implementation is compared with the baseline's mixer in the same one, or else with the baseline.
+    `allocator` is the one that holds, `threads` None for as many as PyTorch takes.
+    """
 
     device: str = "cpu"
     timing: str = "hot"
@@ -105,6 +111,24 @@ class Options:
     tf32: bool = False
     baseline: str = ""
     samples_per_block: int | None = None
+    clock: str = "auto"
+    allocator: str = "as-is"
+    threads: int | None = None
+    rounds: int = LOOKS[-1]
+    min_rounds: int = LOOKS[0]
+    same_form: bool = True
+
+    def settings(self, deadline: float) -> Settings:
+        """For the engine: it looks after `min_rounds`, then after twice as many each time, to `rounds`."""
+        looks = statistics.looks_between(self.min_rounds, self.rounds)
+        return Settings(
+            self.timing,
+            self.tolerance,
+            looks,
+            deadline=deadline,
+            samples_per_block=self.samples_per_block,
+            clock=self.clock,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For the file's header."""

@@ -16,7 +16,7 @@ from skaprof.bench.calls import Call, call_of, context_of, runnable
 from skaprof.bench.device import Contender
 from skaprof.bench.failures import CallError, UnsupportedError, explained
 from skaprof.bench.graphs import CapturedCalls, capture
-from skaprof.bench.kernels import aten_ops
+from skaprof.bench.kernels import processor_kernels
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value, named
 from skaprof.foreign_code import contained
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
@@ -88,7 +88,7 @@ def ready(
         label,
         graph or call,
         graph.calls if graph else 1,
-        lambda: aten_ops(call, compiled=how.compiled),
+        lambda: processor_kernels(call),
         graph.rotated_bytes if graph else 0,
         context,
         call,

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from skaprof.bench.device import Conditions, Contender, garbage_collection_off
+from skaprof.bench.device import Conditions, Contender, Counts, garbage_collection_off
 from skaprof.bench.kernels import gpu_kernels
 
 _THROTTLE_REASONS = {
@@ -26,6 +26,8 @@ class CudaDevice:
     """Times with CUDA events on the current stream."""
 
     has_queue = True
+    has_cpu_clock = False
+    fault_seconds = 0.0
 
     def __init__(self, index: int = 0, siblings: int = 0) -> None:
         """`siblings` is how many other processes of this very run hold the device."""
@@ -42,6 +44,13 @@ class CudaDevice:
 
     def now(self) -> float:
         return time.perf_counter_ns() * 1e-9
+
+    def cpu_seconds(self) -> float | None:
+        """The processor only launches: its time is not the kernels'."""
+        return None
+
+    def counts(self) -> Counts | None:
+        return None
 
     def record(self) -> torch.cuda.Event:
         event = torch.cuda.Event(enable_timing=True)

@@ -10,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Event = Any
 """A point in the device's queue, made by `record`."""
@@ -18,10 +18,24 @@ Event = Any
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What else goes on: processes of others on the device, and the reasons it gives for running slower."""
+    """What else goes on: processes of others on the device, and the reasons it gives for running slower.
+
+    `stolen_seconds` is what the host of a virtual machine took of each core until now, None where nothing tells.
+    """
 
     foreign_processes: int = 0
     throttle_reasons: tuple[str, ...] = ()
+    stolen_seconds: float | None = None
+
+
+class Counts(NamedTuple):
+    """What the working threads were counted for until now: turns on the core that were taken from them, waits that gave
+    it up, and page faults that needed no disk.
+    """
+
+    preemptions: int
+    waits: int
+    faults: int
 
 
 class Device(Protocol):
@@ -39,8 +53,22 @@ class Device(Protocol):
     def cache_bytes(self) -> int:
         """Size of the last-level cache that a cold sample must not find its data in; 0 where it is not known."""
 
+    @property
+    def has_cpu_clock(self) -> bool:
+        """Whether CPU time is all that a call takes on a core of its own: one thread works, and it is counted."""
+
+    @property
+    def fault_seconds(self) -> float:
+        """About what one page fault costs."""
+
     def now(self) -> float:
         """The host's clock."""
+
+    def cpu_seconds(self) -> float | None:
+        """CPU time of the working threads until now; None where it is not counted, or another device works."""
+
+    def counts(self) -> Counts | None:
+        """What happened to the working threads until now; None as `cpu_seconds`."""
 
     def record(self) -> Event:
         """Put an event into the queue."""
@@ -92,6 +120,7 @@ class Contender:
     `call` is one call, where `run` is several; `names` what it runs, where no device can tell. `rotated_bytes` is how
     much memory successive calls go through before they come back to the same buffers. `context` is entered once around
     each block, not once a call: what it costs to enter (choosing an attention backend, say) is not part of the call.
+    `against` is the place of the contender it is compared with: the baseline, or its mixer in the same form.
     """
 
     label: str
@@ -101,3 +130,4 @@ class Contender:
     rotated_bytes: int = 0
     context: Callable[[], AbstractContextManager[object]] = nullcontext
     call: Callable[[], object] | None = None
+    against: int = 0

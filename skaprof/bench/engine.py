@@ -11,8 +11,9 @@ from statistics import median
 
 from skaprof.bench import statistics
 from skaprof.bench.clock import clock_rate, off_clock
-from skaprof.bench.device import Contender, Device
-from skaprof.bench.record import Measurement, Record, Settings, conclude, decided
+from skaprof.bench.device import Contender, Counts, Device
+from skaprof.bench.evidence import choose_clock, evidence_flags, is_stolen
+from skaprof.bench.record import Measurement, Record, Settings, Spent, conclude, decided
 from skaprof.implementations import GRAPHS
 
 SHORTEST_REPEATED_SAMPLE = 50e-6
@@ -28,6 +29,10 @@ FEWEST_SAMPLES, MOST_SAMPLES = 3, 8
 LONG_SAMPLE = 0.02  # one such sample a block is enough: the replicate is the round
 MOST_REPEATS = 1000
 CLOCK_STEP = 1e-7  # no sample is shorter: events tick more coarsely, and a logarithm of zero helps nobody
+
+Sample = tuple[float, Spent]
+"""Seconds of one call by the wall clock or the device's events, and what it took of the processor."""
+Clocks = tuple[Counts | None, float | None]
 
 
 def measure(
@@ -45,7 +50,7 @@ def measure(
         tick: called with the number of rounds after each.
     """
     entries = [*contenders, contenders[0]] if len(contenders) > 1 else list(contenders)
-    records = [Record(contender.label) for contender in entries]
+    records = [Record(each.label, against=each.against, calls=each.calls) for each in entries]
     own = records[: len(contenders)]
     for record, kernels in zip(own, device.names(contenders), strict=True):
         record.kernels = kernels
@@ -55,18 +60,23 @@ def measure(
         _as_warm_as(records[0], control)
     common = _common_flags(device, entries, records, settings)
     common |= _condition_flags(device)
+    start, before = device.now(), device.conditions()
     for rounds in range(1, max(settings.looks) + 1):
         _round(device, entries, records, settings, rounds - 1)
         common |= _condition_flags(device)
         tick(rounds)
         late = device.now() > settings.deadline and rounds >= 2
-        if late or (rounds in settings.looks and decided(records, settings)):
-            break
+        if late or rounds in settings.looks:
+            choose_clock(device, records, settings)
+            if late or decided(records, settings):
+                break
     if rounds < min(settings.looks):
         common.add("few-rounds")
+    if is_stolen(before, device.conditions(), device.now() - start):
+        common.add("stolen")
     _flag_changed_kernels(device, contenders, own)
     for record in records:
-        record.flags |= common | _own_flags(record, settings)
+        record.flags |= common | _own_flags(record, settings) | evidence_flags(device, record)
     return conclude(records, settings)
 
 
@@ -103,45 +113,71 @@ def _round(
     order = list(range(len(entries)))
     turn = number % len(order) if settings.interleave else 0
     order = order[turn:] + order[:turn]
-    blocks: list[list[list[float]]] = [[] for _ in entries]
+    blocks: list[list[list[Sample]]] = [[] for _ in entries]
     for index in (*order, *(reversed(order) if settings.interleave else order)):
         blocks[index].append(_steady_block(device, entries[index], records[index], settings))
     for record, own in zip(records, blocks, strict=True):
-        record.rounds.append(own)
+        record.rounds.append([[seconds for seconds, _ in block] for block in own])
+        record.spent.append([[spent for _, spent in block] for block in own])
 
 
-def _steady_block(device: Device, contender: Contender, record: Record, settings: Settings) -> list[float]:
+def _steady_block(device: Device, contender: Contender, record: Record, settings: Settings) -> list[Sample]:
     """A block at the clock its contender was warmed up to; one at another is kept aside and repeated once.
 
     Each contender has its own clock: heavy kernels may run at a lower one than light ones, for as long as they run.
     """
     block = _block(device, contender, record, settings)
     if off_clock(device, record.clock):
-        record.off_clock_samples.extend(block)
+        record.off_clock_samples.extend(seconds for seconds, _ in block)
         block = _block(device, contender, record, settings)
         if off_clock(device, record.clock):
             record.flags.add("throttled")
     return block
 
 
-def _block(device: Device, contender: Contender, record: Record, settings: Settings) -> list[float]:
+def _block(device: Device, contender: Contender, record: Record, settings: Settings) -> list[Sample]:
     with device.undisturbed(), contender.context():
         return [_sample(device, contender, record, settings.timing) for _ in range(record.samples_per_block)]
 
 
-def _sample(device: Device, contender: Contender, record: Record, timing: str) -> float:
-    """Seconds of one call."""
+def _sample(device: Device, contender: Contender, record: Record, timing: str) -> Sample:
+    """Seconds of one call, and what it took of the processor."""
+    calls = record.repeats * contender.calls
     if timing == "wall":
-        start = device.now()
-        for _ in range(record.repeats):
-            contender.run()
-        device.synchronize()
-        return max(device.now() - start, CLOCK_STEP) / (record.repeats * contender.calls)
-    seconds = _hidden_launch(device, contender, record, timing)
-    return seconds / (record.repeats * contender.calls)
+        seconds, spent = _launched(device, contender, record)
+    else:
+        seconds, spent = _hidden_launch(device, contender, record, timing)
+    return seconds / calls, spent if spent.cpu is None else spent._replace(cpu=spent.cpu / calls)
 
 
-def _hidden_launch(device: Device, contender: Contender, record: Record, timing: str) -> float:
+def _launched(device: Device, contender: Contender, record: Record) -> Sample:
+    """Wall seconds of `repeats` launches and all that they leave to do."""
+    before = _clocks(device)
+    start = device.now()
+    for _ in range(record.repeats):
+        contender.run()
+    device.synchronize()
+    seconds = max(device.now() - start, CLOCK_STEP)
+    return seconds, _spent(device, before)
+
+
+def _clocks(device: Device) -> Clocks:
+    """CPU time last: the less stands between it and the call, the less is counted with the call."""
+    counts = device.counts()
+    return counts, device.cpu_seconds()
+
+
+def _spent(device: Device, before: Clocks) -> Spent:
+    """What the working threads took since then."""
+    cpu, counts = device.cpu_seconds(), device.counts()
+    counts_before, cpu_before = before
+    used = None if cpu is None or cpu_before is None else max(cpu - cpu_before, CLOCK_STEP)
+    if counts is None or counts_before is None:
+        return Spent(used)
+    return Spent(used, *(now - then for now, then in zip(counts, counts_before, strict=True)))
+
+
+def _hidden_launch(device: Device, contender: Contender, record: Record, timing: str) -> Sample:
     """Device seconds of `repeats` launches that were all queued before the device came to the first of them.
 
     A sample that was not hidden is taken once more behind the same wait, since a host is late now and then; then
@@ -152,10 +188,12 @@ def _hidden_launch(device: Device, contender: Contender, record: Record, timing:
         if timing == "cold":
             device.flush()
         device.sleep(record.sleep_cycles)
+        clocks = _clocks(device)
         start = device.record()
         for _ in range(record.repeats):
             contender.run()
         end = device.record()
+        spent = _spent(device, clocks)
         exposed = device.has_queue and device.query(start)
         seconds = max(device.elapsed(start, end), CLOCK_STEP)
         if not exposed:
@@ -173,11 +211,11 @@ def _hidden_launch(device: Device, contender: Contender, record: Record, timing:
     record.taken += 1
     if device.has_queue and device.now() - before > LEFT_OVER * seconds + SHORTEST_REPEATED_SAMPLE:
         record.left_over += 1
-    return seconds
+    return seconds, spent
 
 
 def _warm_up(device: Device, contender: Contender, record: Record, settings: Settings) -> None:
-    """Run as the measurement will, until two windows agree; then choose repeats and the size of a block."""
+    """Run as the measurement will, until it is as fast as it gets; then choose repeats and the size of a block."""
     start = device.now()
     previous = math.inf
     while True:
@@ -185,17 +223,27 @@ def _warm_up(device: Device, contender: Contender, record: Record, settings: Set
         if settings.timing != "cold":
             needed = math.ceil(SHORTEST_REPEATED_SAMPLE / (current * contender.calls))
             record.repeats = max(1, min(MOST_REPEATS, needed))
-        if abs(current / previous - 1) < WARM_AGREEMENT or device.now() - start > LONGEST_WARM_UP:
+        if _is_warm(device, current, previous) or device.now() - start > LONGEST_WARM_UP:
             break
         if device.now() > settings.deadline:
             break
-        previous = current
+        previous = current if device.has_queue else min(current, previous)
     record.clock = clock_rate(device)
     launch = current * record.repeats * contender.calls
     fitting = round(BLOCK_SECONDS / launch)
     fewest = FEWEST_SAMPLES if launch < LONG_SAMPLE else 1
     record.samples_per_block = settings.samples_per_block or max(fewest, min(MOST_SAMPLES, fitting))
     record.taken = record.left_over = 0  # a first call may compile or load on another stream
+
+
+def _is_warm(device: Device, current: float, previous: float) -> bool:
+    """Whether two windows agree; on a processor, whether the last is no faster than those before.
+
+    There, others come and go: windows of a call that has long been warm disagree, until no time is left to measure.
+    """
+    if device.has_queue:
+        return abs(current / previous - 1) < WARM_AGREEMENT
+    return current > (1 - WARM_AGREEMENT) * previous
 
 
 def _as_warm_as(other: Record, record: Record) -> None:
@@ -205,13 +253,14 @@ def _as_warm_as(other: Record, record: Record) -> None:
 
 
 def _warm_window(device: Device, contender: Contender, record: Record, timing: str) -> float:
-    """Median seconds of a call over one window, at least one sample."""
+    """Median seconds of a call over one window, at least one sample; by CPU time where that may decide."""
     start = device.now()
     with contender.context():
         samples = [_sample(device, contender, record, timing)]
         while device.now() - start < WARM_WINDOW and len(samples) < 1000:
             samples.append(_sample(device, contender, record, timing))
-    return median(samples)
+    own = [seconds if spent.cpu is None or not device.has_cpu_clock else spent.cpu for seconds, spent in samples]
+    return median(own)
 
 
 def _common_flags(
@@ -233,7 +282,7 @@ def _common_flags(
 def _probe(device: Device, record: Record, timing: str) -> float:
     """Median device seconds of reading the probe buffer: "hot" from the cache, or "cold" after a flush."""
     reading = Contender("probe", device.touch)
-    return median(_hidden_launch(device, reading, record, timing) for _ in range(5))
+    return median(_hidden_launch(device, reading, record, timing)[0] for _ in range(5))
 
 
 def _own_flags(record: Record, settings: Settings) -> set[str]:
@@ -245,6 +294,6 @@ def _own_flags(record: Record, settings: Settings) -> set[str]:
     if "throttled" not in record.flags:
         if statistics.is_bimodal(record.samples):
             flags.add("bimodal")
-        elif statistics.has_drift(record.values):
+        elif statistics.has_drift(record.medians_by(record.decides)):
             flags.add("drift")
     return flags

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 
 from skaprof._version import __version__
+from skaprof.bench import allocator
+from skaprof.bench.cpu import CpuDevice
 from skaprof.errors import EXIT_MISSING, SkaprofError, bad_value, named
 from skaprof.machine import cpu_model
 
@@ -47,6 +49,34 @@ def put_tf32(enabled: bool) -> None:
     torch.backends.cudnn.allow_tf32 = enabled
 
 
+def put_threads(count: int | None) -> None:
+    """PyTorch's threads on a processor; None leaves them."""
+    if count is not None:
+        torch.set_num_threads(count)
+
+
+def require_clock(clock: str, timing: str, device: str) -> None:
+    """Raise unless a call's time can be read on that clock.
+
+    Raises:
+        SkaprofError: CPU time is not what it takes there, or is not counted (exit 3).
+    """
+    if clock != "cpu":
+        return
+    threads = torch.get_num_threads()
+    if device != "cpu":
+        raise bad_value("--clock", clock, "auto or wall on a GPU: CPU time is that of launching, not of its kernels")
+    if timing == "wall":
+        raise bad_value("--clock", clock, "auto or wall with --timing wall")
+    if threads > 1:
+        meaning = f"the CPU time of {threads} threads is their work added up, not how long a call takes"
+        raise bad_value("--clock", clock, f"auto, wall, or --threads 1 with it: {meaning}")
+    if not CpuDevice().has_cpu_clock:
+        raise SkaprofError(
+            "--clock: 'cpu' needs a system that counts what a thread does, as Linux; use auto", EXIT_MISSING
+        )
+
+
 def stamp(device: str) -> dict[str, Any]:
     """The environment of a measurement, for the JSON envelope."""
     found: dict[str, Any] = {
@@ -61,6 +91,8 @@ def stamp(device: str) -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2) if sys.platform != "win32" else None,
         "tf32": torch.backends.cudnn.allow_tf32,
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "malloc": allocator.malloc_name(),
+        "allocator": allocator.held(),
         "scipy": version("scipy"),
     }
     if found["device"] == "cuda":

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
-from skaprof.bench.device import Conditions, Contender
+from skaprof.bench.device import Conditions, Contender, Counts
 
 EVENT_STEP = 0.5e-6
 NOMINAL_CLOCK = 1.5e9
@@ -41,9 +41,17 @@ class FakeDevice:
     name: str = "fake"
     has_queue: bool = True
     cache_bytes: int = 50 * 2**20
+    has_cpu_clock: bool = False
+    fault_seconds: float = 0.0
 
     def now(self) -> float:
         return self.host
+
+    def cpu_seconds(self) -> float | None:
+        return None
+
+    def counts(self) -> Counts | None:
+        return None
 
     def record(self) -> float:
         self.host += 0.2e-6

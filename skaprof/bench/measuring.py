@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
+from skaprof.bench.best_forms import best_forms
 from skaprof.bench.capacity import release
 from skaprof.bench.configuration import Options, Row, Timed
 from skaprof.bench.contenders import Built
@@ -17,7 +18,7 @@ from skaprof.bench.engine import measure
 from skaprof.bench.failures import CallError, UnsupportedError, explained, first_line
 from skaprof.bench.gate import WrongOutputError
 from skaprof.bench.measured_rows import failed_row, measured_row
-from skaprof.bench.record import Measurement, Settings
+from skaprof.bench.record import Measurement
 from skaprof.foreign_code import contained
 
 T = TypeVar("T")
@@ -70,11 +71,10 @@ def _timed_rows(
 
     A contender whose call fails while it is timed goes from `left` to `failures`, and the others are timed again.
     """
-    settings = Settings(
-        options.timing, options.tolerance, deadline=deadline, samples_per_block=options.samples_per_block
-    )
+    settings = options.settings(deadline)
 
     def timed() -> Measurement:
+        _pair_up(entries, left, options)
         with explained(options.device.partition(":")[0]):
             return measure(device, [of_one.contender for of_one in left.values()], settings, tick)
 
@@ -89,14 +89,29 @@ def _timed_rows(
     return {}
 
 
+def _pair_up(entries: Sequence[Timed], left: dict[int, Built], options: Options) -> None:
+    """Say of each contender which it is compared with: the first, or its mixer in the contender's own form."""
+    first = entries[next(iter(left))]
+    same_form = {
+        entries[index].implementation: place for place, index in enumerate(left) if _is_of(entries[index], first)
+    }
+    for index, of_one in left.items():
+        entry = entries[index]
+        alike = options.same_form and not _is_of(entry, first)
+        of_one.contender.against = same_form.get(entry.implementation, 0) if alike else 0
+
+
+def _is_of(entry: Timed, other: Timed) -> bool:
+    return entry.name == other.name
+
+
 def _measured_rows(
     entries: Sequence[Timed], built: dict[int, Built], found: Measurement, device: Device, options: Options
 ) -> dict[int, Row]:
-    baseline = found.records[0].label
-    results = zip(built.items(), found.records, found.comparisons, found.latencies, strict=True)
+    bests = best_forms([entries[index].name for index in built], found.records, options.settings(inf))
     return {
-        index: measured_row(entries[index], of_one, record, comparison, latency, found, baseline, device, options)
-        for (index, of_one), record, comparison, latency in results
+        index: measured_row(entries[index], of_one, place, found, bests[place], device, options)
+        for place, (index, of_one) in enumerate(built.items())
     }
 
 

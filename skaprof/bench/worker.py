@@ -9,8 +9,9 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
+from skaprof.bench.allocator import put_allocator
 from skaprof.bench.configuration import Entry, Options, Row, open_device
-from skaprof.bench.environment import put_tf32
+from skaprof.bench.environment import put_tf32, put_threads
 from skaprof.bench.measured_rows import failed_row
 from skaprof.bench.measuring import measure_configuration
 from skaprof.subprocesses import run_python
@@ -43,6 +44,8 @@ def measure_isolated(entries: list[Entry], options: Options, device: str, second
 def work(task: Mapping[str, Any]) -> None:
     """What the process does."""
     options = Options(**task["options"])
+    put_allocator(options.allocator)
+    put_threads(options.threads)
     put_tf32(options.tf32)
     device = open_device(options.device, siblings=1)
     entries = [Entry(**{**entry, "sizes": tuple(entry["sizes"])}) for entry in task["entries"]]

@@ -11,6 +11,7 @@ import typer
 
 from skaprof.analysis.plan import Plan
 from skaprof.cli import latency_networks as networks
+from skaprof.cli import latency_protocol as protocol
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
 from skaprof.cli.output import deliver, draw, require_destinations, say, suffix_of
@@ -72,7 +73,8 @@ def latency(
         str | None,
         typer.Option(
             metavar="SPEC[/IMPLEMENTATION]",
-            help="Compare with this one. Default: the first mixer's first implementation.",
+            help="Compare with this one, each form with its same form where no IMPLEMENTATION is named. Default: the "
+            "first mixer.",
             rich_help_panel=_MEASURING,
         ),
     ] = None,
@@ -88,6 +90,11 @@ def latency(
             rich_help_panel=_MEASURING,
         ),
     ] = None,
+    clock: protocol.Clock = "auto",
+    threads: protocol.Threads = None,
+    allocator: protocol.Allocator = "keep",
+    rounds: protocol.Rounds = None,
+    min_rounds: protocol.MinRounds = None,
     tf32: Annotated[
         bool,
         typer.Option(
@@ -176,8 +183,9 @@ def latency(
     _implementations(implementation, on_gpu=False)
     require_package("torch", "skaprof latency")
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler that names kernels would write to stderr
+    held = protocol.parse(clock, threads, allocator, rounds, min_rounds).hold()
     from skaprof.bench.configuration import Options, configurations, open_device
-    from skaprof.bench.environment import put_tf32, resolve_device
+    from skaprof.bench.environment import put_tf32, require_clock, resolve_device
 
     where = resolve_device(device)
     on_gpu = where != "cpu"
@@ -190,7 +198,8 @@ def latency(
     if len(groups) > MOST_CONFIGURATIONS:
         raise SkaprofError(f"the sweep has {len(groups):,} sizes: expected at most {MOST_CONFIGURATIONS:,}")
     how = _timing(timing, on_gpu=on_gpu)
-    options = Options(where, how, fraction, tf32, _baseline(baseline, groups, names))
+    require_clock(clock, how, where)
+    options = Options(where, how, fraction, tf32, **_baseline(baseline, groups, names), **held)
     put_tf32(tf32)
     swept = networks.swept(wanted) if model else plan.swept
     if plot and swept:
@@ -240,12 +249,14 @@ def measured_rows(
     """
     require_package("torch", "timing")
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    held = protocol.Protocol().hold()
     from skaprof.bench.configuration import Options, configurations, open_device
     from skaprof.bench.environment import put_tf32, resolve_device
 
     where = resolve_device(device)
     groups = [group for plan in plans for group in configurations(plan, implementations)]
-    options = Options(where, _timing(None, on_gpu=where != "cpu"), baseline=_baseline(None, groups, implementations))
+    timing = _timing(None, on_gpu=where != "cpu")
+    options = Options(where, timing, **_baseline(None, groups, implementations), **held)
     put_tf32(options.tf32)
     session = Session(options, open_device(where), seconds, isolate=False)
     if session.run(groups):
@@ -295,18 +306,21 @@ def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
     return parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))
 
 
-def _baseline(text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]) -> str:
-    """The label of the baseline's contender, `mhsa (eager)` say."""
+def _baseline(text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]) -> dict[str, Any]:
+    """The label of the baseline's contender, `mhsa (eager)` say; and whether each form is compared with its mixer in the
+    same form, as where the user names none: by the names of `skaprof.bench.configuration.Options`.
+    """
     mixers = list(dict.fromkeys(entry.name for group in groups for entry in group))
-    mixer, implementation = text or mixers[0], implementations[0]
+    mixer, implementation, same_form = text or mixers[0], implementations[0], True
     if mixer not in mixers and "/" in mixer:  # a file's path may hold some too
         mixer, _, implementation = mixer.rpartition("/")
+        same_form = False
     if mixer not in mixers:
         raise bad_value("--baseline", mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
     if implementation not in implementations:
         expected = f"one of the implementations timed: {', '.join(implementations)}"
         raise bad_value("--baseline", implementation, expected, implementations)
-    return f"{mixer} ({implementation})"
+    return {"baseline": f"{mixer} ({implementation})", "same_form": same_form}
 
 
 def _draw(rows: list[Row], swept: Sequence[str], paths: list[str]) -> None:

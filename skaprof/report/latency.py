@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skaprof.flags import flag_sentences, unsound
+from skaprof.report.latency_evidence import evidence_sentences
 from skaprof.report.numbers import significant
 from skaprof.report.table import Column, size_cells, size_columns
 from skaprof.results import name_of
@@ -129,6 +130,7 @@ def run_sentences(rows: Sequence[Row]) -> list[str]:
         f"then reversed; intervals over rounds; to be faster or slower takes {widest} % "
         "(the tolerance, or what the baseline differs from itself)."
     ]
+    sentences += evidence_sentences(measured)
     sentences += flag_sentences(flag for row in measured for flag in row["flags"])
     return [*_failures(rows), *_disagreements(measured), *_checked_smaller(measured), *sentences]
 
