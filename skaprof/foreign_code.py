@@ -79,7 +79,7 @@ def parse_arguments(option: str, texts: Iterable[str]) -> tuple[tuple[str, str],
 
 
 def require_known_sizes(option: str, arguments: Iterable[tuple[str, str]]) -> None:
-    """Nothing, where every name in braces is one of the row's sizes.
+    """Raise unless every name in braces is one of the row's sizes.
 
     Raises:
         SkaprofError: one is not.
@@ -201,7 +201,7 @@ def attempted(option: str, trouble: str, run: Callable[[], Any]) -> Any:
 def contained() -> Iterator[None]:
     """Around code that is not ours: what it prints goes to stderr, and what it sets of PyTorch is put back.
 
-    That is: grad mode, default dtype, the processor's threads and random numbers. Nothing, where torch is not loaded.
+    That is: grad mode, default dtype, the processor's threads and random numbers, if torch is loaded at all.
     One thread at a time, since all but grad mode belong to the whole process.
     """
     torch: Any = sys.modules.get("torch")
@@ -229,7 +229,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def require_same_shape(option: str, path: str, given: tuple[int, ...], got: object) -> None:
-    """Nothing, where a mixer's output has its input's shape. `got` is the output, or any object that has no shape.
+    """Raise unless a mixer's output has its input's shape. `got` is the output, or any object that has no shape.
 
     Raises:
         SkaprofError: another shape, or no tensor at all.
