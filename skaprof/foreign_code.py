@@ -201,7 +201,7 @@ def attempted(option: str, trouble: str, run: Callable[[], Any]) -> Any:
 def contained() -> Iterator[None]:
     """Around code that is not ours: what it prints goes to stderr, and what it sets of PyTorch is put back.
 
-    That is: grad mode, default dtype, the processor's threads and random numbers. Nothing, where torch is not loaded.
+    That is: grad mode, default dtype, the processor's threads and random numbers, if torch is loaded at all.
     One thread at a time, since all but grad mode belong to the whole process.
     """
     torch: Any = sys.modules.get("torch")

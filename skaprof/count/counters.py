@@ -30,8 +30,14 @@ from skaprof.process_wide import PROCESS_WIDE
 ELSEWHERE = "(elsewhere)"
 """The unit of work that no named submodule did."""
 _FVCORE_ELEMENTWISE = (
-    *("aten::layer_norm", "aten::group_norm", "aten::batch_norm", "aten::instance_norm"),
-    *("aten::adaptive_avg_pool2d", "aten::upsample_nearest2d", "aten::upsample_bilinear2d", "aten::grid_sampler"),
+    "aten::layer_norm",
+    "aten::group_norm",
+    "aten::batch_norm",
+    "aten::instance_norm",
+    "aten::adaptive_avg_pool2d",
+    "aten::upsample_nearest2d",
+    "aten::upsample_bilinear2d",
+    "aten::grid_sampler",
 )
 """Elementwise work that fvcore counts (a norm at 5 "flops" an element) among its multiply-adds, unless told not to."""
 

@@ -145,8 +145,19 @@ def _macs_at(tally: Tally, site: Site) -> int | None:
 
 _BLANK = dict.fromkeys(
     (
-        *("height", "width", "class_tokens", "tokens", "dim", "heads", "head_dim", "kernel_size", "places", "calls"),
-        *("heads_before", "head_dim_before", "bias_params_before"),
+        "height",
+        "width",
+        "class_tokens",
+        "tokens",
+        "dim",
+        "heads",
+        "head_dim",
+        "kernel_size",
+        "places",
+        "calls",
+        "heads_before",
+        "head_dim_before",
+        "bias_params_before",
     )
 )
 """The keys of a site's row that the whole model has no single value for."""

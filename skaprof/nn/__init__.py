@@ -1,17 +1,9 @@
 """The token mixers as PyTorch modules (importing this loads torch)."""
 
+from skaprof.nn.attention import ConvStaticKeyAttention, MultiHeadSelfAttention, StaticKeyAttention
 from skaprof.nn.backbones import BackboneNetwork, build_network
 from skaprof.nn.build import build_mixer
-from skaprof.nn.mixers import (
-    ConvStaticKeyAttention,
-    Identity,
-    LinearAttention,
-    MultiHeadSelfAttention,
-    Pooling,
-    SeparableConvolution,
-    StaticKeyAttention,
-    TokenMixer,
-)
+from skaprof.nn.mixers import Identity, LinearAttention, Pooling, SeparableConvolution, TokenMixer
 from skaprof.nn.swap import swap_mixers
 
 __all__ = [

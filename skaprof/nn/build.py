@@ -9,16 +9,8 @@ from torch import nn
 
 from skaprof.errors import SkaprofError
 from skaprof.model.spec import MixerSpec
-from skaprof.nn.mixers import (
-    ConvStaticKeyAttention,
-    Identity,
-    LinearAttention,
-    MultiHeadSelfAttention,
-    Pooling,
-    SeparableConvolution,
-    StaticKeyAttention,
-    TokenMixer,
-)
+from skaprof.nn.attention import ConvStaticKeyAttention, MultiHeadSelfAttention, StaticKeyAttention
+from skaprof.nn.mixers import Identity, LinearAttention, Pooling, SeparableConvolution, TokenMixer
 from skaprof.workload import Workload
 
 _BUILDERS: dict[str, Callable[..., TokenMixer]] = {

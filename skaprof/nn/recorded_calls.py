@@ -14,7 +14,7 @@ _RETURN_OPTIONS = ("need_weights", "average_attn_weights")
 """Arguments of nn.MultiheadAttention that change what it gives beside its output, and never the output."""
 
 
-class Call(NamedTuple):
+class SubmoduleCall(NamedTuple):
     """What a submodule was given, its input and the words for anything that would change the result, and gave."""
 
     given: Tensor | None
@@ -22,14 +22,14 @@ class Call(NamedTuple):
     output: Any
 
 
-def recorded(model: nn.Module, x: Tensor, modules: Mapping[str, nn.Module]) -> dict[str, list[Call]]:
+def recorded(model: nn.Module, x: Tensor, modules: Mapping[str, nn.Module]) -> dict[str, list[SubmoduleCall]]:
     """Every call of each of the modules when the model runs on x, in evaluation mode."""
-    calls: dict[str, list[Call]] = {}
+    calls: dict[str, list[SubmoduleCall]] = {}
 
     def recorder(name: str) -> Callable[..., None]:
         def record(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
             extras = extra_arguments(inputs, named, argument_names(module))
-            calls.setdefault(name, []).append(Call(main_input(inputs, named), extras, output))
+            calls.setdefault(name, []).append(SubmoduleCall(main_input(inputs, named), extras, output))
 
         return record
 

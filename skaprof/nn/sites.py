@@ -14,7 +14,7 @@ from skaprof.foreign_code import MAP_LAYOUTS, reason_of, require_same_shape
 from skaprof.grids import parse_count
 from skaprof.model.spec import MixerSpec
 from skaprof.nn.input_layout import layout_of, workload_of
-from skaprof.nn.recorded_calls import Call, argument_names, recorded
+from skaprof.nn.recorded_calls import SubmoduleCall, argument_names, recorded
 from skaprof.workload import Workload
 
 
@@ -183,7 +183,7 @@ def _site(
     places: tuple[str, ...],
     module: nn.Module,
     spec: MixerSpec,
-    calls: Sequence[Call],
+    calls: Sequence[SubmoduleCall],
     batches: _Batches,
     asked: Asked,
 ) -> Site:
@@ -200,7 +200,7 @@ def _site(
     return Site(places, kind, spec, workload, layout, has_grid, heads, head_dim, *how)
 
 
-def _input_and_outputs(where: str, kind: str, calls: Sequence[Call]) -> tuple[Tensor, int | None]:
+def _input_and_outputs(where: str, kind: str, calls: Sequence[SubmoduleCall]) -> tuple[Tensor, int | None]:
     """The input that all calls have alike, and how many values each gives in a tuple, the first of the input's shape.
 
     Raises:

@@ -1,0 +1,276 @@
+"""The attention mixers as trainable modules: MHSA, SKA and CSKA, each in two forms with the same parameters.
+
+`implementation="eager"` is the reference: explicit matrix products and softmax. `implementation="sdpa"` gives the same
+output through `scaled_dot_product_attention`; one form's state dict loads into the other.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skaprof.errors import SkaprofError
+from skaprof.grids import parse_count
+from skaprof.model.mixers import UNFOLDED_BIAS_COLUMNS
+from skaprof.nn.layers import Concat, FusedAttention, MatMul, Scale, StaticKeyScores, UnfoldedQueries
+from skaprof.nn.mixers import TokenMixer
+from skaprof.workload import FORMS, check_choice, is_fused, require_odd_kernel, resolve_heads
+
+
+class _Attention(TokenMixer):
+    """What the attention mixers share: values, the way from scores to output, and the two implementations."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int | None,
+        head_dim: int | None,
+        *,
+        bias: bool,
+        implementation: str,
+        grid: tuple[int, int] | None,
+        has_query: bool = True,
+        class_tokens: int = 0,
+    ) -> None:
+        super().__init__(grid, class_tokens)
+        self.dim = parse_count("dim", dim)
+        self.heads, self.head_dim = resolve_heads(dim, heads, head_dim)
+        self.implementation = check_choice("implementation", implementation, FORMS)
+        attention_dim = self.heads * self.head_dim
+        if has_query:
+            self.query = nn.Linear(dim, attention_dim, bias=bias)
+        self.value = nn.Linear(dim, attention_dim, bias=bias)
+        self.output = nn.Linear(attention_dim, dim, bias=bias)
+        factor = self.head_dim**-0.5
+        if is_fused(implementation):
+            self.attention = FusedAttention(factor)
+        else:
+            self.scale = Scale(factor)
+            self.softmax = nn.Softmax(dim=-1)
+            self.mix = MatMul()
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(B, N, h * e) -> (B, h, N, e)."""
+        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+
+    def merge_heads(self, x: Tensor) -> Tensor:
+        """(B, h, N, e) -> (B, N, h * e), in one copy whatever the sizes: a strided view would make a bias a step."""
+        return x.transpose(1, 2).contiguous().flatten(2)
+
+    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        mixed = self.fused(x, grid) if is_fused(self.implementation) else self.attend(x, grid)
+        output: Tensor = self.output(self.merge_heads(mixed))
+        return output
+
+    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """x (B, N, C) -> (B, h, N, e) through the fused kernel."""
+        raise NotImplementedError  # each mixer's own
+
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        """x (B, N, C) -> scores (..., N, N) and values (..., N, e), with batch and heads in the same order."""
+        raise NotImplementedError  # each mixer's own
+
+    def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """x (B, N, C) -> (B, h, N, e), step by step; each step lets go of what no later one reads."""
+        scores, v = self.scored(x, grid)
+        scores = self.scale(scores)
+        scores = self.softmax(scores)
+        mixed: Tensor = self.mix(scores, v)
+        return mixed
+
+
+class MultiHeadSelfAttention(_Attention):
+    """MHSA: softmax(q k^T / sqrt(e)) v with q, k, v = x Wq, x Wk, x Wv, then an output projection.
+
+    Args:
+        dim: channels C of the input.
+        heads, head_dim: as `skaprof.workload.resolve_heads` reads them; head_dim 32 where neither is given.
+        bias: whether the four linear layers have a bias.
+        implementation: "eager" or "sdpa".
+
+    Raises:
+        SkaprofError: heads or head_dim alone does not divide dim.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int | None = None,
+        head_dim: int | None = None,
+        *,
+        bias: bool = False,
+        implementation: str = "eager",
+        grid: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid)
+        self.key = nn.Linear(dim, self.heads * self.head_dim, bias=bias)
+        if not is_fused(implementation):
+            self.scores = MatMul()
+
+    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        mixed: Tensor = self.attention(*self._projected(x))
+        return mixed
+
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        q, k, v = self._projected(x)
+        return self.scores(q, k.transpose(-2, -1)), v
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = (self.split_heads(project(x)) for project in (self.query, self.key, self.value))
+        return q, k, v
+
+
+class StaticKeyAttention(_Attention):
+    """SKA: softmax(q K^T / sqrt(e)) v with a learned key K (h, n, e) shared by the batch (arXiv 2412.07049).
+
+    Args:
+        dim: channels C of the input.
+        grid: (H, W); the key belongs to n = H * W tokens and serves no other size.
+        heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
+        query: False takes q = x split by head, with no query projection (then heads * head_dim must be dim).
+        bias: whether the linear layers have a bias.
+        implementation: "eager" or "sdpa".
+        class_tokens: tokens before those of the grid, with keys too.
+
+    Raises:
+        SkaprofError: sizes that do not fit.
+    """
+
+    static_key = True
+
+    def __init__(
+        self,
+        dim: int,
+        grid: tuple[int, int],
+        heads: int | None = None,
+        head_dim: int | None = None,
+        *,
+        query: bool = True,
+        bias: bool = False,
+        implementation: str = "eager",
+        class_tokens: int = 0,
+    ) -> None:
+        super().__init__(
+            dim,
+            heads,
+            head_dim,
+            bias=bias,
+            implementation=implementation,
+            grid=grid,
+            has_query=query,
+            class_tokens=class_tokens,
+        )
+        if not query and self.heads * self.head_dim != dim:
+            raise SkaprofError(
+                f"StaticKeyAttention: without a query projection heads * head_dim must be dim: "
+                f"got {self.heads} * {self.head_dim} at dim {dim}"
+            )
+        self.has_query = query
+        self.scores = StaticKeyScores(self.heads, class_tokens + grid[0] * grid[1], self.head_dim)
+
+    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q, v = self._projected(x)
+        mixed: Tensor = self.attention(q, self.scores.key.expand(x.shape[0], -1, -1, -1), v)
+        return mixed
+
+    def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        return super().attend(x, grid).transpose(0, 1)  # its scores have heads before batch
+
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        q, v = self._projected(x)
+        return self.scores(q.transpose(0, 1)), v.transpose(0, 1)
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        q = self.split_heads(self.query(x) if self.has_query else x)
+        return q, self.split_heads(self.value(x))
+
+
+class ConvStaticKeyAttention(_Attention):
+    """CSKA: each head's scores are a k x k convolution of its query map, one output channel a key (arXiv 2412.07049).
+
+    The "sdpa" form attends with unfolded queries: q' = patches ++ ones, K' = conv weight ++ bias ++ zeros; the same
+    output without the n x n scores in memory where a fused kernel runs it.
+
+    Args:
+        dim: channels C of the input.
+        grid: (H, W); the convolution has n = H * W output channels per head and serves no other size.
+        heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
+        kernel_size: odd.
+        bias: whether the linear layers have a bias; conv_bias: whether the convolution has.
+        implementation: "eager" or "sdpa".
+        class_tokens: tokens before those of the grid; their queries meet a static key of their own. Eager form only.
+
+    Raises:
+        SkaprofError: sizes that do not fit, or an even kernel size.
+    """
+
+    needs_grid = True
+    static_key = True
+
+    def __init__(
+        self,
+        dim: int,
+        grid: tuple[int, int],
+        heads: int | None = None,
+        head_dim: int | None = None,
+        *,
+        kernel_size: int = 3,
+        bias: bool = False,
+        conv_bias: bool = True,
+        implementation: str = "eager",
+        class_tokens: int = 0,
+    ) -> None:
+        if class_tokens and implementation != "eager":
+            raise SkaprofError("ConvStaticKeyAttention: with class tokens it has the eager form only")
+        super().__init__(
+            dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid, class_tokens=class_tokens
+        )
+        require_odd_kernel(parse_count("kernel_size", kernel_size))
+        tokens = class_tokens + grid[0] * grid[1]
+        self.scores = nn.Conv2d(
+            self.heads * self.head_dim,
+            self.heads * tokens,
+            kernel_size,
+            padding=kernel_size // 2,
+            groups=self.heads,
+            bias=conv_bias,
+        )
+        if is_fused(implementation):
+            self.unfold = UnfoldedQueries(self.heads, kernel_size, UNFOLDED_BIAS_COLUMNS if conv_bias else 0)
+        if class_tokens:
+            self.class_scores = StaticKeyScores(self.heads, tokens, self.head_dim)
+            self.concat = Concat()
+
+    def unfolded_key(self) -> Tensor:
+        """K' (h, n, width): each key's convolution weights, then its bias and zeros where there is one."""
+        key = self.scores.weight.flatten(1).unflatten(0, (self.heads, -1))
+        if self.scores.bias is None:
+            return key
+        bias = F.pad(self.scores.bias.view(self.heads, -1, 1), (0, UNFOLDED_BIAS_COLUMNS - 1))
+        return torch.cat((key, bias), dim=-1)
+
+    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q, v = self._projected(x)
+        patches = self.unfold(self._query_map(q, grid))
+        del q  # unfolded, it is not read again
+        mixed: Tensor = self.attention(patches, self.unfolded_key().expand(x.shape[0], -1, -1, -1), v)
+        return mixed
+
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
+        q, v = self._projected(x)
+        keys_by_position = self.scores(self._query_map(q, grid)).flatten(2).unflatten(1, (self.heads, -1))
+        scores = keys_by_position.transpose(-2, -1)
+        if self.class_tokens:
+            class_queries = self.split_heads(q[:, : self.class_tokens])
+            class_scores = self.class_scores(class_queries.transpose(0, 1)).transpose(0, 1)
+            scores = self.concat(class_scores, scores)
+        return scores, v
+
+    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.query(x), self.split_heads(self.value(x))
+
+    def _query_map(self, q: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """q (B, N, h * e) -> (B, h * e, H, W), without class tokens."""
+        assert grid is not None
+        return q[:, self.class_tokens :].transpose(1, 2).unflatten(2, grid)
