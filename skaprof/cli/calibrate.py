@@ -11,7 +11,7 @@ import typer
 
 from skaprof.cli.output import deliver, require_writable, say, suffix_of
 from skaprof.cli.progress import Progress
-from skaprof.cli.run import require_package
+from skaprof.cli.show import require_package
 from skaprof.grids import parse_choices
 from skaprof.machine import memory_bytes
 from skaprof.model.hardware import COUNTED_IN_FLOPS, in_unit

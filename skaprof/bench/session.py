@@ -1,20 +1,23 @@
-"""One timing run over all sizes: what is done, what is left, where rows are kept, and what ended it."""
+"""One timing run over all sizes: what is done, what is left, where rows are kept, and what ended it.
+
+PyTorch is loaded where it is used: a report asks what interrupted it without timing anything.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from skaprof.cli.output import emit, say
-from skaprof.cli.progress import Progress
-from skaprof.cli.run import command_line
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, bad_value
+from skaprof.implementations import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
+    from skaprof.analysis.plan import Plan
     from skaprof.bench.configuration import Entry, Options, Timed
     from skaprof.bench.device import Device
+    from skaprof.foreign_code import UserModule
 
 Row = dict[str, Any]
 
@@ -27,22 +30,40 @@ class Interrupted(KeyboardInterrupt):  # no error
         self.rows = rows
 
 
+class Steps(Protocol):
+    """How far a run is: `tick` after each round of a size, `advance` after each size."""
+
+    def tick(self, rounds: int) -> None: ...
+
+    def advance(self) -> None: ...
+
+
+class Watcher(Protocol):
+    """Who watches a run: what is said to the user, the steps shown, and rows that no file could take."""
+
+    def say(self, words: str) -> None: ...
+
+    def steps(self, count: int) -> AbstractContextManager[Steps]: ...
+
+    def rescue(self, rows: Sequence[Row]) -> None: ...
+
+
 class Session:
     """Rows measured so far, and the file they are saved to, if any. Needs torch."""
 
-    def __init__(self, options: Options, device: Device, seconds: float, *, isolate: bool) -> None:
+    def __init__(self, options: Options, device: Device, seconds: float, watcher: Watcher, *, isolate: bool) -> None:
         """`seconds` is the time limit of the whole run, inf for none."""
         from skaprof.bench.environment import stamp
 
-        self.options, self.device, self.isolate = options, device, isolate
+        self.options, self.device, self.watcher, self.isolate = options, device, watcher, isolate
         self.deadline = device.now() + seconds
         self.environment = stamp(options.device)
         self.rows: list[Row] = []
         self.finished = 0
         self.store: Any = None
 
-    def prepare(self, output: str | None, resume: str | None) -> None:
-        """Open the file rows are saved to, with the rows it holds already.
+    def prepare(self, output: str | None, resume: str | None, command: str) -> None:
+        """Open the file rows are saved to, with the rows it holds already; a new one names the `command`.
 
         Raises:
             SkaprofError: it cannot be read or written, is damaged, or was measured elsewhere or otherwise.
@@ -50,7 +71,7 @@ class Session:
         from skaprof.bench.environment import IDENTITY
         from skaprof.bench.store import Store, header, read, require_same
 
-        head = header(command_line(), self.environment, self.options.as_dict())
+        head = header(command, self.environment, self.options.as_dict())
         if resume is not None:
             if output is not None and Path(output) != Path(resume):
                 raise SkaprofError("--resume goes on in its own file: expected no other --output FILE.jsonl")
@@ -60,7 +81,7 @@ class Session:
             self.store, self.rows = Store(path), rows
             if damaged:
                 self.store.truncate_to(good_bytes)
-                say(f"--resume: the last line of {path} was cut off; its {len(rows):,} good rows are kept")
+                self.watcher.say(f"--resume: the last line of {path} was cut off; its {len(rows):,} good rows are kept")
         elif output is not None:
             self.store = Store(Path(output))
             self.store.start(head)
@@ -87,16 +108,16 @@ class Session:
         left = missing + cut_short  # what has no figures at all comes first
         self.finished = len(groups) - len(left)
         if self.finished and left:
-            say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
+            self.watcher.say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
         try:
-            with Progress("timing", len(left)) as bar:
+            with self.watcher.steps(len(left)) as steps:
                 for place, group in enumerate(left):
                     if self.device.now() > self.deadline:
                         done = len(groups) - len(list(unmeasured(groups, {identity(row) for row in self.rows})))
-                        say(f"--max-seconds: {done:,} of {len(groups):,} sizes measured when time ran out")
+                        self.watcher.say(f"--max-seconds: {done:,} of {len(groups):,} sizes measured when time ran out")
                         break
-                    self._measure_group(group, len(left) - place, bar.tick)
-                    bar.advance()
+                    self._measure_group(group, len(left) - place, steps.tick)
+                    steps.advance()
         except KeyboardInterrupt:
             return True
         return False
@@ -135,7 +156,7 @@ class Session:
             else:
                 self.store.append(fresh)
         except SkaprofError:
-            emit(json.dumps(row) + "\n" for row in self.rows)  # what was measured is not lost with the file
+            self.watcher.rescue(self.rows)
             self.rows = []
             raise
 
@@ -143,3 +164,71 @@ class Session:
 def _is_better(before: Row | None, now: Row) -> bool:
     """Whether the row that was there has more rounds than the one that would take its place."""
     return before is not None and (before["rounds"] or 0) > (now["rounds"] or 0)
+
+
+def measured_rows(
+    plans: Sequence[Plan], implementations: tuple[str, ...], device: str, seconds: float, watcher: Watcher
+) -> list[Row]:
+    """The rows of the plans timed with default settings on `device`.
+
+    Raises:
+        SkaprofError: an unknown device, or an implementation that it does not have.
+        Interrupted: Ctrl-C; it has the rows measured so far.
+    """
+    from skaprof.bench.configuration import Options, configurations, open_device
+    from skaprof.bench.environment import put_tf32, resolve_device
+
+    where = resolve_device(device)
+    groups = [group for plan in plans for group in configurations(plan, implementations)]
+    timing = default_timing(on_gpu=where != "cpu")
+    options = Options(where, timing, baseline=baseline_label(None, groups, implementations))
+    put_tf32(options.tf32)
+    session = Session(options, open_device(where), seconds, watcher, isolate=False)
+    if session.run(groups):
+        raise Interrupted(session.rows)
+    return session.rows
+
+
+def default_timing(*, on_gpu: bool) -> str:
+    """How samples are taken where the user does not say."""
+    return "cold" if on_gpu else "hot"
+
+
+def baseline_label(text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]) -> str:
+    """The label of the baseline's contender, `mhsa (eager)` say: of `text`, or the first.
+
+    Raises:
+        SkaprofError: it is not timed.
+    """
+    mixers = list(dict.fromkeys(entry.name for group in groups for entry in group))
+    mixer, implementation = text or mixers[0], implementations[0]
+    if mixer not in mixers and "/" in mixer:  # a file's path may hold some too
+        mixer, _, implementation = mixer.rpartition("/")
+    if mixer not in mixers:
+        raise bad_value("--baseline", mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
+    if implementation not in implementations:
+        expected = f"one of the implementations timed: {', '.join(implementations)}"
+        raise bad_value("--baseline", implementation, expected, implementations)
+    return f"{mixer} ({implementation})"
+
+
+def with_modules(
+    groups: Sequence[Sequence[Timed]], modules: Sequence[UserModule], counted: dict[tuple[Any, ...], Row]
+) -> list[Sequence[Timed]]:
+    """The groups, each with the user's modules at its size in every implementation that is not a fused attention.
+
+    Where only those are asked for, in these: the rows say that a module has no such form.
+    """
+    from skaprof.bench.modules import UserEntry
+
+    found: list[Sequence[Timed]] = []
+    for group in groups:
+        row = group[0].head()
+        key = tuple(row[name] for name in ("batch", "height", "width", "dim"))
+        names = dict.fromkeys(entry.implementation for entry in group)
+        plain = [name for name in names if IMPLEMENTATIONS[name].form == "eager"] or list(names)
+        own = [
+            UserEntry(user, counted[key, row["dtype"], user], name, row["mode"]) for user in modules for name in plain
+        ]
+        found.append([*group, *own])
+    return found
