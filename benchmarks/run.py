@@ -52,7 +52,7 @@ def startup() -> None:
         [sys.executable, "-m", "skaprof", "flops", "--dim", "256"],
         python("import typer, rich.console, rich.table"),
         rounds=30,
-        goal=1.5,
+        goal=1.2,
     )
 
 

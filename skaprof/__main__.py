@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def run() -> None:
     """Run the command line and exit. Ctrl-C while modules still load ends it as quietly as later on."""
+    gc.disable()  # what a command imports stays until it ends: main() turns it on again once all is there
     try:
         from skaprof.cli.app import main
 

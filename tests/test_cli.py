@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Run, require_golden, wait_for_torch
+from typer.core import TyperOption
 
 from skaprof.cli.app import COMMANDS, _message_and_exit_code
+from skaprof.cli.options import Sizes
 from skaprof.counters import COUNTERS
 from skaprof.machine import memory_bytes
 from skaprof.model import mixers
@@ -104,6 +106,24 @@ def test_bad_input_gets_one_clear_line_and_exit_2(skaprof: Run, arguments: tuple
     assert done.stderr.startswith("skaprof: ")
     assert done.stderr.count("\n") == 1
     assert len(done.stderr) < 400
+
+
+def test_options_are_taken_as_typed(skaprof_here: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def converted(*_: object) -> None:
+        raise AssertionError("typer converts, and from 0.29 on it loads pydantic to do so")
+
+    monkeypatch.setattr(TyperOption, "process_value", converted)
+    done = skaprof_here("flops", "--dim", "64", "-m", "ska", "-m", "mhsa", "--per-op", "--format", "csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {line.split(",")[0] for line in done.stdout.splitlines()[1:]} == {"ska", "mhsa"}
+
+
+def test_options_are_frozen_and_know_which_are_given() -> None:
+    sizes = Sizes(dim="64", head_dim="16")
+    with pytest.raises(AttributeError, match="dim is not to be set"):
+        sizes.dim = "32"  # type: ignore[misc]
+    assert sizes.but(dim=None, mixer=["ska"]).given("mixer") == {"--head-dim": "16"}
+    assert sizes.given() == {"--dim": "64", "--head-dim": "16"}
 
 
 def test_an_unknown_command_exits_2(skaprof: Run) -> None:

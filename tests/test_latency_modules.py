@@ -15,6 +15,7 @@ from test_schema import from_lines, require_valid
 from torch import Tensor, nn
 
 from skaprof.analysis import row_trust
+from skaprof.analysis.user_rows import counted_row
 from skaprof.bench.configuration import (
     Entry,
     Options,
@@ -25,10 +26,11 @@ from skaprof.bench.configuration import (
 from skaprof.bench.measured_rows import MEASURED_KEYS
 from skaprof.bench.measuring import measure_configuration
 from skaprof.bench.modules import NetworkEntry, UserEntry, time_shares
+from skaprof.bench.session import Session, with_modules
 from skaprof.bench.store import require_same_sources
 from skaprof.cli.latency_networks import Wanted, parse, swept
-from skaprof.cli.session import Session
-from skaprof.cli.user import _counted_row, with_timed
+from skaprof.cli.watch import Terminal
+from skaprof.count.user import count_user
 from skaprof.errors import SkaprofError
 from skaprof.foreign_code import SOURCE_KEYS, UserModule
 from skaprof.report.formats import to_bmf
@@ -113,7 +115,9 @@ def test_a_users_module_is_timed_beside_the_mixers_that_it_is_counted_beside(ska
 def timed(*users: UserModule, mode: str = "forward", timeout: float = 1.0) -> list[dict[str, Any]]:
     """The rows of mhsa, of a user's modules, and of ska, in one group."""
     sizes = (1, 3, 3, 16, 1, 16, None)
-    own = [UserEntry(user, _counted_row(user, Workload(*sizes[:4]), "float32"), "eager", mode) for user in users]
+    own = [
+        UserEntry(user, counted_row(user, Workload(*sizes[:4]), "float32", count_user), "eager", mode) for user in users
+    ]
     mixers = [Entry(name, mode, "float32", "eager", sizes) for name in ("mhsa", "ska")]
     device = open_device("cpu")
     return measure_configuration([mixers[0], *own, mixers[1]], Options(), device, device.now() + timeout)
@@ -165,10 +169,10 @@ def test_what_a_timed_module_prints_is_no_data(capsys: pytest.CaptureFixture[str
 
 def test_a_module_asked_for_in_a_fused_form_alone_is_a_row_that_says_why() -> None:
     user = UserModule("user_models:Attention", (("dim", "{dim}"),))
-    counted = {((1, 3, 3, 16), "float32", user): _counted_row(user, Workload(1, 3, 3, 16), "float32")}
+    counted = {((1, 3, 3, 16), "float32", user): counted_row(user, Workload(1, 3, 3, 16), "float32", count_user)}
     mixers = [Entry("mhsa", "forward", "float32", name, (1, 3, 3, 16, 1, 16, None)) for name in ("eager", "sdpa")]
     for group, names in (([mixers[1]], ["sdpa"]), (mixers, ["eager"])):
-        ((*_, own),) = with_timed([group], [user], counted)
+        ((*_, own),) = with_modules([group], [user], counted)
         assert isinstance(own, UserEntry)
         assert [own.implementation] == names
     (row,) = measure_configuration([replace(own, implementation="sdpa")], Options(), open_device("cpu"))
@@ -185,7 +189,7 @@ def test_a_saved_run_goes_on_with_the_same_code_only(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     file.write_text("from torch import nn\nclass Own(nn.Identity): pass\n")
     user = UserModule(f"{file}:Own", (("a", "2"),))
-    row = _counted_row(user, Workload(1, 3, 3, 16), "float32")
+    row = counted_row(user, Workload(1, 3, 3, 16), "float32", count_user)
     assert {key: row[key] for key in SOURCE_KEYS} == user.identity()
     path = tmp_path / "runs.jsonl"
     require_same_sources(path, [row], [row])
@@ -201,12 +205,12 @@ def test_a_saved_run_goes_on_with_the_same_code_only(tmp_path: Path) -> None:
 
 def test_a_resumed_run_refuses_the_times_of_other_arguments(tmp_path: Path) -> None:
     users = [UserModule("user_models:Attention", (("dim", "{dim}"), ("num_heads", heads))) for heads in ("2", "16")]
-    counted = [_counted_row(user, Workload(1, 3, 3, 16), "float32") for user in users]
+    counted = [counted_row(user, Workload(1, 3, 3, 16), "float32", count_user) for user in users]
     entries = [UserEntry(*each, "eager", "forward") for each in zip(users, counted, strict=True)]
     path = tmp_path / "runs.jsonl"
     for resume in (None, str(path)):
-        session = Session(Options(), open_device("cpu"), 0.1, isolate=False)
-        session.prepare(str(path), resume)
+        session = Session(Options(), open_device("cpu"), 0.1, Terminal("timing"), isolate=False)
+        session.prepare(str(path), resume, "skaprof latency")
         session.run([[entries[0]]])
     require_valid(from_lines(path.read_text()))
     with pytest.raises(SkaprofError, match=re.escape("'dim={dim}, num_heads=2': expected 'dim={dim}, num_heads=16'")):
@@ -240,7 +244,7 @@ def test_a_module_of_other_arguments_is_another_row_to_compare() -> None:
 
 def test_a_module_that_computes_something_else_when_compiled_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     user = UserModule("user_models:Attention", (("dim", "{dim}"),))
-    row = _counted_row(user, Workload(2, 3, 3, 32), "float32")
+    row = counted_row(user, Workload(2, 3, 3, 32), "float32", count_user)
     entry = UserEntry(user, row, "compile", "forward")
     monkeypatch.setattr("skaprof.bench.calls._compiled", lambda module: lambda x: 1.001 * module(x))
     (found,) = measure_configuration([entry], Options(), open_device("cpu"))

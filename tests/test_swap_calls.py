@@ -139,7 +139,7 @@ def test_what_would_not_be_the_same_model_is_refused_with_the_reason(
 
 def test_the_command_warns_of_what_does_not_run(capsys: pytest.CaptureFixture[str]) -> None:
     command = {"arg": ["call=once"], "shape": "2x16x48", "format": "json"}
-    swap_command("user_models:Around", ["Attention=ska"], **command)
+    swap_command(model="user_models:Around", replace=["Attention=ska"], **command)
     said = capsys.readouterr()
     assert [row["scope"] for row in json.loads(said.out)["rows"]] == ["attn", "total"]
     assert said.err == (

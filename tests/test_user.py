@@ -14,7 +14,8 @@ from conftest import Run
 from torch.utils.flop_counter import FlopCounterMode
 
 from skaprof.analysis.plan import SizeGrid, make_plan
-from skaprof.cli.flops import _proved
+from skaprof.analysis.planned_rows import proved_rows
+from skaprof.count import verify
 from skaprof.count.matmul_formulas import einsum_macs
 from skaprof.count.user import Tally, UserCount, count_module, count_user, holds_no_macs
 from skaprof.errors import SkaprofError
@@ -220,15 +221,17 @@ def test_heads_of_the_mixers_are_not_said_to_be_a_modules() -> None:
     assert "2 heads of 32 (not m:C), float32" in caption([mixer, module])
 
 
-def test_a_mixer_beyond_the_counters_stands_unproved_beside_a_module(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mixer_beyond_the_counters_stands_unproved_beside_a_module() -> None:
     grid = SizeGrid((1,), ((10_000, 10_000),), (256,), (), (), ())
     plan = make_plan([parse_mixer("cska"), parse_mixer("mhsa")], grid, ["eager"], ["forward"], ["float32"])
-    rows = list(_proved(plan, [], per_op=False, asked=False))
+    said: list[str] = []
+    rows = list(proved_rows(plan.rows(), verify, said.append, [], asked=False))
     assert [row["verified"] for row in rows] == [None, True]
     assert rows[0]["macs"] > 2**63
-    assert capsys.readouterr().err.startswith("not proved: cska at 100,000,000 tokens has more MACs")
+    (words,) = said
+    assert words.startswith("not proved: cska at 100,000,000 tokens has more MACs")
     with pytest.raises(SkaprofError, match=r"^verify: cska at"):
-        list(_proved(plan, [], per_op=False, asked=True))
+        list(proved_rows(plan.rows(), verify, said.append, []))
 
 
 @pytest.mark.parametrize(

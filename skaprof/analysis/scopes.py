@@ -1,12 +1,21 @@
 """A network's rows: its ops summed by stage, by block or all together, with shares, differences and ceilings."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.model.cost import Cost, OpCost, total
 from skaprof.model.mixers import KEY_OPS
 from skaprof.model.network import Network, Placed, make_network, network_costs
 from skaprof.results import METRICS, ScopeRow
+
+if TYPE_CHECKING:
+    from skaprof.count import Verification
+
+Row = dict[str, Any]
+Prove = Callable[[Network, str, str], "Verification"]
+"""What proves a network in a dtype and mode: `skaprof.count.verify_network`."""
 
 TOTAL = "total"
 DEPTHS = ("block", "stage", TOTAL)
@@ -57,6 +66,21 @@ def costed(network: Network, dtype: str = "float32", mode: str = "forward") -> C
     costs = network_costs(network, dtype, mode)
     own = network_costs(_unmodified(network), dtype, mode) if network.choice.is_modified else costs
     return Costed(network, dtype, mode, costs, own)
+
+
+def scope_rows(
+    variants: Iterable[tuple[Network, str, str]], depth: str, prove: Prove | None = None
+) -> tuple[list[Row], list[Row]]:
+    """The rows of each (network, dtype, mode) at this depth, and their totals, with what the counters say."""
+    rows: list[Row] = []
+    totals: list[Row] = []
+    for variant in variants:
+        proof = prove(*variant) if prove is not None else None
+        costs = costed(*variant)
+        for at, collected in ((depth, rows), (TOTAL, totals)):
+            found = [row.as_dict() for row in costs.rows(at)]
+            collected += [row | (proof.of_scope(row["scope"]) if proof else {}) for row in found]
+    return rows, totals
 
 
 def _unmodified(network: Network) -> Network:

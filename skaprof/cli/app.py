@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from skaprof.cli.as_typed import Command, Group
 from skaprof.cli.output import abandon_stdout, emit, say
 from skaprof.errors import (
     EXIT_BROKEN_PIPE,
@@ -170,6 +172,7 @@ def build_app(commands: list[str]) -> typer.Typer:
     """The program with these commands; their modules, and only theirs, are imported."""
     app = typer.Typer(
         name="skaprof",
+        cls=Group,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Does this token mixer really save parameters, FLOPs, memory and milliseconds, at your sizes?",
@@ -177,7 +180,10 @@ def build_app(commands: list[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for name in commands:
         command = getattr(import_module(f"skaprof.cli.{name}"), name)
-        app.command(name, help=_paragraphs(command), epilog=COMMANDS[name], rich_help_panel=PANELS[name])(command)
+        add = app.command(
+            name, cls=Command, help=_paragraphs(command), epilog=COMMANDS[name], rich_help_panel=PANELS[name]
+        )
+        add(command)
     return app
 
 
@@ -196,7 +202,11 @@ def main() -> int:
     """Run the program and return its exit code."""
     _prepare_streams()
     try:
-        exit_code = int(build_app(_wanted())(prog_name="skaprof", standalone_mode=False) or 0)
+        app = build_app(_wanted())
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        exit_code = int(app(prog_name="skaprof", standalone_mode=False) or 0)
         if exit_code == EXIT_INTERRUPTED:  # typer has caught Ctrl-C
             raise KeyboardInterrupt
         return exit_code

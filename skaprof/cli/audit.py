@@ -2,66 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
-from skaprof.analysis.costs import variant_op_costs
 from skaprof.analysis.plan import Plan
+from skaprof.analysis.planned_rows import require_memory
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, say
+from skaprof.cli.output import say
 from skaprof.cli.progress import Progress
-from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.cli.show import Page, View, environment, show
 from skaprof.counters import COUNTERS, Counter
 from skaprof.errors import EXIT_MISSING, SkaprofError, require_package
-from skaprof.files import require_writable
-from skaprof.machine import available_bytes
 from skaprof.report.formats import flat
 from skaprof.workload import check_choice
-
-if TYPE_CHECKING:
-    from skaprof.count.audit import Case
 
 Row = dict[str, Any]
 
 
+@opt.with_options
 def audit(
-    mixer: opt.Mixers = None,
-    tokens: opt.Tokens = None,
-    size: opt.Size = None,
-    resolution: opt.Resolution = None,
-    patch: opt.Patch = None,
-    dim: opt.Dim = None,
-    batch: opt.Batch = None,
-    heads: opt.Heads = None,
-    head_dim: opt.HeadDim = None,
-    kernel_size: opt.KernelSize = None,
+    *,
+    sizes: opt.Sizes,
     counter: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Repeatable: {', '.join(COUNTERS)}. Default: all that are installed."),
     ] = None,
-    format: opt.Format = None,
-    output: opt.Output = None,
+    to: opt.Shown,
 ) -> None:
     """What other FLOP counters capture of each mixer, in each way to write it in PyTorch, at one size.
 
     Per cent of the closed form's MACs, the time a count takes, and a warning where a counter turns the ranking of two
     mixers round. Each counter runs in a process of its own: one that crashes is a row.
     """
-    chosen = format_of(format, output)
-    if output is not None:
-        require_writable("--output", output)
-    present, absent = _counters(counter)
-    plan = opt.plan_of(
-        mixer, tokens, size, resolution, patch, dim, batch, heads, head_dim, kernel_size, "float32", "forward", "eager"
-    )
+    chosen = to.require()
+    asked = _counters(counter)
+    plan = sizes.plan()
     _require_one_size(plan)
-    _require_memory(plan)
+    require_memory(plan)
     require_package("torch", "skaprof audit")
-    rows = _rows(plan, present, absent)
-    deliver(_text(rows, chosen, to_terminal=output is None), output)
-    if output is not None or chosen != "table":
+    rows = _rows(plan, *asked)
+    show(rows, to, View(lambda: _page(rows), None, environment(counters=True), lambda _: map(flat, rows)))
+    if to.output is not None or chosen != "table":
         _warn(rows)
 
 
@@ -91,24 +74,11 @@ def _require_one_size(plan: Plan) -> None:
         raise SkaprofError(f"--{plan.swept[0].replace('_', '-')}: several values: expected one size to audit at")
 
 
-def _require_memory(plan: Plan) -> None:
-    """Refuse what must fail: the counters run real tensors, several processes after one another."""
-    free = available_bytes()
-    for row in plan.rows():
-        costs = variant_op_costs(row.variant, row.workload)
-        needed = sum(cost.weight_bytes for cost in costs) + max((cost.traffic_bytes for cost in costs), default=0)
-        if free is not None and needed > free:
-            raise SkaprofError(
-                f"{row.variant.spec.text}: a count on real tensors needs at least {needed / 2**30:,.1f} GiB, and "
-                f"{free / 2**30:,.1f} GiB are free: expected smaller sizes"
-            )
-
-
 def _rows(plan: Plan, present: Sequence[Counter], absent: Sequence[Counter]) -> list[Row]:
-    from skaprof.count.audit import absent_row, audit_rows
+    from skaprof.count.audit import absent_row, audit_rows, cases_of
     from skaprof.report.audit import with_reversals
 
-    cases = _cases(plan)
+    cases = cases_of(plan)
     rows: list[Row] = []
     with Progress("auditing", len(present)) as bar:
         for counter in present:
@@ -125,23 +95,9 @@ def _warn(rows: list[Row]) -> None:
         say(f"skaprof: {sentence}")
 
 
-def _cases(plan: Plan) -> list[Case]:
-    from skaprof.count.audit import Case
-    from skaprof.count.spellings import spellings_of
-
-    return [
-        Case(row.variant.spec.text, spelling, tuple(row.workload))
-        for row in plan.rows()
-        for spelling in spellings_of(row.variant.spec, row.workload)
-    ]
-
-
-def _text(rows: list[Row], chosen: str, *, to_terminal: bool) -> Iterator[str]:
-    if chosen != "table":
-        found = rows if chosen == "json" else [flat(row) for row in rows]
-        return data_text(found, chosen, command_line(), environment(counters=True))
+def _page(rows: list[Row]) -> Page:
     from skaprof.report import audit as report
     from skaprof.report.table import caption
 
     counted = [row for row in rows if row["mixer"] is not None]
-    return table_text(report.audit_table(rows), caption(counted), report.sentences(rows), to_terminal=to_terminal)
+    return Page(report.audit_table(rows), caption(counted), report.sentences(rows))

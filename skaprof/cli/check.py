@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -12,16 +11,17 @@ from skaprof.analysis.claims.file import StatedClaim, read_claims
 from skaprof.analysis.claims.judge import judge
 from skaprof.analysis.claims.nodes import ClaimError
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, say
-from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.cli.output import say
+from skaprof.cli.show import Page, View, show
 from skaprof.errors import EXIT_CHECK_FAILED
-from skaprof.files import require_writable
 from skaprof.report.claims import Outcome, claim_sentence, claims_table, sentences
-from skaprof.report.formats import SPOKEN_FORMATS, to_markdown_page
+from skaprof.report.formats import SPOKEN_FORMATS
 from skaprof.saved import read_results
 
 
+@opt.with_options
 def check(
+    *,
     claims: Annotated[str, typer.Argument(metavar="CLAIMS", help="A TOML file of claims.")],
     results: Annotated[
         list[str] | None,
@@ -35,26 +35,25 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 also for claims that are inconclusive or not testable here.")
     ] = False,
-    format: opt.Format = None,
-    output: opt.Output = None,
+    to: opt.Shown,
 ) -> None:
     """Whether claims about costs hold, such as cska.macs <= 0.85 * mhsa.macs @ tokens=49,dim=512.
 
     Each comes out as holds, fails, inconclusive, or not testable here. Counts come from the closed forms, exactly;
     times only from --results. Exit 1 where one comes out as the file does not expect.
     """
-    chosen = format_of(format, output)
-    if output is not None:
-        require_writable("--output", output)
+    chosen = to.require()
     stated = read_claims(claims)
     saved = [read_results(path, "--results") for path in results or ()]
     sources = Sources(saved)
     for warning in sources.warnings:
         say(f"skaprof: {warning}")
     outcomes = [_outcome(claim, sources) for claim in stated]
-    deliver(_text(outcomes, chosen, strict=strict, to_terminal=output is None), output)
+    rows = [outcome.as_dict(strict=strict) for outcome in outcomes]
+    words = sentences(outcomes, strict=strict)
+    show(rows, to, View(lambda: Page(claims_table(outcomes), words=words), speaks=True))
     failures = [outcome for outcome in outcomes if outcome.is_failure(strict=strict)]
-    if output is not None or chosen not in SPOKEN_FORMATS:
+    if to.output is not None or chosen not in SPOKEN_FORMATS:
         for outcome in failures:
             say(f"skaprof: {claim_sentence(outcome)}")
     if failures:
@@ -66,13 +65,3 @@ def _outcome(claim: StatedClaim, sources: Sources) -> Outcome:
         return Outcome(claim, judge(claim.claim, sources))
     except ClaimError as error:
         raise claim.error(error) from None
-
-
-def _text(outcomes: list[Outcome], chosen: str, *, strict: bool, to_terminal: bool) -> Iterator[str]:
-    words = sentences(outcomes, strict=strict)
-    if chosen == "table":
-        return table_text(claims_table(outcomes), "", words, to_terminal=to_terminal)
-    rows = [outcome.as_dict(strict=strict) for outcome in outcomes]
-    if chosen == "markdown":
-        return to_markdown_page(words, rows)
-    return data_text(rows, chosen, command_line(), environment())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +12,17 @@ from skaprof.analysis.comparison import Comparison
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.thresholds import parse_threshold
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, say
-from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.cli.output import say
+from skaprof.cli.show import Page, View, show
 from skaprof.errors import EXIT_CHECK_FAILED
-from skaprof.files import require_writable
 from skaprof.report.comparison import changes_table, sentences, threshold_sentence
-from skaprof.report.formats import SPOKEN_FORMATS, to_markdown_page
+from skaprof.report.formats import SPOKEN_FORMATS
 from skaprof.saved import read_results
 
 
+@opt.with_options
 def compare(
+    *,
     old: Annotated[
         str,
         typer.Argument(
@@ -42,17 +43,14 @@ def compare(
         bool, typer.Option("--allow-different-devices", help="Compare times of different devices all the same.")
     ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show also what did not change.")] = False,
-    format: opt.Format = None,
-    output: opt.Output = None,
+    to: opt.Shown,
 ) -> None:
     """What changed between two saved runs: counts exactly, times by their intervals.
 
     Rows are matched by mixer, implementation, mode and sizes. Two times differ only where their intervals, each widened
     by what its own run's A/A control calls noise, do not overlap.
     """
-    chosen = format_of(format, output)
-    if output is not None:
-        require_writable("--output", output)
+    chosen = to.require()
     thresholds = [parse_threshold("--fail-on", text) for text in dict.fromkeys(fail_on or ())]
     compared = compare_results(
         read_results(_results_in(old), "OLD"),
@@ -64,9 +62,10 @@ def compare(
         say(f"skaprof: {warning}")
     shown = [comparison for comparison in compared.comparisons if show_all or comparison.changed or comparison.broken]
     words = sentences(compared, thresholds)
-    deliver(_text(shown, compared.comparisons, words, chosen, to_terminal=output is None), output)
+    rows = [comparison.as_dict() for comparison in shown]
+    show(rows, to, View(lambda: _page(shown, compared.comparisons, words), speaks=True))
     broken = {threshold for comparison in compared.comparisons for threshold in comparison.broken}
-    if broken and (output is not None or chosen not in SPOKEN_FORMATS):
+    if broken and (to.output is not None or chosen not in SPOKEN_FORMATS):
         for threshold in filter(broken.__contains__, thresholds):
             say(f"skaprof: {threshold_sentence(compared, threshold)}")
     if broken:
@@ -78,14 +77,5 @@ def _results_in(path: str) -> str:
     return str(Path(path) / "results.json") if Path(path).is_dir() else path
 
 
-def _text(
-    shown: list[Comparison], among: Sequence[Comparison], words: list[str], chosen: str, *, to_terminal: bool
-) -> Iterator[str]:
-    rows = [comparison.as_dict() for comparison in shown]
-    if chosen not in SPOKEN_FORMATS:
-        return data_text(rows, chosen, command_line(), environment())
-    if chosen == "markdown":
-        return to_markdown_page(words, rows)
-    if not shown:
-        return iter([f"{sentence}\n" for sentence in words])
-    return table_text(changes_table(shown, among), "", words, to_terminal=to_terminal)
+def _page(shown: Sequence[Comparison], among: Sequence[Comparison], words: Sequence[str]) -> Page:
+    return Page(changes_table(shown, among) if shown else None, words=words)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from skaprof.analysis.crossover_times import Timed, sampled_rows, timed_samples
 from skaprof.analysis.mixer_pair import Duel, Sizes, has_axis, make_duel
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, draw, require_destinations, say
-from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.cli.output import say
+from skaprof.cli.show import Page, View, show
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import DEFAULT_PATCH, parse_count
 from skaprof.model.hardware import Hardware, find_hardware
@@ -22,32 +22,65 @@ from skaprof.saved import SavedResults, read_results
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, DTYPE_BYTES, check_choice, require_odd_kernel
 
 Row = dict[str, Any]
+Crossed = tuple[Duel, list[Row], list[Timed]]
 
 One = Annotated[str | None, typer.Option(metavar="COUNT", rich_help_panel="Sizes")]
 
 
-def crossover(
-    mixer: opt.Mixers = None,
-    baseline: Annotated[str, typer.Option(metavar="SPEC", help="What each mixer is compared with.")] = "mhsa",
-    axis: Annotated[
-        str, typer.Option(metavar="SIZE", help=f"The size that grows: {', '.join(AXIS_SYMBOLS)}.")
-    ] = "tokens",
-    tokens: One = None,
-    patch: One = None,
-    dim: One = None,
-    batch: One = None,
-    heads: One = None,
-    head_dim: One = None,
-    kernel_size: One = None,
-    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="Sets the bytes.", rich_help_panel="Sizes")] = "float32",
-    results: Annotated[
-        str | None,
-        typer.Option("--results", "-r", metavar="FILE", help="Results of skaprof latency: adds measured time."),
-    ] = None,
-    hardware: Annotated[str | None, opt.HARDWARE] = None,
-    tf32: Annotated[bool, opt.TF32] = False,
-    format: opt.Format = None,
-    output: opt.Output = None,
+class Counts(opt.Options):
+    """One value for each size that does not grow, as typed."""
+
+    tokens: One = None
+    patch: One = None
+    dim: One = None
+    batch: One = None
+    heads: One = None
+    head_dim: One = None
+    kernel_size: One = None
+    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="Sets the bytes.", rich_help_panel="Sizes")] = "float32"
+
+    def require_free(self, axis: str) -> None:
+        """Raise unless the size that grows is left to --axis.
+
+        Raises:
+            SkaprofError: an unknown axis, or a value for it.
+        """
+        check_choice("--axis", axis, tuple(AXIS_SYMBOLS))
+        if self.patch is not None and axis != "resolution":
+            raise SkaprofError(f"--patch: {shown(self.patch)}: expected --axis resolution with it")
+        taken = "tokens" if axis == "resolution" else axis
+        if getattr(self, taken) is not None:
+            raise SkaprofError(f"--{taken.replace('_', '-')} and --axis {axis} both set it: expected one of them")
+
+    def sizes(self) -> Sizes:
+        """The sizes that the options mean.
+
+        Raises:
+            SkaprofError: a value that is not valid, naming its option.
+        """
+        kernel_size = _count("--kernel-size", self.kernel_size, None)
+        return Sizes(
+            _count("--batch", self.batch, 1),
+            _count("--tokens", self.tokens, DEFAULT_TOKENS),
+            _count("--dim", self.dim, DEFAULT_DIM),
+            _count("--heads", self.heads, None),
+            _count("--head-dim", self.head_dim, None),
+            None if kernel_size is None else require_odd_kernel(kernel_size, "--kernel-size"),
+            _count("--patch", self.patch, DEFAULT_PATCH),
+            check_choice("--dtype", self.dtype, tuple(DTYPE_BYTES)),
+        )
+
+
+Default = TypeVar("Default", int, None)
+
+
+def _count(option: str, text: str | None, default: Default) -> int | Default:
+    return default if text is None else parse_count(option, text)
+
+
+class DrawnPair(opt.Drawn):
+    """As `Drawn`, where one figure holds one pair."""
+
     plot: Annotated[
         list[str] | None,
         typer.Option(
@@ -55,7 +88,25 @@ def crossover(
             help="Draw one --mixer and the baseline: .png or .svg; repeatable.",
             rich_help_panel="Output",
         ),
+    ] = None
+
+
+@opt.with_options
+def crossover(
+    *,
+    mixer: opt.Mixers = None,
+    baseline: Annotated[str, typer.Option(metavar="SPEC", help="What each mixer is compared with.")] = "mhsa",
+    axis: Annotated[
+        str, typer.Option(metavar="SIZE", help=f"The size that grows: {', '.join(AXIS_SYMBOLS)}.")
+    ] = "tokens",
+    counts: Counts,
+    results: Annotated[
+        str | None,
+        typer.Option("--results", "-r", metavar="FILE", help="Results of skaprof latency: adds measured time."),
     ] = None,
+    hardware: Annotated[str | None, opt.HARDWARE] = None,
+    tf32: Annotated[bool, opt.TF32] = False,
+    to: DrawnPair,
 ) -> None:
     """Where one mixer starts or stops costing less than another as a size grows.
 
@@ -63,58 +114,22 @@ def crossover(
     and at your sizes. With --results also in measured time: between which sizes the verdict changes. With --hardware
     also in predicted time, or for a machine that skaprof calibrate has not measured, in time at its ceilings.
     """
-    chosen = format_of(format, output)
-    require_destinations(output, plot)
-    _require_free(axis, patch, tokens=tokens, dim=dim, heads=heads, kernel_size=kernel_size)
+    to.require()
+    counts.require_free(axis)
     saved = read_results(results, "--results") if results is not None else None
     if saved is not None and saved.warning:
         say(f"skaprof: {saved.warning}")
     machine = find_hardware(hardware) if hardware is not None else None
-    if tf32 and (machine is None or dtype != "float32"):
+    if tf32 and (machine is None or counts.dtype != "float32"):
         raise SkaprofError("--tf32: expected --hardware and --dtype float32 with it")
     from skaprof.analysis.crossover import crossover_rows
 
-    sizes = Sizes(
-        _one("--batch", batch, 1),
-        _one("--tokens", tokens, DEFAULT_TOKENS),
-        _one("--dim", dim, DEFAULT_DIM),
-        _optional("--heads", heads),
-        _optional("--head-dim", head_dim),
-        _kernel(kernel_size),
-        _one("--patch", patch, DEFAULT_PATCH),
-        check_choice("--dtype", dtype, tuple(DTYPE_BYTES)),
-    )
-    rows: list[Row] = []
-    drawn = []
-    for duel in _duels(mixer, baseline, axis, sizes):
+    drawn: list[Crossed] = []
+    for duel in _duels(mixer, baseline, axis, counts.sizes()):
         timed = _timed(duel, saved, machine, tf32=tf32)
-        found = [*crossover_rows(duel), *sampled_rows(duel, timed)]
-        rows += found
-        drawn.append((duel, found, timed))
-    if plot:
-        _draw(drawn, plot)
-    deliver(_text(rows, chosen, to_terminal=output is None), output)
-
-
-def _require_free(axis: str, patch: str | None, **sizes: str | None) -> None:
-    check_choice("--axis", axis, tuple(AXIS_SYMBOLS))
-    if patch is not None and axis != "resolution":
-        raise SkaprofError(f"--patch: {shown(patch)}: expected --axis resolution with it")
-    taken = "tokens" if axis == "resolution" else axis
-    if sizes.get(taken) is not None:
-        raise SkaprofError(f"--{taken.replace('_', '-')} and --axis {axis} both set it: expected one of them")
-
-
-def _one(option: str, text: str | None, default: int) -> int:
-    return default if text is None else parse_count(option, text)
-
-
-def _optional(option: str, text: str | None) -> int | None:
-    return None if text is None else parse_count(option, text)
-
-
-def _kernel(text: str | None) -> int | None:
-    return None if text is None else require_odd_kernel(parse_count("--kernel-size", text), "--kernel-size")
+        drawn.append((duel, [*crossover_rows(duel), *sampled_rows(duel, timed)], timed))
+    rows = [row for _, found, _ in drawn for row in found]
+    show(rows, to, View(lambda: _page(rows), lambda ending: _figure(drawn, ending)))
 
 
 def _duels(mixers: list[str] | None, baseline: str, axis: str, sizes: Sizes) -> list[Duel]:
@@ -139,7 +154,7 @@ def _timed(duel: Duel, saved: SavedResults | None, machine: Hardware | None, *, 
     return found + (timed_samples(saved, duel) if saved is not None else [])
 
 
-def _draw(drawn: Sequence[tuple[Duel, list[Row], list[Timed]]], paths: Sequence[str]) -> None:
+def _figure(drawn: Sequence[Crossed], ending: str) -> bytes:
     if len(drawn) > 1:
         raise SkaprofError(f"--plot: {len(drawn)} mixers: expected one --mixer, drawn with the baseline")
     from skaprof.report.crossover import caption
@@ -150,13 +165,10 @@ def _draw(drawn: Sequence[tuple[Duel, list[Row], list[Timed]]], paths: Sequence[
     duel, rows, timed = drawn[0]
     panels, names = panels_of(duel, rows, timed), (duel.mixer.text, duel.baseline.text)
     words = AXES.get(duel.axis, "resolution r (pixels)")
-    title = f"{duel.mixer.text} {caption(rows)}"
-    draw(paths, lambda suffix: crossover_plot(panels, names, words, title, suffix))
+    return crossover_plot(panels, names, words, f"{duel.mixer.text} {caption(rows)}", ending)
 
 
-def _text(rows: list[Row], chosen: str, *, to_terminal: bool) -> Iterable[str]:
-    if chosen != "table":
-        return data_text(rows, chosen, command_line(), environment())
+def _page(rows: Sequence[Row]) -> Page:
     from skaprof.report.crossover import caption, crossover_sentences, crossover_table
 
-    return table_text(crossover_table(rows), caption(rows), crossover_sentences(rows), to_terminal=to_terminal)
+    return Page(crossover_table(rows), caption(rows), crossover_sentences(rows))

@@ -10,36 +10,23 @@ from typing import Any
 
 from skaprof._version import __version__
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver
-from skaprof.cli.run import command_line, format_of
+from skaprof.cli.show import Page, View, show
 from skaprof.counters import COUNTERS
 from skaprof.machine import cpu_model, memory_bytes
-from skaprof.report.formats import to_csv, to_json, to_markdown
 
-PACKAGES = tuple(
-    dict.fromkeys(
-        [
-            *("torch", "triton", "fvcore", "numpy", "pandas", "matplotlib", "scipy", "sympy", "typer", "rich"),
-            *(package for counter in COUNTERS.values() for package in (counter.package, *counter.needs)),
-        ]
-    )
-)
+_NEEDED = ("torch", "triton", "fvcore", "numpy", "pandas", "matplotlib", "scipy", "sympy", "typer", "rich")
+_COUNTED_BY = tuple(package for counter in COUNTERS.values() for package in (counter.package, *counter.needs))
+PACKAGES = tuple(dict.fromkeys(_NEEDED + _COUNTED_BY))
 ABSENT = "not installed"
 
 
-def env(format: opt.Format = None, output: opt.Output = None) -> None:
+@opt.with_options
+def env(*, to: opt.Shown) -> None:
     """What is installed here, the counters of skaprof audit among it, the processor, and the GPUs if there are any."""
-    chosen = format_of(format, output)
+    to.require()
     found = machine()
     rows = [{"name": name, "value": value} for name, value in found.items()]
-    renderers = {
-        "json": lambda: to_json(command_line(), found, rows),
-        "csv": lambda: to_csv(rows),
-        "markdown": lambda: to_markdown(rows),
-        "table": lambda: _lines(found),
-    }
-    text = renderers[chosen]()
-    deliver(text, output)
+    show(rows, to, View(lambda: Page(None, words=list(_lines(found))), environment=found))
 
 
 def machine() -> dict[str, Any]:
@@ -87,4 +74,4 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     width = max(map(len, found))
     for name, value in found.items():
         text = "unknown" if value is None else f"{value / 2**30:.1f} GiB" if name.endswith("_bytes") else value
-        yield f"{name.removesuffix('_bytes').replace('_', ' '):<{width}}  {text}\n"
+        yield f"{name.removesuffix('_bytes').replace('_', ' '):<{width}}  {text}"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from skaprof.analysis.roofline_rows import measured_with_tf32, require_possible
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver
 from skaprof.cli.results import points_of
-from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.cli.show import Page, View, show
 from skaprof.errors import bad_value
-from skaprof.files import require_writable
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.spec import parse_mixer
 from skaprof.saved import read_results
@@ -22,7 +20,9 @@ from skaprof.workload import FORMS, check_choice
 Row = dict[str, Any]
 
 
+@opt.with_options
 def explain(
+    *,
     results: Annotated[
         str, typer.Option("--results", "-r", metavar="FILE", help="Results of skaprof latency, .json or .jsonl.")
     ],
@@ -33,16 +33,13 @@ def explain(
     baseline: Annotated[
         str, typer.Option("--baseline", "-b", metavar="SPEC[/FORM]", help="What it is held against.")
     ] = "mhsa",
-    format: opt.Format = None,
-    output: opt.Output = None,
+    to: opt.Shown,
 ) -> None:
     """Split the measured difference between two mixers into compute, bandwidth, slow kernels, launch and unexplained.
 
     At every size at which the file has both, forward. The machine is best one that skaprof calibrate measured.
     """
-    chosen = format_of(format, output)
-    if output is not None:
-        require_writable("--output", output)
+    to.require()
     ours, theirs = _wanted("--mixer", mixer), _wanted("--baseline", baseline)
     if ours == theirs:
         raise bad_value("--baseline", baseline, "another mixer or form than --mixer")
@@ -54,7 +51,7 @@ def explain(
     from skaprof.report.explain import explained_rows
 
     rows = explained_rows(points, ours, theirs, machine, tf32=tf32)
-    deliver(_text(rows, machine, chosen, to_terminal=output is None), output)
+    show(rows, to, View(lambda: _page(rows, machine)))
 
 
 def _wanted(option: str, text: str) -> tuple[str, str | None]:
@@ -68,12 +65,9 @@ def _wanted(option: str, text: str) -> tuple[str, str | None]:
     return spec, check_choice(option, form, FORMS) if form else None
 
 
-def _text(rows: list[Row], machine: Hardware, chosen: str, *, to_terminal: bool) -> Iterator[str]:
-    if chosen != "table":
-        return data_text(rows, chosen, command_line(), environment())
+def _page(rows: Sequence[Row], machine: Hardware) -> Page:
     from skaprof.report import explain as report
     from skaprof.report.table import caption
 
-    words = report.sentences(rows, machine)
     heading = f"{machine.name}\n{caption(rows)}"
-    return table_text(report.explain_table(rows), heading, words, to_terminal=to_terminal)
+    return Page(report.explain_table(rows), heading, report.sentences(rows, machine))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from math import inf
+from typing import Annotated
 
 import typer
 
@@ -42,17 +43,10 @@ def _draw(number: str, suffixes: list[str], device: str) -> list[bytes]:
         from skaprof.report.figures import draw_figure_4
 
         return draw_figure_4(suffixes)
-    from skaprof.report.figures import FIGURE_3_AXIS, draw_figure_3
-
-    return draw_figure_3(_measured_over_heads(FIGURE_3_AXIS, device), suffixes)
-
-
-def _measured_over_heads(heads: tuple[int, ...], device: str) -> list[dict[str, Any]]:
-    from skaprof.analysis.plan import SizeGrid, make_plan
-    from skaprof.cli.latency import measured_rows
+    from skaprof.analysis.paper_figures import PAPER_MIXERS, figure_3_plan
+    from skaprof.cli.watch import timed
     from skaprof.model.spec import parse_mixer
-    from skaprof.report.figures import FIGURE_3_DIM, PAPER_MIXERS
+    from skaprof.report.figures import draw_figure_3
 
-    grid = SizeGrid(dims=(FIGURE_3_DIM,), heads=heads, batches=(8,))
-    plan = make_plan([parse_mixer(text) for text in PAPER_MIXERS], grid)
-    return measured_rows([plan], ("sdpa",), device)
+    plan = figure_3_plan([parse_mixer(text) for text in PAPER_MIXERS])
+    return draw_figure_3(timed([plan], ("sdpa",), device, inf), suffixes)

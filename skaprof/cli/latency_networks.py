@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from skaprof.cli import options as opt
 from skaprof.errors import SkaprofError, shown, shown_option, shown_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.choice import Choice, open_backbone
@@ -19,21 +20,41 @@ if TYPE_CHECKING:
 
 _BACKBONES = "Whole backbones"
 
-Model = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME",
-        help="Time whole backbones instead: caformer_s18, caformer_s18\\[stage3=ska], a TOML file; repeatable, the "
-        "first is the baseline. --resolution is the image's.",
-        rich_help_panel=_BACKBONES,
-    ),
-]
-StageMixers = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SPEC,...", help="A mixer for each stage of --model, or one for all.", rich_help_panel=_BACKBONES
-    ),
-]
+
+class Backbones(opt.Options):
+    """The backbones to time instead of mixers, as typed."""
+
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Time whole backbones instead: caformer_s18, caformer_s18\\[stage3=ska], a TOML file; repeatable, the "
+            "first is the baseline. --resolution is the image's.",
+            rich_help_panel=_BACKBONES,
+        ),
+    ] = None
+    mixers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC,...", help="A mixer for each stage of --model, or one for all.", rich_help_panel=_BACKBONES
+        ),
+    ] = None
+
+    def require_apart(self, of_mixers: Mapping[str, object]) -> None:
+        """Raise unless the options of whole backbones and those of single mixers do not meet.
+
+        Raises:
+            SkaprofError: --mixers without --model, or --model with an option that says nothing of a whole backbone.
+        """
+        if not self.model:
+            if self.mixers is not None:
+                raise SkaprofError(f"--mixers: {shown(self.mixers)} needs --model, which is not given")
+            return
+        for option, given in of_mixers.items():
+            if given is not None:
+                raise SkaprofError(
+                    f"{option}: {shown_option(given)}: expected without --model, whose stages have their own"
+                )
 
 
 class Wanted(NamedTuple):
@@ -47,23 +68,6 @@ class Wanted(NamedTuple):
     mode: str
 
 
-def require_apart(of_networks: Mapping[str, object], of_mixers: Mapping[str, object]) -> None:
-    """Nothing, where the options of whole backbones and those of single mixers do not meet.
-
-    Raises:
-        SkaprofError: --mixers without --model, or --model with an option that says nothing of a whole backbone.
-    """
-    if not of_networks["--model"]:
-        if of_networks["--mixers"] is not None:
-            raise SkaprofError(f"--mixers: {shown(of_networks['--mixers'])} needs --model, which is not given")
-        return
-    for option, given in of_mixers.items():
-        if given is not None:
-            raise SkaprofError(
-                f"{option}: {shown_option(given)}: expected without --model, whose stages have their own"
-            )
-
-
 def parse(
     models: Sequence[str], mixers: str | None, resolution: str | None, batch: str | None, dtype: str, mode: str
 ) -> list[Wanted]:
@@ -73,6 +77,8 @@ def parse(
         SkaprofError: an unknown backbone or mixer, a size that does not fit, or two that results would not tell apart.
     """
     unique = tuple(dict.fromkeys(models))
+    if not unique:
+        return []
     choices = [open_backbone(model, mixers, option="--model") for model in unique]
     _require_names_apart(unique, choices)
     own = choices[0].backbone.resolution
@@ -85,7 +91,7 @@ def parse(
 
 
 def _require_names_apart(models: Sequence[str], choices: Sequence[Choice]) -> None:
-    """Nothing, where the backbone's name and the mixers of its stages tell each network from the others.
+    """Raise unless the backbone's name and the mixers of its stages tell each network from the others.
 
     Raises:
         SkaprofError: two files of one name, or one network named in two ways.

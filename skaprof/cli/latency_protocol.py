@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import typer
 
-from skaprof.bench.allocator import ALLOCATORS, malloc_name, put_allocator
-from skaprof.cli.output import say
+from skaprof.bench.allocator import ALLOCATORS
+from skaprof.bench.protocol import Protocol
 from skaprof.errors import bad_value
 from skaprof.implementations import CLOCKS, LOOKS
 from skaprof.workload import check_choice
@@ -47,29 +47,6 @@ MinRounds = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-
-
-class Protocol(NamedTuple):
-    """What the options ask for, by the names that `skaprof.bench.configuration.Options` has."""
-
-    clock: str = "auto"
-    allocator: str = "keep"
-    threads: int | None = None
-    rounds: int = LOOKS[-1]
-    min_rounds: int = LOOKS[0]
-
-    def hold(self) -> dict[str, Any]:
-        """Put the allocator and the threads, before PyTorch works; what then holds.
-
-        An allocator that cannot be put stays as it is, and that is said. Loads torch, after the allocator.
-        """
-        held = put_allocator(self.allocator)
-        if held != self.allocator:
-            say(f"skaprof: --allocator {self.allocator}: {malloc_name()} cannot be told to; measured {held}")
-        from skaprof.bench.environment import put_threads
-
-        put_threads(self.threads)
-        return {**self._asdict(), "allocator": held}
 
 
 def parse(clock: str, threads: str | None, allocator: str, rounds: str | None, min_rounds: str | None) -> Protocol:

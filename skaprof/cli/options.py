@@ -1,15 +1,22 @@
-"""The options that commands share, so that a word means the same in each, and what they parse to."""
+"""The options that commands share, so that a word means the same in each, and what they parse to.
 
-from __future__ import annotations
+A command that takes a record of `Options` has the record's fields as options, in its place (`with_options`).
+Annotations are evaluated here and in the commands, not kept as text: that would be compiled at every start.
+"""
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_origin, get_type_hints
 
 import typer
 
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
+from skaprof.cli.output import format_of, require_destinations
 from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_optional_grid, token_grid_sides
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import parse_mixer
+from skaprof.report.formats import COST_FORMATS, FORMATS
 from skaprof.workload import DEFAULT_DIM, DTYPE_BYTES, FORMS, MODES, require_odd_kernel
 
 _SIZES = "Sizes"
@@ -25,46 +32,7 @@ Mixers = Annotated[
         "for example ska:query=false, cska:kernel_size=5:head_dim=16. Default: mhsa, ska, cska.",
     ),
 ]
-Tokens = Annotated[
-    str | None,
-    typer.Option(
-        metavar="GRID", help="Number of tokens n, on the most nearly square grid. Default: 196.", rich_help_panel=_SIZES
-    ),
-]
-Size = Annotated[
-    str | None, typer.Option(metavar="HxW", help="The token grid itself, such as 14x20.", rich_help_panel=_SIZES)
-]
-Resolution = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PIXELS",
-        help="Image size, such as 224 or 800x1280; with --patch it gives the tokens.",
-        rich_help_panel=_SIZES,
-    ),
-]
-Patch = Annotated[
-    str | None, typer.Option(metavar="GRID", help="Patch size for --resolution. Default: 16.", rich_help_panel=_SIZES)
-]
-Dim = Annotated[str | None, typer.Option(metavar="GRID", help="Embedding dim d. Default: 256.", rich_help_panel=_SIZES)]
 Batch = Annotated[str | None, typer.Option(metavar="GRID", help="Batch size B. Default: 1.", rich_help_panel=_SIZES)]
-Heads = Annotated[
-    str | None,
-    typer.Option(metavar="GRID", help="Heads h. Alone, it must divide dim.", rich_help_panel=_SIZES),
-]
-HeadDim = Annotated[
-    str | None,
-    typer.Option(
-        metavar="GRID",
-        help="Width e of a head. Default: 32 where that divides dim, else the largest divisor up to 32.",
-        rich_help_panel=_SIZES,
-    ),
-]
-KernelSize = Annotated[
-    str | None,
-    typer.Option(
-        metavar="GRID", help="Kernel size k, odd. Default: cska 3, sepconv 7, pooling 3.", rich_help_panel=_SIZES
-    ),
-]
 Dtype = Annotated[
     str, typer.Option(metavar="LIST", help=f"{', '.join(DTYPE_BYTES)}: sets the bytes.", rich_help_panel=_SIZES)
 ]
@@ -74,44 +42,6 @@ Mode = Annotated[
         metavar="LIST",
         help="forward, or train: forward and backward with respect to input and parameters.",
         rich_help_panel=_SIZES,
-    ),
-]
-Implementation = Annotated[
-    str,
-    typer.Option(
-        metavar="LIST",
-        help="eager: each op reads and writes memory; sdpa: the attention is one fused kernel.",
-        rich_help_panel=_SIZES,
-    ),
-]
-Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="FORMAT",
-        help="table, json, csv or markdown. Default: table.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-CostFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="FORMAT",
-        help="table, json, csv, markdown, or bmf: Bencher Metric Format, for dashboards. Default: table.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Write to FILE instead of stdout; its ending (.json, .csv, .md, .txt) gives the format.",
-        rich_help_panel=_OUTPUT,
     ),
 ]
 HARDWARE = typer.Option(
@@ -127,50 +57,244 @@ Task = Annotated[
         metavar="TASK", help="classification; detection (800x1280) or segmentation (512x2048), both without the head."
     ),
 ]
-Plot = Annotated[
-    list[str] | None,
-    typer.Option(metavar="FILE", help="Draw it: .png or .svg; repeatable.", rich_help_panel=_OUTPUT),
-]
 
 
-def plan_of(
-    mixers: list[str] | None,
-    tokens: str | None,
-    size: str | None,
-    resolution: str | None,
-    patch: str | None,
-    dim: str | None,
-    batch: str | None,
-    heads: str | None,
-    head_dim: str | None,
-    kernel_size: str | None,
-    dtype: str,
-    mode: str,
-    implementation: str,
-) -> Plan:
-    """The rows that the options ask for.
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Options:
+    """A frozen record of options as typed, its fields annotated as a command's parameters are.
 
-    Raises:
-        SkaprofError: a value that is not valid, naming its option.
+    A dataclass, but for the code that one would compile at every start.
     """
-    specs = [parse_mixer(text, "--mixer") for text in mixers or DEFAULT_MIXERS]
-    batches = (1,) if batch is None else parse_grid("--batch", batch)
-    dims = (DEFAULT_DIM,) if dim is None else parse_grid("--dim", dim)
-    most_sides = MAX_GRID_VALUES // (len(batches) * len(dims) * len({spec.text for spec in specs}))
-    grid = SizeGrid(
-        batches,
-        token_grid_sides(tokens, size, resolution, patch, max(1, most_sides)),
-        dims,
-        parse_optional_grid("--heads", heads),
-        parse_optional_grid("--head-dim", head_dim),
-        parse_optional_grid("--kernel-size", kernel_size),
-    )
-    for size_of_kernel in grid.kernel_sizes:
-        require_odd_kernel(size_of_kernel, "--kernel-size")
-    return make_plan(
-        specs,
-        grid,
-        parse_choices("--implementation", implementation, FORMS),
-        parse_choices("--mode", mode, MODES),
-        parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)),
-    )
+
+    def __init__(self, **given: Any) -> None:
+        vars(self).update(given)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} is not to be set: options are as typed")
+
+    def but(self, **changes: Any) -> Self:
+        """The same options with some changed."""
+        return type(self)(**vars(self) | changes)
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as typer sees it: each parameter that is a record of options is the record's fields instead."""
+    records: dict[str, tuple[type[Options], list[str]]] = {}
+    parameters: list[Parameter] = []
+    hints = get_type_hints(command, include_extras=True)
+    for parameter in signature(command).parameters.values():
+        kind = hints[parameter.name]
+        if not (isinstance(kind, type) and issubclass(kind, Options)):
+            parameters.append(parameter.replace(annotation=kind))
+            continue
+        hints_of_kind = get_type_hints(kind, include_extras=True)
+        fields = {name: hint for name, hint in hints_of_kind.items() if get_origin(hint) is Annotated}
+        records[parameter.name] = kind, list(fields)
+        parameters += [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=getattr(kind, name), annotation=hint)
+            for name, hint in fields.items()
+        ]
+
+    @wraps(command)
+    def parsed(**given: Any) -> None:
+        made = {
+            name: kind(**{field: given.pop(field) for field in fields if field in given})
+            for name, (kind, fields) in records.items()
+        }
+        command(**made, **given)
+
+    parsed.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature looks for first
+    parsed.__annotations__ = {}
+    return parsed
+
+
+class Sizes(Options):
+    """Mixers and the grids of their sizes, as typed."""
+
+    mixer: Mixers = None
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GRID",
+            help="Number of tokens n, on the most nearly square grid. Default: 196.",
+            rich_help_panel=_SIZES,
+        ),
+    ] = None
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="The token grid itself, such as 14x20.", rich_help_panel=_SIZES)
+    ] = None
+    resolution: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Image size, such as 224 or 800x1280; with --patch it gives the tokens.",
+            rich_help_panel=_SIZES,
+        ),
+    ] = None
+    patch: Annotated[
+        str | None,
+        typer.Option(metavar="GRID", help="Patch size for --resolution. Default: 16.", rich_help_panel=_SIZES),
+    ] = None
+    dim: Annotated[
+        str | None, typer.Option(metavar="GRID", help="Embedding dim d. Default: 256.", rich_help_panel=_SIZES)
+    ] = None
+    batch: Batch = None
+    heads: Annotated[
+        str | None,
+        typer.Option(metavar="GRID", help="Heads h. Alone, it must divide dim.", rich_help_panel=_SIZES),
+    ] = None
+    head_dim: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GRID",
+            help="Width e of a head. Default: 32 where that divides dim, else the largest divisor up to 32.",
+            rich_help_panel=_SIZES,
+        ),
+    ] = None
+    kernel_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GRID", help="Kernel size k, odd. Default: cska 3, sepconv 7, pooling 3.", rich_help_panel=_SIZES
+        ),
+    ] = None
+
+    def given(self, *others: str) -> dict[str, Any]:
+        """The options that are given, by name, but for `others`."""
+        return {
+            f"--{name.replace('_', '-')}": value
+            for name, value in vars(self).items()
+            if value is not None and name not in others
+        }
+
+    def plan(self, dtype: str = "float32", mode: str = "forward", implementation: str = "eager") -> Plan:
+        """The rows that the options ask for, in these forms, which are lists as typed.
+
+        Raises:
+            SkaprofError: a value that is not valid, naming its option.
+        """
+        specs = [parse_mixer(text, "--mixer") for text in self.mixer or DEFAULT_MIXERS]
+        batches = (1,) if self.batch is None else parse_grid("--batch", self.batch)
+        dims = (DEFAULT_DIM,) if self.dim is None else parse_grid("--dim", self.dim)
+        most_sides = MAX_GRID_VALUES // (len(batches) * len(dims) * len({spec.text for spec in specs}))
+        grid = SizeGrid(
+            batches,
+            token_grid_sides(self.tokens, self.size, self.resolution, self.patch, max(1, most_sides)),
+            dims,
+            parse_optional_grid("--heads", self.heads),
+            parse_optional_grid("--head-dim", self.head_dim),
+            parse_optional_grid("--kernel-size", self.kernel_size),
+        )
+        for size_of_kernel in grid.kernel_sizes:
+            require_odd_kernel(size_of_kernel, "--kernel-size")
+        return make_plan(
+            specs,
+            grid,
+            parse_choices("--implementation", implementation, FORMS),
+            parse_choices("--mode", mode, MODES),
+            parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)),
+        )
+
+
+class Forms(Options):
+    """In which forms mixers are costed, as typed."""
+
+    dtype: Dtype = "float32"
+    mode: Mode = "forward"
+    implementation: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="eager: each op reads and writes memory; sdpa: the attention is one fused kernel.",
+            rich_help_panel=_SIZES,
+        ),
+    ] = "eager"
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes, each checked."""
+        return parse_choices("--dtype", self.dtype, tuple(DTYPE_BYTES))
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes, each checked."""
+        return parse_choices("--mode", self.mode, MODES)
+
+
+class Shown(Options):
+    """How a command's rows are shown, and where: checked before any work is done."""
+
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="table, json, csv or markdown. Default: table.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to FILE instead of stdout; its ending (.json, .csv, .md, .txt) gives the format.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    formats: ClassVar[tuple[str, ...]] = FORMATS
+
+    @property
+    def chosen(self) -> str:
+        """The format asked for, or that of the output file's ending, or a table.
+
+        Raises:
+            SkaprofError: as `format_of`.
+        """
+        return format_of(self.format, self.output, self.formats)
+
+    @property
+    def plots(self) -> Sequence[str]:
+        """The files to draw to."""
+        return ()
+
+    def require(self) -> str:
+        """The format chosen, where every file named can be written.
+
+        Raises:
+            SkaprofError: it is not valid, or one cannot.
+        """
+        chosen = self.chosen
+        require_destinations(self.output, self.plots)
+        return chosen
+
+
+class Drawn(Shown):
+    """As `Shown`, and where to draw the rows."""
+
+    plot: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Draw it: .png or .svg; repeatable.", rich_help_panel=_OUTPUT),
+    ] = None
+
+    @property
+    def plots(self) -> Sequence[str]:
+        """The files to draw to."""
+        return self.plot or ()
+
+
+class DrawnCosts(Drawn):
+    """As `Drawn`, of rows that dashboards may want."""
+
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="table, json, csv, markdown, or bmf: Bencher Metric Format, for dashboards. Default: table.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    formats: ClassVar[tuple[str, ...]] = COST_FORMATS

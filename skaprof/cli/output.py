@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, in_options, shown
+from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, in_options, shown, shown_path
 from skaprof.files import require_writable, write_whole
+from skaprof.report.formats import ENDINGS
+from skaprof.workload import check_choice
 
 PLOT_ENDINGS = (".png", ".svg")
 
@@ -62,7 +64,29 @@ def suffix_of(option: str, path: str, endings: Iterable[str]) -> str:
     return suffix
 
 
-def require_distinct(paths: Iterable[str]) -> None:
+def format_of(format: str | None, output: str | None, formats: tuple[str, ...]) -> str:
+    """The format asked for, one of `formats`, or that of the output file's ending, or a table.
+
+    Raises:
+        SkaprofError: an unknown format, an ending that names none, or one that names another format.
+    """
+    if format is not None:
+        _require_agreement(check_choice("--format", format, formats), output)
+        return format
+    return ENDINGS[suffix_of("--output", output, ENDINGS)] if output is not None else "table"
+
+
+def _require_agreement(format: str, output: str | None) -> None:
+    ending = Path(output or "").suffix.lower()
+    named = ENDINGS.get(ending, format)
+    if named not in (format, "json" if format == "bmf" else format):  # Bencher's format is JSON
+        raise SkaprofError(
+            f"--format: {shown(format)} is not what --output {shown_path(output)} ends in: "
+            f"expected {named}, which {ending} stands for, or another ending"
+        )
+
+
+def _require_distinct(paths: Iterable[str]) -> None:
     """Nothing, where no two paths are one file.
 
     Raises:
@@ -78,19 +102,18 @@ def require_distinct(paths: Iterable[str]) -> None:
         seen.add(real)
 
 
-def require_destinations(output: str | None, plots: Iterable[str] | None) -> None:
-    """Nothing, where --output and every --plot can be written, each to a file of its own.
+def require_destinations(output: str | None, plots: Iterable[str]) -> None:
+    """Raise unless --output and every --plot can be written, each to a file of its own.
 
     Raises:
         SkaprofError: one cannot, or a plot's ending is none of `PLOT_ENDINGS`.
     """
-    plots = list(plots or ())
     if output is not None:
         require_writable("--output", output)
     for path in plots:
         suffix_of("--plot", path, PLOT_ENDINGS)
         require_writable("--plot", path)
-    require_distinct([*([output] if output is not None else []), *plots])
+    _require_distinct([*([output] if output is not None else []), *plots])
 
 
 def draw(paths: Iterable[str], image: Callable[[str], bytes]) -> None:

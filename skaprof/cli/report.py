@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from skaprof.analysis.report_rows import Contents
 from skaprof.cli import options as opt
-from skaprof.cli.collect import COLLECTORS, EXPECTED, Contents
 from skaprof.cli.output import say
-from skaprof.cli.run import environment
+from skaprof.cli.show import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, shown, shown_path
 from skaprof.files import write_folder
 from skaprof.saved import SavedResults, read_results
@@ -97,12 +97,13 @@ def _contents(config: str | None, mixers: list[str] | None, device: str | None, 
 
 def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -> tuple[Results, bool]:
     """The results, and whether Ctrl-C cut the measuring short."""
+    from skaprof.bench.session import Interrupted
+    from skaprof.cli.measured_sections import EXPECTED, MEASURED
     from skaprof.cli.progress import progress
-    from skaprof.cli.session import Interrupted
     from skaprof.report.sections import SECTIONS
 
     offered = contents.sections or [name for name in SECTIONS if SECTIONS[name].in_analytic or not analytic_only]
-    names = [name for name in offered if not (analytic_only and SECTIONS[name].needs_torch)]
+    names = [name for name in offered if SECTIONS[name].rows is not None or not analytic_only]
     if not names:
         raise SkaprofError(f"--analytic-only: every section asked for is measured: {', '.join(contents.sections)}")
     files = [read_results(path, "--latency") for path in latency]
@@ -112,7 +113,7 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
     notes: list[str] = []
     for name in progress(names, len(names), "collecting"):
         try:
-            found = measured[name] if name in measured else COLLECTORS[name](contents)
+            found = measured[name] if name in measured else (SECTIONS[name].rows or MEASURED[name])(contents)
         except Interrupted as cut:
             found, interrupted = cut.rows, True
         rows += [{"section": name, **row} for row in found]
@@ -120,7 +121,7 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
             notes += _shortfall(SECTIONS[name].title, found, EXPECTED[name](contents), interrupted=interrupted)
         if interrupted:
             break
-    timed = any(SECTIONS[name].needs_torch for name in names)
+    timed = any(SECTIONS[name].rows is None for name in names)
     settings = {"title": contents.title, "notes": notes, "commands": [saved.command for saved in files]}
     where = _environment(contents, files, timed=timed)
     head = {"command": _recorded_command(), "environment": where, "settings": settings}
@@ -222,7 +223,7 @@ def _is_report(folder: Path) -> str | None:
 
 
 def _require_unchanged(output: str, files: Mapping[str, bytes]) -> None:
-    """Nothing, where the folder holds exactly these files.
+    """Raise unless the folder holds exactly these files.
 
     Raises:
         typer.Exit: it does not; what differs has been said.

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from skaprof.cli.collect import Contents
+from skaprof.analysis.report_rows import Contents
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import token_grid_sides
 from skaprof.implementations import IMPLEMENTATIONS

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from skaprof.analysis.roofline_rows import Point, kernel_rows, measured_with_tf32, mixer_row, require_possible
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, draw, require_destinations
 from skaprof.cli.results import points_of
-from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
+from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, show
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.saved import read_results
@@ -19,18 +17,11 @@ from skaprof.saved import read_results
 Row = dict[str, Any]
 
 
+@opt.with_options
 def roofline(
+    *,
     hardware: Annotated[str, opt.HARDWARE] = "h100-sxm",
-    mixer: opt.Mixers = None,
-    tokens: opt.Tokens = None,
-    size: opt.Size = None,
-    resolution: opt.Resolution = None,
-    patch: opt.Patch = None,
-    dim: opt.Dim = None,
-    batch: opt.Batch = None,
-    heads: opt.Heads = None,
-    head_dim: opt.HeadDim = None,
-    kernel_size: opt.KernelSize = None,
+    sizes: opt.Sizes,
     dtype: Annotated[
         str | None, typer.Option(metavar="LIST", help="float64, float32, bfloat16, float16. Default: float32.")
     ] = None,
@@ -44,36 +35,31 @@ def roofline(
             help="Results of skaprof latency: its forward rows are held against the ceilings, and no size is given.",
         ),
     ] = None,
-    format: opt.Format = None,
-    output: opt.Output = None,
-    plot: opt.Plot = None,
+    to: opt.Drawn,
 ) -> None:
     """Arithmetic intensity, bound, ideal and predicted time of mixers and their kernels on a machine, forward.
 
     Ideal times are the machine's ceilings; predictions need a file of skaprof calibrate. With --results, the measured
     times, their share of the peak, and how far the predictions are off.
     """
-    chosen = format_of(format, output)
-    require_destinations(output, plot)
+    to.require()
     machine = find_hardware(hardware)
-    sizes = (tokens, size, resolution, patch, dim, batch, heads, head_dim, kernel_size, dtype)
     if results is None:
-        plan = opt.plan_of(mixer, *sizes[:-1], dtype or "float32", "forward", implementation or "eager")
+        plan = sizes.plan(dtype or "float32", "forward", implementation or "eager")
         points = [Point(row.variant, row.workload) for row in plan.rows()]
     else:
-        if any(value is not None for value in (*sizes, implementation)):
+        if sizes.given("mixer") or dtype is not None or implementation is not None:
             raise SkaprofError(
                 "--results: sizes, dtypes and implementations are those of the file: expected no option for them"
             )
         if per_op:
             raise SkaprofError("--per-op: a results file has times of whole mixers: expected no --results with it")
         saved = read_results(results, "--results")
-        points, tf32 = points_of(saved, mixer, machine), tf32 or measured_with_tf32(saved)
+        points, tf32 = points_of(saved, sizes.mixer, machine), tf32 or measured_with_tf32(saved)
     peaks = _peaks(points, tf32=tf32)
     rows = _rows(points, machine, tf32=tf32, per_op=per_op)
-    if plot:
-        _draw(rows, machine, peaks, plot)
-    deliver(_text(rows, machine, peaks, chosen, to_terminal=output is None), output)
+    view = View(lambda: _page(rows, machine, peaks), lambda ending: _figure(rows, machine, peaks, ending))
+    show(rows, to, view)
 
 
 def _peaks(points: list[Point], *, tf32: bool) -> list[str]:
@@ -95,20 +81,17 @@ def _rows(points: list[Point], machine: Hardware, *, tf32: bool, per_op: bool) -
     return found
 
 
-def _draw(rows: list[Row], machine: Hardware, peaks: list[str], paths: list[str]) -> None:
+def _figure(rows: list[Row], machine: Hardware, peaks: list[str], ending: str) -> bytes:
     from skaprof.report.roofline_plot import roofline_plot
 
-    draw(paths, lambda suffix: roofline_plot(rows, machine, peaks, suffix))
+    return roofline_plot(rows, machine, peaks, ending)
 
 
-def _text(rows: list[Row], machine: Hardware, peaks: list[str], chosen: str, *, to_terminal: bool) -> Iterator[str]:
-    if chosen != "table":
-        return data_text(rows, chosen, command_line(), environment())
+def _page(rows: list[Row], machine: Hardware, peaks: list[str]) -> Page:
     from skaprof.report import roofline as report
     from skaprof.report.table import caption
 
     if not rows:
-        return iter(["There are no kernels: nothing is computed.\n"])
+        return Page(None, words=["There are no kernels: nothing is computed."])
     heading = f"{report.caption(machine, peaks)}\n{caption(rows)}"
-    words = report.sentences(rows, machine, peaks)
-    return table_text(report.roofline_table(rows), heading, words, to_terminal=to_terminal)
+    return Page(report.roofline_table(rows), heading, report.sentences(rows, machine, peaks))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import chain, product
 from typing import Annotated, Any, NamedTuple
 
@@ -22,15 +23,15 @@ from skaprof.analysis.search import (
 )
 from skaprof.cli import options as opt
 from skaprof.cli.model import networks_of
-from skaprof.cli.output import deliver, draw, require_destinations, say
-from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environment, format_of, table_text
+from skaprof.cli.output import draw, say
+from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
 from skaprof.model.choice import Choice, open_backbone, parse_override
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.network import HEADED_TASK
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.workload import DTYPE_BYTES, MODES, require_odd_kernel
+from skaprof.workload import require_odd_kernel
 
 Row = dict[str, Any]
 Result = tuple[Search, Found]
@@ -44,7 +45,9 @@ class _Asked(NamedTuple):
     task: str
 
 
+@opt.with_options
 def search(
+    *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A backbone of skaprof model, or a TOML file.")],
     mixer: Annotated[
         list[str] | None,
@@ -82,42 +85,38 @@ def search(
     ] = None,
     task: opt.Task = HEADED_TASK,
     batch: opt.Batch = None,
-    dtype: opt.Dtype = "float32",
-    mode: opt.Mode = "forward",
-    implementation: opt.Implementation = "eager",
-    format: opt.Format = None,
-    output: opt.Output = None,
-    plot: opt.Plot = None,
+    forms: opt.Forms,
+    to: opt.Drawn,
 ) -> None:
     """The networks that no other mixers beat: the Pareto front of parameters, MACs and traffic, within limits.
 
     Each row is a network as skaprof model --depth total has it, differences against the backbone's own mixers. Exit 1
     where none is within the limits; the message says which comes nearest.
     """
-    chosen = format_of(format, output)
+    chosen = to.require()
     objectives = parse_choices("--objective", objective, SEARCHED)
-    if plot and len(objectives) < 2:
+    if to.plots and len(objectives) < 2:
         raise bad_value("--objective", objective, "two or more with --plot, for its axes")
     limits = [parse_limit("--limit", text) for text in limit or ()]
     choice = open_backbone(name)
     candidates = _candidates(choice, mixer, stage or [], kernel_size, head_dim)
-    dtypes, modes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES)), parse_choices("--mode", mode, MODES)
-    networks = networks_of(choice, resolution, task, batch, implementation)
-    require_destinations(output, plot)
-    if plot and len(networks) * len(dtypes) * len(modes) > 1:
+    networks = networks_of(choice, resolution, task, batch, forms)
+    variants = list(product(networks, forms.dtypes, forms.modes))
+    if to.plots and len(variants) > 1:
         raise SkaprofError("--plot: several sizes, forms, modes or dtypes: expected one of each in a figure")
     from skaprof.report.search import left_out_words, nothing_within
 
-    results = []
-    for network, each_dtype, each_mode in product(networks, dtypes, modes):
-        made = make_search(network, candidates, each_dtype, each_mode)
-        results.append((made, find(made, objectives, limits)))
-    for words in left_out_words([made for made, _ in results]):
+    searches = [make_search(network, candidates, dtype, mode) for network, dtype, mode in variants]
+    results = [(made, find(made, objectives, limits)) for made in searches]
+    for words in left_out_words(searches):
         say(f"skaprof: {words}")
     asked = _Asked(objectives, limits, task)
-    _deliver(results, asked, chosen, output)
-    if plot:
-        _draw(results[0], asked, plot)
+    rows = [made.row(number).as_dict() for made, found in results for number in found.front]
+    figure = partial(_figure, results[0], asked)
+    if rows or chosen != "table":
+        show(rows, to, View(lambda: _page(results, rows, asked), figure))
+    else:
+        draw(to.plots, figure)
     for made, found in results:
         if not found.within:
             say(f"skaprof: {nothing_within(made, found, _where(made, results))}")
@@ -154,15 +153,7 @@ def _candidates(
     ]
 
 
-def _deliver(results: Sequence[Result], asked: _Asked, chosen: str, output: str | None) -> None:
-    rows = [made.row(number).as_dict() for made, found in results for number in found.front]
-    if chosen != "table":
-        deliver(data_text(rows, chosen, command_line(), environment()), output)
-    elif rows:
-        deliver(_table(results, rows, asked, to_terminal=output is None), output)
-
-
-def _table(results: Sequence[Result], rows: list[Row], asked: _Asked, *, to_terminal: bool) -> Iterator[str]:
+def _page(results: Sequence[Result], rows: list[Row], asked: _Asked) -> Page:
     from skaprof.report import model, search
 
     if len(rows) > MOST_TABLE_ROWS:
@@ -176,7 +167,7 @@ def _table(results: Sequence[Result], rows: list[Row], asked: _Asked, *, to_term
             words += search.search_sentences(made, found, asked.objectives, asked.limits, _where(made, results))
     words += search.closing_sentences([made for made, _ in results])
     heading = f"{model.caption(rows)}, {asked.task}"
-    return table_text(model.network_table(rows), heading, words, to_terminal=to_terminal)
+    return Page(model.network_table(rows), heading, words)
 
 
 def _where(made: Search, results: Sequence[Result]) -> str:
@@ -186,9 +177,9 @@ def _where(made: Search, results: Sequence[Result]) -> str:
     return network_text(made.own.as_dict()) if len(results) > 1 else ""
 
 
-def _draw(result: Result, asked: _Asked, paths: list[str]) -> None:
+def _figure(result: Result, asked: _Asked, ending: str) -> bytes:
     from skaprof.report.model import caption
     from skaprof.report.search_plot import search_plot
 
     title = f"{caption([result[0].own.as_dict()])}, {asked.task}"
-    draw(paths, lambda suffix: search_plot(*result, asked.objectives, asked.limits, title, suffix))
+    return search_plot(*result, asked.objectives, asked.limits, title, ending)

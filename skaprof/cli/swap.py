@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from skaprof.cli import options as opt
-from skaprof.cli.output import deliver, require_destinations, say
-from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
+from skaprof.cli.output import say
+from skaprof.cli.show import Page, View, environment, show
 from skaprof.errors import EXIT_CHECK_FAILED, bad_value
 from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
 from skaprof.grids import parse_count, parse_sizes
@@ -19,7 +19,9 @@ from skaprof.workload import check_choice
 Row = dict[str, Any]
 
 
+@opt.with_options
 def swap(
+    *,
     model: Annotated[
         str,
         typer.Argument(
@@ -55,8 +57,7 @@ def swap(
     input_dtype: Annotated[
         str, typer.Option(metavar="DTYPE", help="What the model's input holds: float32, or int64 for token ids.")
     ] = "float32",
-    format: opt.Format = None,
-    output: opt.Output = None,
+    to: opt.Shown,
 ) -> None:
     """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
 
@@ -64,8 +65,7 @@ def swap(
     that a counter does not know is named, and never counted as 0. A submodule that is given a mask is refused; one that
     makes its own (causal attention) cannot be told. Exit 1 where there is no count, or a mixer is not verified.
     """
-    chosen = format_of(format, output)
-    require_destinations(output, None)
+    to.require()
     replacements = [_replacement(text) for text in replace]
     arguments = parse_arguments("--arg", arg or ())
     sides = tuple(parse_count("--shape", side) for side in shape.lower().split("x"))
@@ -78,10 +78,7 @@ def swap(
 
     hints = {"grid": grid[0], "layout": layout, "input_dtype": dtype}
     rows = load_swapped_rows()(model, arguments, sides, replacements, _warn, **hints)
-    if chosen == "table":
-        deliver(_table(rows, sides, dtype, to_terminal=output is None), output)
-    else:
-        deliver(data_text(rows, chosen, command_line(), environment(counters=True)), output)
+    show(rows, to, View(lambda: _page(rows, sides, dtype), environment=environment(counters=True)))
     if rows[-1]["macs_delta"] is None or not all(row["verified"] for row in rows[:-1]):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
@@ -97,9 +94,9 @@ def _replacement(text: str) -> tuple[str, MixerSpec]:
     return pattern, parse_mixer(spec, "--replace")
 
 
-def _table(rows: Sequence[Row], shape: tuple[int, ...], input_dtype: str, *, to_terminal: bool) -> Iterator[str]:
+def _page(rows: Sequence[Row], shape: tuple[int, ...], input_dtype: str) -> Page:
     from skaprof.report import swap as report
 
     ids = "" if input_dtype == rows[-1]["dtype"] else f" of {input_dtype}"
     heading = f"{rows[-1]['model']}, input {' x '.join(map(str, shape))}{ids}, forward, float32"
-    return table_text(report.swap_table(rows), heading, report.sentences(rows), to_terminal=to_terminal)
+    return Page(report.swap_table(rows), heading, report.sentences(rows))

@@ -16,7 +16,7 @@ from math import isfinite
 from typing import Any
 
 from skaprof.analysis.costs import cost_row
-from skaprof.analysis.plan import Variant
+from skaprof.analysis.plan import Plan, Variant
 from skaprof.counters import SPELLINGS, WITH_BIASES, Counter
 from skaprof.model.spec import parse_mixer
 from skaprof.subprocesses import run_python
@@ -49,6 +49,17 @@ class Answer:
     counted: float | None
     seconds: float | None
     error: str | None = None
+
+
+def cases_of(plan: Plan) -> list[Case]:
+    """Every row of the plan in each of its mixer's spellings."""
+    from skaprof.count.spellings import spellings_of
+
+    return [
+        Case(row.variant.spec.text, spelling, tuple(row.workload))
+        for row in plan.rows()
+        for spelling in spellings_of(row.variant.spec, row.workload)
+    ]
 
 
 def audit_rows(counter: Counter, cases: Sequence[Case]) -> list[Row]:

@@ -1,6 +1,6 @@
 """The parts of a report: each turns its rows into markdown, sentences of findings, and figures.
 
-A section knows neither where its rows come from nor what else is in the report. `SECTIONS` is their order.
+A section does not know what else is in the report. `SECTIONS` is their order, and what makes the rows of each.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from skaprof.analysis import report_rows as requests
+from skaprof.analysis.report_rows import Contents
 from skaprof.model.hardware import find_hardware
 from skaprof.report import cost_sentences
 from skaprof.report.audit import audit_table
@@ -42,14 +44,15 @@ class Rendered(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A section's heading, and what renders its rows.
+    """A section's heading, what makes its rows from closed forms, and what renders them.
 
-    `needs_torch`: closed forms alone do not make it. `in_analytic`: --analytic-only has it without being asked.
+    `rows` is None where they are timed or counted: PyTorch makes them. `in_analytic`: --analytic-only has it without
+    being asked.
     """
 
     title: str
+    rows: Callable[[Contents], list[dict[str, Any]]] | None
     render: Callable[[Sequence[Row]], Rendered]
-    needs_torch: bool = False
     in_analytic: bool = True
 
 
@@ -261,19 +264,19 @@ def _latency(rows: Sequence[Row]) -> Rendered:
 
 
 SECTIONS: dict[str, Section] = {
-    "formulas": Section("Closed forms", _formulas),
-    "sizes": Section("Costs at the sizes asked for", _sizes),
-    "break-evens": Section("Break-evens over the tokens", _break_evens),
-    "figure-4": Section("MACs and parameters over tokens and dim", _figure_4),
-    "backbones": Section("A whole backbone", _backbones),
-    "scaling": Section("A backbone over the image size", _scaling, in_analytic=False),
-    "pareto": Section("Mixers in every stage", _pareto, in_analytic=False),
-    "crossovers": Section("Where costs cross", _crossovers, in_analytic=False),
-    "memory": Section("Memory", _memory, in_analytic=False),
-    "roofline": Section("Roofline", _roofline, in_analytic=False),
-    "audit": Section("What other counters capture", _audit, needs_torch=True),
-    "verification": Section("Verification", _verification, needs_torch=True),
-    "latency": Section("Latency", _latency, needs_torch=True),
-    "figure-3": Section("Throughput over the number of heads", _heads, needs_torch=True),
+    "formulas": Section("Closed forms", requests.formulas, _formulas),
+    "sizes": Section("Costs at the sizes asked for", requests.sizes, _sizes),
+    "break-evens": Section("Break-evens over the tokens", requests.break_evens, _break_evens),
+    "figure-4": Section("MACs and parameters over tokens and dim", requests.figure_4, _figure_4),
+    "backbones": Section("A whole backbone", requests.backbones, _backbones),
+    "scaling": Section("A backbone over the image size", requests.scaling, _scaling, in_analytic=False),
+    "pareto": Section("Mixers in every stage", requests.pareto, _pareto, in_analytic=False),
+    "crossovers": Section("Where costs cross", requests.crossovers, _crossovers, in_analytic=False),
+    "memory": Section("Memory", requests.memory, _memory, in_analytic=False),
+    "roofline": Section("Roofline", requests.roofline, _roofline, in_analytic=False),
+    "audit": Section("What other counters capture", None, _audit),
+    "verification": Section("Verification", None, _verification),
+    "latency": Section("Latency", None, _latency),
+    "figure-3": Section("Throughput over the number of heads", None, _heads),
 }
 """Every section by name, in the order of the report."""

@@ -141,10 +141,15 @@ def formula_table(rows: Sequence[Row]) -> Table:
     return table
 
 
+_WIDEST = 10_000
+
+
 def print_table(console: Console, table: Table) -> None:
     """Print the table in full: on a terminal too narrow for it, lines run on rather than lose digits."""
-    needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    terminal_width, console.width = console.width, max(console.width, needed)
+    terminal_width = console.width
+    if terminal_width < _WIDEST:
+        needed = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+        console.width = max(terminal_width, needed)
     console.print(table, crop=False, no_wrap=True, overflow="ignore")
     console.width = terminal_width
 

@@ -1,15 +1,21 @@
-"""Where a report's rows come from: closed forms, counters and the timer, one collector a section."""
+"""What a report is about, and the rows of its sections that closed forms make; the others are timed or counted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
-from skaprof.analysis.costs import cost_row, ratios
+from skaprof.analysis.breakeven import token_breakevens
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.paper_figures import figure_4_panels
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
+from skaprof.analysis.planned_rows import planned_rows
+from skaprof.analysis.scopes import TOTAL, costed
 from skaprof.model.backbones import BACKBONES
+from skaprof.model.choice import parse_backbone
+from skaprof.model.network import make_network
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.report.figures import FIGURE_3_AXIS, FIGURE_3_DIM, figure_4_panels
 from skaprof.workload import FORMS
 
 Row = dict[str, Any]
@@ -42,14 +48,14 @@ class Contents(NamedTuple):
         """The mixers, parsed."""
         return [parse_mixer(text) for text in self.mixers]
 
-    def plans(self, implementations: tuple[str, ...]) -> Iterator[Plan]:
+    def plans(self, implementations: tuple[str, ...], modes: tuple[str, ...] = ("forward",)) -> Iterator[Plan]:
         """One plan a size, of the mixers that have the implementation."""
         for height, width, dim in self.sizes:
             grid = SizeGrid((self.batch,), ((height, width),), (dim,))
             for implementation in implementations:
                 specs = [spec for spec in self.specs if implementation in spec.mixer.op_lists]
                 if specs:
-                    yield make_plan(specs, grid, (implementation,), ("forward",), (self.dtype,))
+                    yield make_plan(specs, grid, (implementation,), modes, (self.dtype,))
 
 
 def formulas(contents: Contents) -> list[Row]:
@@ -61,20 +67,11 @@ def formulas(contents: Contents) -> list[Row]:
 
 def sizes(contents: Contents) -> list[Row]:
     """The costs at every size, eager and fused, with ratios to the first mixer that has the form."""
-    rows = []
-    for plan in contents.plans(FORMS):
-        reference = plan.blocks[0].variant.spec
-        for planned in plan.rows():
-            row = cost_row(planned.variant, planned.workload).as_dict()
-            baseline = cost_row(*plan.counterpart(planned, reference)).as_dict()
-            rows.append({**row, "baseline": reference.text, **ratios(row, baseline)})
-    return rows
+    return [row for plan in contents.plans(FORMS) for row in planned_rows(plan, plan.blocks[0].variant.spec)]
 
 
 def break_evens(contents: Contents) -> list[Row]:
     """For each mixer but the first and each dim, where it needs less than the first over the tokens."""
-    from skaprof.analysis.breakeven import token_breakevens
-
     reference, *others = contents.specs
     rows = []
     for spec in others:
@@ -103,8 +100,6 @@ def figure_4(contents: Contents) -> list[Row]:
 
 def backbones(contents: Contents) -> list[Row]:
     """The backbone with each mixer in each stage in turn: totals, and for the swapped stage alone its stages too."""
-    from skaprof.analysis.scopes import TOTAL
-
     rows = _scope_rows(contents.backbone, "", "stage") + _scope_rows(contents.backbone, "", TOTAL)
     for number in range(1, len(BACKBONES[contents.backbone].stages) + 1):
         own = BACKBONES[contents.backbone].stages[number - 1].mixer
@@ -157,20 +152,9 @@ def roofline(contents: Contents) -> list[Row]:
     return [mixer_row(point, machine, point.variant.dtype) for point in points]
 
 
-def audit(contents: Contents) -> list[Row]:
-    """What the counters that are installed capture, at the program's default size."""
-    from skaprof.cli.audit import every_installed
-
-    return every_installed(make_plan(contents.specs, SizeGrid()))
-
-
 def pareto(contents: Contents) -> list[Row]:
     """Every network that the backbone's own mixers and the report's make, in all stages, and whether it is beaten."""
-    from itertools import product
-
     from skaprof.analysis.search import find, make_search
-    from skaprof.model.choice import parse_backbone
-    from skaprof.model.network import make_network
 
     choice = parse_backbone(contents.backbone)
     side = choice.backbone.resolution
@@ -192,8 +176,6 @@ _PARETO_METRICS = ("params", "macs", "traffic_bytes")
 
 def scaling(contents: Contents) -> list[Row]:
     """The totals over image sizes, with each mixer in the swapped stage."""
-    from skaprof.analysis.scopes import TOTAL
-
     swaps = [f"stage{contents.swapped_stage}={text}" for text in contents.mixers]
     return [
         {"resolution": side, **row}
@@ -205,76 +187,6 @@ def scaling(contents: Contents) -> list[Row]:
 
 def _scope_rows(backbone: str, swap: str, depth: str, side: int | None = None) -> list[Row]:
     """Rows of `caformer_s18[stage3=ska]`, say, each with the swap it is of."""
-    from skaprof.analysis.scopes import costed
-    from skaprof.model.choice import parse_backbone
-    from skaprof.model.network import make_network
-
     choice = parse_backbone(f"{backbone}[{swap}]" if swap else backbone)
     pixels = side or choice.backbone.resolution
     return [{"swap": swap, **row.as_dict()} for row in costed(make_network(choice, pixels, pixels)).rows(depth)]
-
-
-def verification(contents: Contents) -> list[Row]:
-    """The proof of every size, forward and in training, eager and fused."""
-    from skaprof.api import load_verify
-
-    prove = load_verify()
-    rows = []
-    for plan in contents.plans(FORMS):
-        for mode in ("forward", "train"):
-            for variant, workload, *_ in plan.rows():
-                row = cost_row(variant._replace(mode=mode), workload).as_dict()
-                rows.append(row | prove(variant._replace(mode=mode), workload).as_dict())
-    return rows
-
-
-def latency(contents: Contents) -> list[Row]:
-    """Every size timed, within the report's seconds."""
-    from skaprof.cli.latency import measured_rows
-
-    grids = [SizeGrid((contents.batch,), ((height, width),), (dim,)) for height, width, dim in contents.sizes]
-    plans = [make_plan(contents.specs, grid, ("eager",), contents.modes, (contents.dtype,)) for grid in grids]
-    return measured_rows(plans, contents.implementations, contents.device, contents.max_seconds)
-
-
-def figure_3(contents: Contents) -> list[Row]:
-    """Throughput over the number of heads, at 196 tokens and dim 384."""
-    from skaprof.cli.latency import measured_rows
-
-    grid = SizeGrid(dims=(FIGURE_3_DIM,), heads=FIGURE_3_AXIS, batches=(8,))
-    fused = _over_heads(contents)
-    if not fused:
-        return []
-    return measured_rows([make_plan(fused, grid)], ("sdpa",), contents.device, contents.max_seconds)
-
-
-def _over_heads(contents: Contents) -> list[MixerSpec]:
-    """The mixers that figure 3 shows: with heads that a sweep may set, and a fused form."""
-    return [
-        spec for spec in contents.specs if spec.mixer.has_heads and not spec.heads and "sdpa" in spec.mixer.op_lists
-    ]
-
-
-EXPECTED: dict[str, Callable[[Contents], int]] = {
-    "latency": lambda contents: len(contents.sizes) * len(contents.modes),
-    "figure-3": lambda contents: len(FIGURE_3_AXIS) if _over_heads(contents) else 0,
-}
-"""How many sizes a timed section has when all are measured."""
-
-COLLECTORS: dict[str, Callable[[Contents], list[Row]]] = {
-    "formulas": formulas,
-    "sizes": sizes,
-    "break-evens": break_evens,
-    "figure-4": figure_4,
-    "backbones": backbones,
-    "scaling": scaling,
-    "pareto": pareto,
-    "crossovers": crossovers,
-    "memory": memory,
-    "roofline": roofline,
-    "audit": audit,
-    "verification": verification,
-    "latency": latency,
-    "figure-3": figure_3,
-}
-"""What makes each section's rows; a section of `skaprof.report.sections.SECTIONS` has its collector here."""

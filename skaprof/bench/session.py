@@ -1,0 +1,249 @@
+"""One timing run over all sizes: what is done, what is left, where rows are kept, and what ended it.
+
+PyTorch is loaded where it is used: a report asks what interrupted it without timing anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from typing import Protocol as Interface
+
+from skaprof.errors import SkaprofError, bad_value, named
+from skaprof.implementations import IMPLEMENTATIONS
+
+if TYPE_CHECKING:
+    from skaprof.analysis.plan import Plan
+    from skaprof.bench.configuration import Entry, Options, Timed
+    from skaprof.bench.device import Device
+    from skaprof.foreign_code import UserModule
+
+Row = dict[str, Any]
+
+
+class Interrupted(KeyboardInterrupt):  # no error
+    """Ctrl-C, with what was measured until then."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        super().__init__()
+        self.rows = rows
+
+
+class Steps(Interface):
+    """How far a run is: `tick` after each round of a size, `advance` after each size."""
+
+    def tick(self, rounds: int) -> None: ...
+
+    def advance(self) -> None: ...
+
+
+class Watcher(Interface):
+    """Who watches a run: what is said to the user, the steps shown, and rows that no file could take."""
+
+    def say(self, words: str) -> None: ...
+
+    def steps(self, count: int) -> AbstractContextManager[Steps]: ...
+
+    def rescue(self, rows: Sequence[Row]) -> None: ...
+
+
+class Session:
+    """Rows measured so far, and the file they are saved to, if any. Needs torch."""
+
+    def __init__(self, options: Options, device: Device, seconds: float, watcher: Watcher, *, isolate: bool) -> None:
+        """`seconds` is the time limit of the whole run, inf for none."""
+        from skaprof.bench.environment import stamp
+
+        self.options, self.device, self.watcher, self.isolate = options, device, watcher, isolate
+        self.deadline = device.now() + seconds
+        self.environment = stamp(options.device)
+        self.rows: list[Row] = []
+        self.finished = 0
+        self.store: Any = None
+
+    def prepare(self, output: str | None, resume: str | None, command: str) -> None:
+        """Open the file rows are saved to, with the rows it holds already; a new one names the `command`.
+
+        Raises:
+            SkaprofError: it cannot be read or written, is damaged, or was measured elsewhere or otherwise.
+        """
+        from skaprof.bench.environment import IDENTITY
+        from skaprof.bench.store import Store, header, read, require_same
+
+        head = header(command, self.environment, self.options.as_dict())
+        if resume is not None:
+            if output is not None and Path(output) != Path(resume):
+                raise SkaprofError(
+                    f"{named('resume')} goes on in its own file: expected no other {named('output')} FILE.jsonl"
+                )
+            path = Path(resume)
+            found, rows, good_bytes, damaged = read(path)
+            require_same(path, found, head, IDENTITY)
+            self.store, self.rows = Store(path), rows
+            if damaged:
+                self.store.truncate_to(good_bytes)
+                self.watcher.say(
+                    f"{named('resume')}: the last line of {path} was cut off; its {len(rows):,} good rows are kept"
+                )
+        elif output is not None:
+            self.store = Store(Path(output))
+            self.store.start(head)
+
+    def run(self, groups: Sequence[Sequence[Timed]]) -> bool:
+        """Measure what is missing; whether Ctrl-C ended it. What was measured stays in `rows` whatever happens.
+
+        Raises:
+            SkaprofError: the file cannot be written any more, or holds another module of a name; or the GPU was lost.
+        """
+        from skaprof.bench.configuration import identity, unmeasured
+        from skaprof.bench.store import require_same_sources
+
+        if self.store is not None and self.rows:
+            heads = [entry.head() for group in groups for entry in group]
+            try:
+                require_same_sources(self.store.path, self.rows, heads)
+            except SkaprofError:
+                self.rows = []  # they are not this run's to show
+                raise
+        whole = [row for row in self.rows if "few-rounds" not in row["flags"]]
+        missing = list(unmeasured(groups, {identity(row) for row in self.rows}))
+        cut_short = [group for group in unmeasured(groups, {identity(row) for row in whole}) if group not in missing]
+        left = missing + cut_short  # what has no figures at all comes first
+        self.finished = len(groups) - len(left)
+        if self.finished and left:
+            self.watcher.say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
+        try:
+            with self.watcher.steps(len(left)) as steps:
+                for place, group in enumerate(left):
+                    if self.device.now() > self.deadline:
+                        done = len(groups) - len(list(unmeasured(groups, {identity(row) for row in self.rows})))
+                        self.watcher.say(
+                            f"{named('max_seconds')}: {done:,} of {len(groups):,} sizes measured when time ran out"
+                        )
+                        break
+                    self._measure_group(group, len(left) - place, steps.tick)
+                    steps.advance()
+        except KeyboardInterrupt:
+            return True
+        return False
+
+    def _measure_group(self, group: Sequence[Timed], left: int, tick: Callable[[int], None]) -> None:
+        """The rows of one size, in about its share of the time that is left, in place of any it had before."""
+        from skaprof.bench.configuration import identity
+
+        found = self._measured(group, (self.deadline - self.device.now()) / left, tick)
+        before = {identity(row): row for row in self.rows}
+        fresh = [row for row in found if not _is_better(before.get(identity(row)), row)]
+        replaced = {identity(row) for row in fresh}
+        kept = [row for row in self.rows if identity(row) not in replaced]
+        stale = len(kept) < len(self.rows)
+        self.rows = kept + fresh
+        if fresh:
+            self._save(fresh, whole=stale)
+        self.finished += 1
+
+    def _measured(self, group: Sequence[Timed], seconds: float, tick: Callable[[int], None]) -> list[Row]:
+        if self.isolate:
+            from skaprof.bench.worker import measure_isolated
+
+            return measure_isolated(cast("list[Entry]", group), self.options, self.device.name, seconds)
+        from skaprof.bench.measuring import measure_configuration
+
+        return measure_configuration(group, self.options, self.device, self.device.now() + seconds, tick)
+
+    def _save(self, fresh: list[Row], *, whole: bool) -> None:
+        """Add rows to the file, or write it anew where rows in it were measured again."""
+        if self.store is None:
+            return
+        try:
+            if whole:
+                self.store.rewrite(self.rows)
+            else:
+                self.store.append(fresh)
+        except SkaprofError:
+            self.watcher.rescue(self.rows)
+            self.rows = []
+            raise
+
+
+def _is_better(before: Row | None, now: Row) -> bool:
+    """Whether the row that was there has more rounds than the one that would take its place."""
+    return before is not None and (before["rounds"] or 0) > (now["rounds"] or 0)
+
+
+def measured_rows(
+    plans: Sequence[Plan], implementations: tuple[str, ...], device: str, seconds: float, watcher: Watcher
+) -> list[Row]:
+    """The rows of the plans timed with default settings on `device`.
+
+    Raises:
+        SkaprofError: an unknown device, or an implementation that it does not have.
+        Interrupted: Ctrl-C; it has the rows measured so far.
+    """
+    from skaprof.bench.protocol import Protocol
+
+    held = Protocol().hold(watcher.say)
+    from skaprof.bench.configuration import Options, configurations, open_device
+    from skaprof.bench.environment import put_tf32, resolve_device
+
+    where = resolve_device(device)
+    groups = [group for plan in plans for group in configurations(plan, implementations)]
+    timing = default_timing(on_gpu=where != "cpu")
+    options = Options(where, timing, **baseline_label(None, groups, implementations), **held)
+    put_tf32(options.tf32)
+    session = Session(options, open_device(where), seconds, watcher, isolate=False)
+    if session.run(groups):
+        raise Interrupted(session.rows)
+    return session.rows
+
+
+def default_timing(*, on_gpu: bool) -> str:
+    """How samples are taken where the user does not say."""
+    return "cold" if on_gpu else "hot"
+
+
+def baseline_label(
+    text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]
+) -> dict[str, Any]:
+    """The label of the baseline's contender, `mhsa (eager)` say, and whether each form has its mixer in the same form.
+
+    That is so where `text` names no form. Keys are those of `skaprof.bench.configuration.Options`.
+
+    Raises:
+        SkaprofError: it is not timed.
+    """
+    mixers = list(dict.fromkeys(entry.name for group in groups for entry in group))
+    mixer, implementation, same_form = text or mixers[0], implementations[0], True
+    if mixer not in mixers and "/" in mixer:  # a file's path may hold some too
+        mixer, _, implementation = mixer.rpartition("/")
+        same_form = False
+    if mixer not in mixers:
+        raise bad_value(named("baseline"), mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
+    if implementation not in implementations:
+        expected = f"one of the implementations timed: {', '.join(implementations)}"
+        raise bad_value(named("baseline"), implementation, expected, implementations)
+    return {"baseline": f"{mixer} ({implementation})", "same_form": same_form}
+
+
+def with_modules(
+    groups: Sequence[Sequence[Timed]], modules: Sequence[UserModule], counted: dict[tuple[Any, ...], Row]
+) -> list[Sequence[Timed]]:
+    """The groups, each with the user's modules at its size in every implementation that is not a fused attention.
+
+    Where only those are asked for, in these: the rows say that a module has no such form.
+    """
+    from skaprof.bench.modules import UserEntry
+
+    found: list[Sequence[Timed]] = []
+    for group in groups:
+        row = group[0].head()
+        key = tuple(row[name] for name in ("batch", "height", "width", "dim"))
+        names = dict.fromkeys(entry.implementation for entry in group)
+        plain = [name for name in names if IMPLEMENTATIONS[name].form == "eager"] or list(names)
+        own = [
+            UserEntry(user, counted[key, row["dtype"], user], name, row["mode"]) for user in modules for name in plain
+        ]
+        found.append([*group, *own])
+    return found

@@ -1,0 +1,45 @@
+"""Who watches a timing run from a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from skaprof.cli.output import emit, say
+from skaprof.cli.progress import Progress
+from skaprof.errors import require_package
+
+if TYPE_CHECKING:
+    from skaprof.analysis.plan import Plan
+
+
+class Terminal:
+    """Says on stderr what there is to say, shows progress there, and puts rows that no file could take on stdout."""
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+
+    def say(self, words: str) -> None:
+        """A message for the person at the terminal."""
+        say(words)
+
+    def steps(self, count: int) -> Progress:
+        """A bar over that many sizes."""
+        return Progress(self.doing, count)
+
+    def rescue(self, rows: Sequence[dict[str, Any]]) -> None:
+        """What was measured is not lost with its file."""
+        emit(json.dumps(row) + "\n" for row in rows)
+
+
+def timed(plans: Sequence[Plan], implementations: tuple[str, ...], device: str, seconds: float) -> list[dict[str, Any]]:
+    """`skaprof.bench.session.measured_rows`, watched from here.
+
+    Raises:
+        SkaprofError, Interrupted: as that; also where torch is not installed.
+    """
+    require_package("torch", "timing")
+    from skaprof.bench.session import measured_rows
+
+    return measured_rows(plans, implementations, device, seconds, Terminal("timing"))
