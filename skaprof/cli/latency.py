@@ -307,8 +307,9 @@ def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
 
 
 def _baseline(text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]) -> dict[str, Any]:
-    """The label of the baseline's contender, `mhsa (eager)` say; and whether each form is compared with its mixer in
-    the same form, as where the user names none: by the names of `skaprof.bench.configuration.Options`.
+    """The label of the baseline's contender, `mhsa (eager)` say, and whether each form has its mixer in the same form.
+
+    That is so where the user names none; keys are those of `skaprof.bench.configuration.Options`.
     """
     mixers = list(dict.fromkeys(entry.name for group in groups for entry in group))
     mixer, implementation, same_form = text or mixers[0], implementations[0], True

@@ -87,8 +87,8 @@ def _other_algorithms(rows: Sequence[Row]) -> list[str]:
             continue
         ours, theirs = row.get("backend"), baseline.get("backend")
         if ours and theirs and ours != theirs:
-            ran = f"{_name(row)} ran {ours} attention and {_name(baseline)} {theirs}"
-            found[f"{ran}: their ratio is of these algorithms too."] = None
+            algorithms = f"{_name(row)} ran {ours} attention and {_name(baseline)} {theirs}"
+            found[f"{algorithms}: their ratio is of these algorithms too."] = None
     return list(found)
 
 
