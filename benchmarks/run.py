@@ -1,7 +1,10 @@
 """Start-up, sweep and proof, each against a yardstick measured in the same run. Reports ratios; asserts nothing.
 
-python benchmarks/run.py            # all, about a minute
-python benchmarks/run.py startup    # one of startup, sweep, verify, report
+python benchmarks/run.py            # startup, sweep, verify, report: about a minute
+python benchmarks/run.py startup    # one of them
+python benchmarks/run.py timers     # ten runs of each timer, idle and loaded: 30 minutes, and 3 with `timers 2 4`
+python benchmarks/run.py steady     # one timing in ten processes, idle and loaded: 10 minutes
+python benchmarks/run.py order      # one size after others in one process: 5 minutes
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import timers
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
@@ -92,6 +97,12 @@ def sweep() -> None:
 
 BENCHMARKS = {"startup": startup, "sweep": sweep, "verify": verify, "report": report}
 
+LONG = {"timers": timers.timers, "steady": timers.steady, "order": timers.order}
+"""Not among all; the runs may follow their name, and the seconds of each."""
+
 if __name__ == "__main__":
-    for chosen in sys.argv[1:] or BENCHMARKS:
-        BENCHMARKS[chosen]()
+    if sys.argv[1:2] and sys.argv[1] in LONG:
+        LONG[sys.argv[1]](*map(int, sys.argv[2:]))
+    else:
+        for chosen in sys.argv[1:] or BENCHMARKS:
+            BENCHMARKS[chosen]()

@@ -252,6 +252,14 @@ def test_the_parts_add_up_and_pairs_are_of_one_size_and_form() -> None:
         explained_rows(found, ("cska", None), ("mhsa", None), calibrated())
 
 
+def test_page_faults_are_a_part_of_their_own_and_old_files_lack_it() -> None:
+    faulting = Point(variant("ska"), W, measured_row(variant("ska"), W, 1.0, faults_ms=0.4))
+    old = Point(variant(), W, measured_row(variant(), W, 0.5))
+    (row,) = explained_rows([faulting, old], ("ska", None), ("mhsa", None), calibrated())
+    assert row["faults_ms"] == 0.4
+    assert sum(row[part] for part in PARTS) == pytest.approx(row["difference_ms"])
+
+
 def test_a_ledger_by_hand() -> None:
     kernels_timed = timed_kernels(Point(variant("ska", "sdpa"), W), calibrated(), "float32")
     found = ledger(kernels_timed)

@@ -25,7 +25,7 @@ _VIEWS = frozenset(
         ("empty_strided", "expand", "expand_as", "flatten", "movedim", "narrow", "new_empty", "new_empty_strided"),
         ("permute", "_reshape_alias", "resize_", "resize_as_", "resolve_conj", "resolve_neg", "result_type", "select"),
         ("set_", "slice", "split", "split_with_sizes", "squeeze", "swapaxes", "t", "transpose", "unbind", "unflatten"),
-        ("unfold", "_unsafe_view", "unsqueeze", "view", "view_as"),
+        ("unfold", "_unsafe_view", "unsqueeze", "view", "view_as", "_nnpack_available"),
     )
     for name in names
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import fmean, median, stdev
 
 from scipy.special import bdtr, stdtrit
@@ -82,8 +83,9 @@ def rounds_of_fastest(rounds: Sequence[Sequence[Sequence[float]]]) -> float:
 
 def _fastest_mean(ordered: Sequence[tuple[float, int]], left_out: int | None) -> float:
     """The mean of the fastest quarter of the samples that are not of the round left out."""
-    kept = [sample for sample, place in ordered if place != left_out]
-    return fmean(kept[: max(1, round(FASTEST_SHARE * len(kept)))])
+    count = sum(place != left_out for _, place in ordered)
+    kept = (sample for sample, place in ordered if place != left_out)
+    return fmean(islice(kept, max(1, round(FASTEST_SHARE * count))))
 
 
 def interval(

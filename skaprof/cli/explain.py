@@ -35,7 +35,7 @@ def explain(
     ] = "mhsa",
     to: opt.Shown,
 ) -> None:
-    """Split the measured difference between two mixers into compute, bandwidth, slow kernels, launch and unexplained.
+    """Split the measured difference of two mixers into compute, bandwidth, slow kernels, launch, faults and the rest.
 
     At every size at which the file has both, forward. The machine is best one that skaprof calibrate measured.
     """

@@ -17,7 +17,7 @@ from skaprof.report.table import size_cells, size_columns
 
 Row = Mapping[str, Any]
 
-PARTS = ("compute_ms", "bandwidth_ms", "kernels_ms", "launch_ms", "unexplained_ms")
+PARTS = ("compute_ms", "bandwidth_ms", "kernels_ms", "launch_ms", "faults_ms", "unexplained_ms")
 
 
 class Ledger(NamedTuple):
@@ -100,6 +100,7 @@ def _row(point: Point, other: Point, hardware: Hardware, baselines: Sequence[Row
     row, against = point.measured or {}, other.measured or {}
     ours, theirs = (ledger(timed_kernels(each, hardware, each.peak(tf32=tf32))) for each in (point, other))
     parts = [mine - yours for mine, yours in zip(ours, theirs, strict=True)]
+    parts.append(_faults_ms(row) - _faults_ms(against))
     difference = row["median_ms"] - against["median_ms"]
     return {
         **point.identity,
@@ -113,6 +114,11 @@ def _row(point: Point, other: Point, hardware: Hardware, baselines: Sequence[Row
     }
 
 
+def _faults_ms(row: Row) -> float:
+    """What page faults cost a call; a file from before they were counted says nothing, and they stay unexplained."""
+    return float(row.get("faults_ms") or 0.0)
+
+
 _COLUMNS = {
     "baseline_ms": "baseline\n(ms)",
     "measured_ms": "measured\n(ms)",
@@ -121,6 +127,7 @@ _COLUMNS = {
     "bandwidth_ms": "bandwidth\n(ms)",
     "kernels_ms": "kernels\n(ms)",
     "launch_ms": "launch\n(ms)",
+    "faults_ms": "faults\n(ms)",
     "unexplained_ms": "unexplained\n(ms)",
 }
 
@@ -161,8 +168,8 @@ def sentences(rows: Sequence[Row], hardware: Hardware) -> list[str]:
     found.append(
         "Differences are the mixer's less the baseline's, and the parts add up to them. Compute and bandwidth: each "
         "kernel's arithmetic or its bytes at the ceilings, whichever takes longer; kernels: what kernels of their kind "
-        "and size take beyond that (less than 0: data stays in a cache); launch; unexplained: what was measured beyond "
-        "all of it."
+        "and size take beyond that (less than 0: data stays in a cache); launch; faults: what page faults of "
+        "the allocator cost; unexplained: what was measured beyond all of it."
     )
     if not hardware.calibrated:
         found.append(
