@@ -106,9 +106,9 @@ def wait_for_torch(process: subprocess.Popen[str], then: float) -> None:
 
 @pytest.fixture
 def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor is timed by a clock that each reading advances by 50 us: every call runs, no load changes a time.
+    """The processor is timed by a clock that each reading advances by 60 us: every call runs, no load changes a time.
 
-    Where a measurement decides, it so does at the first look, and what is left to test is all but the times.
+    A measurement then decides at its first look; what is left to test is all but the times.
     """
     from skaprof.bench import configuration, engine
     from skaprof.bench.cpu import CpuDevice
@@ -117,7 +117,7 @@ def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         at = 0.0
 
         def now(self) -> float:
-            self.at += 50e-6
+            self.at += 60e-6  # above what one sample must last, or calls would be repeated to fill it
             return self.at
 
     monkeypatch.setattr(configuration, "CpuDevice", SteadyCpu)
