@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other, and PyTorch's threads would wait in turn
 
+import signal
 import subprocess
 import sys
 import time
@@ -93,6 +94,11 @@ def skaprof_process() -> Run:
 def skaprof_here() -> Run:
     """The same as `skaprof`."""
     return run_here
+
+
+def heed_interrupts() -> None:
+    """For a process that is to be interrupted: a shell has what it runs in the background ignore it, and so on down."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_for_torch(process: subprocess.Popen[str], then: float) -> None:
