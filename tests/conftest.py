@@ -97,7 +97,7 @@ def skaprof_here() -> Run:
 
 
 def heed_interrupts() -> None:
-    """For a process that is to be interrupted: a shell has what it runs in the background ignore it, and so on down."""
+    """So that a process started next can be interrupted: what a shell runs in the background ignores it, and all below."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

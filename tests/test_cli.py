@@ -207,7 +207,8 @@ def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
 def test_ctrl_c_exits_130_with_one_line_and_no_file(tmp_path: Path) -> None:
     path = tmp_path / "proof.json"
     program = [sys.executable, "-m", "skaprof", "flops", "--verify", "--tokens", "1:2000", "--output", str(path)]
-    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts) as process:
+    heed_interrupts()
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         wait_for_torch(process, 1.5)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)

@@ -221,7 +221,8 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     program = [sys.executable, "-m", "skaprof", "latency", "--device", "cpu", "--tokens", "4:400:4", "-m", "mhsa"]
     program += ["--dim", "32", "--output", str(path)]
-    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts) as process:
+    heed_interrupts()
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") >= 3):
             time.sleep(0.1)

@@ -267,9 +267,8 @@ def test_ctrl_c_writes_a_report_of_what_was_measured(tmp_path: Path) -> None:
     config.write_text('sections = ["sizes", "latency"]\n[latency]\ndevice = "cpu"\nimplementations = ["eager"]\n')
     program = [sys.executable, "-m", "skaprof", "report", "--config", str(config), "-o", str(tmp_path / "report")]
     environment = {**os.environ, "NO_COLOR": "1"}
-    with subprocess.Popen(
-        program, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heed_interrupts
-    ) as process:
+    heed_interrupts()
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env=environment) as process:
         wait_for_torch(process, 3)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
