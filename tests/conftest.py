@@ -97,7 +97,7 @@ def skaprof_here() -> Run:
 
 
 def heed_interrupts() -> None:
-    """So that a process started next can be interrupted: what a shell runs in the background ignores it, and all below."""
+    """So that processes started next can be interrupted: a shell has those in its background ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
