@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other, and PyTorch's threads would wait in turn
 
+import signal
 import subprocess
 import sys
 import time
@@ -95,6 +96,11 @@ def skaprof_here() -> Run:
     return run_here
 
 
+def heed_interrupts() -> None:
+    """So that processes started next can be interrupted: a shell has those in its background ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def wait_for_torch(process: subprocess.Popen[str], then: float) -> None:
     """Until a process has loaded PyTorch, or ended, and then so many seconds: it is at work."""
     deadline = time.monotonic() + 60
@@ -106,9 +112,9 @@ def wait_for_torch(process: subprocess.Popen[str], then: float) -> None:
 
 @pytest.fixture
 def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor is timed by a clock that each reading advances by 50 us: every call runs, no load changes a time.
+    """The processor is timed by a clock that each reading advances by 60 us: every call runs, no load changes a time.
 
-    Where a measurement decides, it so does at the first look, and what is left to test is all but the times.
+    A measurement then decides at its first look; what is left to test is all but the times.
     """
     from skaprof.bench import configuration, engine
     from skaprof.bench.cpu import CpuDevice
@@ -117,7 +123,7 @@ def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         at = 0.0
 
         def now(self) -> float:
-            self.at += 50e-6
+            self.at += 60e-6  # above what one sample must last, or calls would be repeated to fill it
             return self.at
 
     monkeypatch.setattr(configuration, "CpuDevice", SteadyCpu)

@@ -22,8 +22,8 @@ from typing import Any
 from skaprof.cli.app import main
 
 ROOT = Path(__file__).resolve().parent.parent
-MAY_BE_SET = {"_TYPER_FORCE_DISABLE_TERMINAL", "KINETO_LOG_LEVEL", "TORCHINDUCTOR_CACHE_DIR"}
-"""What a command may set in its own environment: the first two for the packages it calls, the last is PyTorch's."""
+MAY_BE_SET = ("_TYPER_", "KINETO_", "TORCHINDUCTOR_", "_TORCHINDUCTOR_")
+"""How names begin that a command may set in its own environment: for the packages it calls, or by PyTorch itself."""
 
 
 def run_here(
@@ -133,7 +133,7 @@ def process_state() -> dict[str, Any]:
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
     state: dict[str, Any] = {
         "folder": os.getcwd(),
-        "environment": {name: value for name, value in os.environ.items() if name not in MAY_BE_SET},
+        "environment": {name: value for name, value in os.environ.items() if not name.startswith(MAY_BE_SET)},
         "signal handlers": [signal.getsignal(number) for number in watched],
         "log handlers": [*logging.getLogger().handlers, logging.getLogger().level],
         "warnings": [found for found in warnings.filters if _is_blanket(found)],

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Run, require_golden, wait_for_torch
+from conftest import ROOT, Run, heed_interrupts, require_golden, wait_for_torch
 from typer.core import TyperOption
 
 from skaprof.cli.app import COMMANDS, _message_and_exit_code
@@ -227,6 +227,7 @@ def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
 def test_ctrl_c_exits_130_with_one_line_and_no_file(tmp_path: Path) -> None:
     path = tmp_path / "proof.json"
     program = [sys.executable, "-m", "skaprof", "flops", "--verify", "--tokens", "1:2000", "--output", str(path)]
+    heed_interrupts()
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         wait_for_torch(process, 1.5)
         process.send_signal(signal.SIGINT)

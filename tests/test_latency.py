@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Run
+from conftest import Run, heed_interrupts
 
 from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.bench import store, worker
@@ -224,6 +224,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     program = [sys.executable, "-m", "skaprof", "latency", "--device", "cpu", "--tokens", "4:400:4", "-m", "mhsa"]
     program += ["--dim", "32", "--output", str(path)]
+    heed_interrupts()
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") >= 3):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Run, wait_for_torch
+from conftest import ROOT, Run, heed_interrupts, wait_for_torch
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, make_plan
@@ -268,6 +268,7 @@ def test_ctrl_c_writes_a_report_of_what_was_measured(tmp_path: Path) -> None:
     config.write_text('sections = ["sizes", "latency"]\n[latency]\ndevice = "cpu"\nimplementations = ["eager"]\n')
     program = [sys.executable, "-m", "skaprof", "report", "--config", str(config), "-o", str(tmp_path / "report")]
     environment = {**os.environ, "NO_COLOR": "1"}
+    heed_interrupts()
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True, env=environment) as process:
         wait_for_torch(process, 3)
         process.send_signal(signal.SIGINT)
