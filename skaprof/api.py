@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from os import PathLike
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, SizeGrid, Variant, make_plan
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sympy import Expr
 
+    from skaprof.answers import SwapRow
     from skaprof.count import Verification
     from skaprof.count.user import UserCount
     from skaprof.foreign_code import UserModule
@@ -242,7 +243,7 @@ def load_count_user() -> Callable[[UserModule, Workload, str], UserCount]:
     return count_user
 
 
-def load_swapped_rows() -> Callable[..., list[dict[str, Any]]]:
+def load_swapped_rows() -> Callable[..., list[SwapRow]]:
     """`skaprof.count.swap.swapped_rows`, loaded now.
 
     Raises:

@@ -16,7 +16,7 @@ from conftest import ROOT, Run, require_golden
 from skaprof.cli.app import COMMANDS, _message_and_exit_code
 from skaprof.counters import COUNTERS
 from skaprof.machine import memory_bytes
-from skaprof.results import ROW_KEYS
+from skaprof.results import CostRow
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_json_carries_the_contract(skaprof: Run) -> None:
     assert document["schema_version"] == 1
     assert document["command"] == "skaprof flops --dim 100 --format json"
     assert set(document["environment"]) == {"skaprof", "python", "platform"}
-    assert [tuple(row) for row in document["rows"]] == [ROW_KEYS] * 3
+    assert [tuple(row) for row in document["rows"]] == [CostRow.fields] * 3
     assert document["rows"][0] | {"head_dim": 25, "heads": 4, "kernel_size": None} == document["rows"][0]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from skaprof.analysis.costs import variant_op_costs
 from skaprof.analysis.plan import Plan
+from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_writable, say
 from skaprof.cli.progress import Progress
@@ -21,8 +22,6 @@ from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
     from skaprof.count.audit import Case
-
-Row = dict[str, Any]
 
 
 def audit(
@@ -64,10 +63,10 @@ def audit(
         _warn(rows)
 
 
-def every_installed(plan: Plan) -> list[Row]:
+def every_installed(plan: Plan) -> list[dict[str, Any]]:
     """The rows of every counter that is installed, for other commands."""
     present, absent = _counters(None)
-    return _rows(plan, present, absent)
+    return [row.as_dict() for row in _rows(plan, present, absent)]
 
 
 def _counters(names: Sequence[str] | None) -> tuple[list[Counter], list[Counter]]:
@@ -103,24 +102,25 @@ def _require_memory(plan: Plan) -> None:
             )
 
 
-def _rows(plan: Plan, present: Sequence[Counter], absent: Sequence[Counter]) -> list[Row]:
+def _rows(plan: Plan, present: Sequence[Counter], absent: Sequence[Counter]) -> list[AuditRow | AbsentCounter]:
+    from skaprof.analysis.audit import with_reversals
     from skaprof.count.audit import absent_row, audit_rows
-    from skaprof.report.audit import with_reversals
 
     cases = _cases(plan)
-    rows: list[Row] = []
+    rows: list[AuditRow] = []
     with Progress("auditing", len(present)) as bar:
         for counter in present:
             rows += audit_rows(counter, cases)
             bar.advance()
-    return with_reversals(rows + [absent_row(counter) for counter in absent])
+    return [*with_reversals(rows), *(absent_row(counter) for counter in absent)]
 
 
-def _warn(rows: list[Row]) -> None:
+def _warn(rows: list[AuditRow | AbsentCounter]) -> None:
     """On stderr what only a table has room to say."""
     from skaprof.report.audit import error_sentences, reversal_sentences
 
-    for sentence in (*reversal_sentences(rows), *error_sentences(rows)):
+    counted = [row for row in rows if isinstance(row, AuditRow)]
+    for sentence in (*reversal_sentences(counted), *error_sentences(counted)):
         say(f"skaprof: {sentence}")
 
 
@@ -135,12 +135,13 @@ def _cases(plan: Plan) -> list[Case]:
     ]
 
 
-def _text(rows: list[Row], chosen: str, *, to_terminal: bool) -> Iterator[str]:
+def _text(rows: list[AuditRow | AbsentCounter], chosen: str, *, to_terminal: bool) -> Iterator[str]:
     if chosen != "table":
         found = rows if chosen == "json" else [flat(row) for row in rows]
         return data_text(found, chosen, command_line(), environment(counters=True))
     from skaprof.report import audit as report
     from skaprof.report.table import caption
 
-    counted = [row for row in rows if row["mixer"] is not None]
-    return table_text(report.audit_table(rows), caption(counted), report.sentences(rows), to_terminal=to_terminal)
+    counted = [row for row in rows if isinstance(row, AuditRow)]
+    words = report.sentences(counted, [row for row in rows if isinstance(row, AbsentCounter)])
+    return table_text(report.audit_table(counted), caption(counted), words, to_terminal=to_terminal)

@@ -11,11 +11,12 @@ from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import StatedClaim, read_claims
 from skaprof.analysis.claims.judge import judge
 from skaprof.analysis.claims.nodes import ClaimError
+from skaprof.analysis.claims.outcomes import Outcome
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_writable, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
 from skaprof.errors import EXIT_CHECK_FAILED
-from skaprof.report.claims import Outcome, claim_sentence, claims_table, sentences
+from skaprof.report.claims import claim_sentence, claims_table, sentences
 from skaprof.report.formats import SPOKEN_FORMATS, to_markdown_page
 from skaprof.saved import read_results
 
@@ -71,7 +72,7 @@ def _text(outcomes: list[Outcome], chosen: str, *, strict: bool, to_terminal: bo
     words = sentences(outcomes, strict=strict)
     if chosen == "table":
         return table_text(claims_table(outcomes), "", words, to_terminal=to_terminal)
-    rows = [outcome.as_dict(strict=strict) for outcome in outcomes]
+    rows = [outcome.as_row(strict=strict) for outcome in outcomes]
     if chosen == "markdown":
         return to_markdown_page(words, rows)
     return data_text(rows, chosen, command_line(), environment())

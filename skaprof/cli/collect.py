@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from skaprof.analysis.costs import cost_row, ratios
+from skaprof.analysis.paper_figures import FIGURE_3_AXIS, FIGURE_3_DIM, figure_4_panels
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.report.figures import FIGURE_3_AXIS, FIGURE_3_DIM, figure_4_panels
 from skaprof.workload import FORMS
 
 Row = dict[str, Any]
@@ -56,7 +56,7 @@ def formulas(contents: Contents) -> list[Row]:
     """The closed forms of every mixer."""
     from skaprof.analysis.symbolic import formula_rows
 
-    return [row for spec in contents.specs for row in formula_rows(spec)]
+    return [row.as_dict() for spec in contents.specs for row in formula_rows(spec)]
 
 
 def sizes(contents: Contents) -> list[Row]:
@@ -95,7 +95,7 @@ def break_evens(contents: Contents) -> list[Row]:
 def figure_4(contents: Contents) -> list[Row]:
     """The rows of figure 4's panels, each with its panel's heading and axis."""
     return [
-        {"panel": heading, "axis": axis, **row}
+        {"panel": heading, "axis": axis, **row.as_dict()}
         for heading, axis, rows in figure_4_panels(contents.mixers)
         for row in rows
     ]
@@ -121,9 +121,8 @@ def crossovers(contents: Contents) -> list[Row]:
     """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage, in costs and
     in time on the report's machine."""
     from skaprof.analysis.crossover import crossover_rows
-    from skaprof.analysis.crossover_times import sampled_rows
-    from skaprof.analysis.mixer_pair import Sizes, make_duel
-    from skaprof.analysis.predicted_crossovers import predicted_samples
+    from skaprof.analysis.crossover_times import predicted_times, sampled_rows
+    from skaprof.analysis.mixer_pair import Sizes, make_pair
     from skaprof.model.hardware import find_hardware
 
     reference, *others = contents.specs
@@ -132,9 +131,9 @@ def crossovers(contents: Contents) -> list[Row]:
     machine = find_hardware(contents.hardware)
     rows = []
     for spec in others:
-        duel = make_duel(spec, reference, "tokens", sizes)
-        rows += [*crossover_rows(duel), *sampled_rows(duel, predicted_samples(duel, machine))]
-    return rows
+        pair = make_pair(spec, reference, "tokens", sizes)
+        rows += [*crossover_rows(pair), *sampled_rows(pair, predicted_times(pair, machine))]
+    return [row.as_dict() for row in rows]
 
 
 def memory(contents: Contents) -> list[Row]:
@@ -149,12 +148,12 @@ def memory(contents: Contents) -> list[Row]:
 
 def roofline(contents: Contents) -> list[Row]:
     """Every size against the ceilings of the report's machine."""
-    from skaprof.analysis.roofline_rows import Point, mixer_row
+    from skaprof.analysis.roofline_rows import RooflinePoint, mixer_row
     from skaprof.model.hardware import find_hardware
 
     machine = find_hardware(contents.hardware)
-    points = [Point(row.variant, row.workload) for plan in contents.plans(FORMS) for row in plan.rows()]
-    return [mixer_row(point, machine, point.variant.dtype) for point in points]
+    points = [RooflinePoint(row.variant, row.workload) for plan in contents.plans(FORMS) for row in plan.rows()]
+    return [mixer_row(point, machine, point.variant.dtype).as_dict() for point in points]
 
 
 def audit(contents: Contents) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skaprof.analysis.comparison import Comparison
+from skaprof.analysis.comparison import Change
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.thresholds import parse_threshold
 from skaprof.cli import options as opt
@@ -61,10 +61,10 @@ def compare(
     )
     for warning in compared.warnings:
         say(f"skaprof: {warning}")
-    shown = [comparison for comparison in compared.comparisons if show_all or comparison.changed or comparison.broken]
+    shown = [change for change in compared.changes if show_all or change.is_told or change.broken]
     words = sentences(compared, thresholds)
-    deliver(_text(shown, compared.comparisons, words, chosen, to_terminal=output is None), output)
-    broken = {threshold for comparison in compared.comparisons for threshold in comparison.broken}
+    deliver(_text(shown, compared.changes, words, chosen, to_terminal=output is None), output)
+    broken = {threshold for change in compared.changes for threshold in change.broken}
     if broken and (output is not None or chosen not in SPOKEN_FORMATS):
         for threshold in filter(broken.__contains__, thresholds):
             say(f"skaprof: {threshold_sentence(compared, threshold)}")
@@ -78,9 +78,9 @@ def _results_in(path: str) -> str:
 
 
 def _text(
-    shown: list[Comparison], among: Sequence[Comparison], words: list[str], chosen: str, *, to_terminal: bool
+    shown: list[Change], among: Sequence[Change], words: list[str], chosen: str, *, to_terminal: bool
 ) -> Iterator[str]:
-    rows = [comparison.as_dict() for comparison in shown]
+    rows = [change.as_row() for change in shown]
     if chosen not in SPOKEN_FORMATS:
         return data_text(rows, chosen, command_line(), environment())
     if chosen == "markdown":

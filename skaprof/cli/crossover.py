@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from skaprof.analysis.crossover_times import Timed, sampled_rows, timed_samples
-from skaprof.analysis.mixer_pair import Duel, Sizes, has_axis, make_duel
+from skaprof.analysis.crossover_times import SampledTimes, measured_times, predicted_times, sampled_rows
+from skaprof.analysis.mixer_pair import MixerPair, Sizes, has_axis, make_pair
+from skaprof.answers import CrossoverRow
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, draw, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
@@ -17,11 +18,8 @@ from skaprof.grids import DEFAULT_PATCH, parse_count
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.results import AXIS_SYMBOLS
 from skaprof.saved import SavedResults, read_results
-from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, DTYPE_BYTES, check_choice, require_odd_kernel
-
-Row = dict[str, Any]
+from skaprof.workload import AXIS_SYMBOLS, DEFAULT_DIM, DEFAULT_TOKENS, DTYPE_BYTES, check_choice, require_odd_kernel
 
 One = Annotated[str | None, typer.Option(metavar="COUNT", rich_help_panel="Sizes")]
 
@@ -84,13 +82,13 @@ def crossover(
         _one("--patch", patch, DEFAULT_PATCH),
         check_choice("--dtype", dtype, tuple(DTYPE_BYTES)),
     )
-    rows: list[Row] = []
+    rows: list[CrossoverRow] = []
     drawn = []
-    for duel in _duels(mixer, baseline, axis, sizes):
-        timed = _timed(duel, saved, machine, tf32=tf32)
-        found = [*crossover_rows(duel), *sampled_rows(duel, timed)]
+    for pair in _pairs(mixer, baseline, axis, sizes):
+        timed = _timed(pair, saved, machine, tf32=tf32)
+        found = [*crossover_rows(pair), *sampled_rows(pair, timed)]
         rows += found
-        drawn.append((duel, found, timed))
+        drawn.append((pair, found, timed))
     if plot:
         _draw(drawn, plot)
     deliver(_text(rows, chosen, to_terminal=output is None), output)
@@ -117,10 +115,10 @@ def _kernel(text: str | None) -> int | None:
     return None if text is None else require_odd_kernel(parse_count("--kernel-size", text), "--kernel-size")
 
 
-def _duels(mixers: list[str] | None, baseline: str, axis: str, sizes: Sizes) -> list[Duel]:
+def _pairs(mixers: list[str] | None, baseline: str, axis: str, sizes: Sizes) -> list[MixerPair]:
     reference = parse_mixer(baseline, "--baseline")
     named = mixers or _default_mixers(reference, axis)
-    return [make_duel(parse_mixer(text, "--mixer"), reference, axis, sizes) for text in dict.fromkeys(named)]
+    return [make_pair(parse_mixer(text, "--mixer"), reference, axis, sizes) for text in dict.fromkeys(named)]
 
 
 def _default_mixers(reference: MixerSpec, axis: str) -> list[str]:
@@ -129,32 +127,30 @@ def _default_mixers(reference: MixerSpec, axis: str) -> list[str]:
     return [name for name in others if has_axis(parse_mixer(name), axis) or has_axis(reference, axis)] or others
 
 
-def _timed(duel: Duel, saved: SavedResults | None, machine: Hardware | None, *, tf32: bool) -> list[Timed]:
-    """The duel's times: as predicted for a machine, and as a results file has them."""
-    found: list[Timed] = []
+def _timed(pair: MixerPair, saved: SavedResults | None, machine: Hardware | None, *, tf32: bool) -> list[SampledTimes]:
+    """The pair's times: as predicted for a machine, and as a results file has them."""
+    found: list[SampledTimes] = []
     if machine is not None:
-        from skaprof.analysis.predicted_crossovers import predicted_samples
-
-        found += predicted_samples(duel, machine, tf32=tf32)
-    return found + (timed_samples(saved, duel) if saved is not None else [])
+        found += predicted_times(pair, machine, tf32=tf32)
+    return found + (measured_times(saved, pair) if saved is not None else [])
 
 
-def _draw(drawn: Sequence[tuple[Duel, list[Row], list[Timed]]], paths: Sequence[str]) -> None:
+def _draw(drawn: Sequence[tuple[MixerPair, list[CrossoverRow], list[SampledTimes]]], paths: Sequence[str]) -> None:
     if len(drawn) > 1:
         raise SkaprofError(f"--plot: {len(drawn)} mixers: expected one --mixer, drawn with the baseline")
+    from skaprof.analysis.crossover_panels import panels_of
     from skaprof.report.crossover import caption
-    from skaprof.report.crossover_panels import panels_of
     from skaprof.report.crossover_plot import crossover_plot
     from skaprof.report.plot import AXES
 
-    duel, rows, timed = drawn[0]
-    panels, names = panels_of(duel, rows, timed), (duel.mixer.text, duel.baseline.text)
-    words = AXES.get(duel.axis, "resolution r (pixels)")
-    title = f"{duel.mixer.text} {caption(rows)}"
+    pair, rows, timed = drawn[0]
+    panels, names = panels_of(pair, rows, timed), (pair.mixer.text, pair.baseline.text)
+    words = AXES.get(pair.axis, "resolution r (pixels)")
+    title = f"{pair.mixer.text} {caption(rows)}"
     draw(paths, lambda suffix: crossover_plot(panels, names, words, title, suffix))
 
 
-def _text(rows: list[Row], chosen: str, *, to_terminal: bool) -> Iterable[str]:
+def _text(rows: list[CrossoverRow], chosen: str, *, to_terminal: bool) -> Iterable[str]:
     if chosen != "table":
         return data_text(rows, chosen, command_line(), environment())
     from skaprof.report.crossover import caption, crossover_sentences, crossover_table

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from skaprof.analysis.roofline_rows import measured_with_tf32, require_possible
+from skaprof.answers import ExplainedRow
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_writable
 from skaprof.cli.results import points_of
@@ -17,8 +18,6 @@ from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.spec import parse_mixer
 from skaprof.saved import read_results
 from skaprof.workload import FORMS, check_choice
-
-Row = dict[str, Any]
 
 
 def explain(
@@ -50,7 +49,7 @@ def explain(
     points = points_of(saved, [ours[0], theirs[0]], machine)
     tf32 = measured_with_tf32(saved)
     require_possible(points, machine, tf32=tf32)
-    from skaprof.report.explain import explained_rows
+    from skaprof.analysis.explain import explained_rows
 
     rows = explained_rows(points, ours, theirs, machine, tf32=tf32)
     deliver(_text(rows, machine, chosen, to_terminal=output is None), output)
@@ -67,7 +66,7 @@ def _wanted(option: str, text: str) -> tuple[str, str | None]:
     return spec, check_choice(option, form, FORMS) if form else None
 
 
-def _text(rows: list[Row], machine: Hardware, chosen: str, *, to_terminal: bool) -> Iterator[str]:
+def _text(rows: list[ExplainedRow], machine: Hardware, chosen: str, *, to_terminal: bool) -> Iterator[str]:
     if chosen != "table":
         return data_text(rows, chosen, command_line(), environment())
     from skaprof.report import explain as report

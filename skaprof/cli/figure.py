@@ -41,16 +41,18 @@ def _draw(number: str, suffixes: list[str], device: str) -> list[bytes]:
         from skaprof.report.figures import draw_figure_4
 
         return draw_figure_4(suffixes)
-    from skaprof.report.figures import FIGURE_3_AXIS, draw_figure_3
+    from skaprof.analysis.paper_figures import FIGURE_3_AXIS
+    from skaprof.measured import result_row
+    from skaprof.report.figures import draw_figure_3
 
-    return draw_figure_3(_measured_over_heads(FIGURE_3_AXIS, device), suffixes)
+    return draw_figure_3(list(map(result_row, _measured_over_heads(FIGURE_3_AXIS, device))), suffixes)
 
 
 def _measured_over_heads(heads: tuple[int, ...], device: str) -> list[dict[str, Any]]:
+    from skaprof.analysis.paper_figures import FIGURE_3_DIM, PAPER_MIXERS
     from skaprof.analysis.plan import SizeGrid, make_plan
     from skaprof.cli.latency import measured_rows
     from skaprof.model.spec import parse_mixer
-    from skaprof.report.figures import FIGURE_3_DIM, PAPER_MIXERS
 
     grid = SizeGrid(dims=(FIGURE_3_DIM,), heads=heads, batches=(8,))
     plan = make_plan([parse_mixer(text) for text in PAPER_MIXERS], grid)

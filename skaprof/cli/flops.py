@@ -12,6 +12,7 @@ import typer
 
 from skaprof.analysis.costs import cost_row, op_rows, ratios
 from skaprof.analysis.plan import Plan, SizeGrid
+from skaprof.answers import FormulaRow
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
 from skaprof.cli.output import deliver, draw, require_destinations, say
@@ -19,6 +20,7 @@ from skaprof.cli.run import MOST_TABLE_ROWS, command_line, environment, format_o
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.formats import COST_FORMATS
+from skaprof.results import OpRow, ResultRow
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
@@ -99,7 +101,7 @@ def flops(
         rows = list(rows)
     if plot:
         _draw(list(rows), plan.swept, plot)
-    words = _words(list(rows), plan, reference) if chosen == "table" else []
+    words = _words(list(rows), plan, reference, per_op=per_op) if chosen == "table" else []
     _deliver(rows, chosen, output, environment(counters=verify), words)
     if not all(proof.verified for proof in proofs) or any(row["macs"] is None for row in counted):
         raise typer.Exit(EXIT_CHECK_FAILED)
@@ -156,7 +158,7 @@ def _rows(plan: Plan, reference: MixerSpec | None, *, per_op: bool) -> Iterable[
 def _rows_one_by_one(plan: Plan, reference: MixerSpec | None, *, per_op: bool) -> Iterator[Row]:
     for planned in plan.rows():
         if per_op:
-            yield from op_rows(planned.variant, planned.workload)
+            yield from (row.as_dict() for row in op_rows(planned.variant, planned.workload))
             continue
         row = cost_row(planned.variant, planned.workload).as_dict()
         if reference is not None:
@@ -189,19 +191,19 @@ def _proved(plan: Plan, proofs: list[Verification], *, per_op: bool, asked: bool
             say(f"{variant.spec.text}, {workload.tokens} tokens, dim {workload.dim}, {variant.mode}: {difference}")
         if per_op:
             for row in op_rows(variant, workload):
-                yield row | proof.of_op(row["op"])
+                yield row.as_dict() | proof.of_op(row.op)
         else:
             yield cost_row(variant, workload).as_dict() | proof.as_dict()
 
 
-def _formula_rows(plan: Plan) -> list[Row]:
+def _formula_rows(plan: Plan) -> list[FormulaRow]:
     from skaprof.analysis.symbolic import formula_rows
 
-    rows: list[Row] = []
+    rows: list[FormulaRow] = []
     for variant in (block.variant for block in plan.blocks):
         spec = _with_given_sizes(variant.spec, plan.grid)
         for row in formula_rows(spec, variant.implementation, variant.mode):
-            rows.append({**row, "mixer": variant.spec.text, "text": _encodable(row["text"])})
+            rows.append(row.replace(mixer=variant.spec.text, text=_encodable(row.text)))
     return rows
 
 
@@ -245,24 +247,28 @@ def _draw(rows: list[Row], swept: Sequence[str], paths: list[str]) -> None:
     from skaprof.report.plot import cost_plot
     from skaprof.report.table import caption
 
-    draw(paths, lambda suffix: cost_plot(rows, swept, caption(rows), suffix))
+    drawn = list(map(ResultRow.read, rows))
+    draw(paths, lambda suffix: cost_plot(drawn, swept, caption(drawn), suffix))
 
 
-def _words(rows: list[Row], plan: Plan, reference: MixerSpec | None) -> list[str]:
+def _words(rows: list[Row], plan: Plan, reference: MixerSpec | None, *, per_op: bool) -> list[str]:
     """The sentences below the table."""
     from skaprof.report import cost_sentences
+    from skaprof.report.table import figure_columns, has_proof
 
     if not rows:
         return ["There are no ops: nothing is computed."]
-    if "op" in rows[0]:
-        found = cost_sentences.op_sentences(rows)
+    costs = list(map(ResultRow.read, rows))
+    if per_op:
+        found = cost_sentences.op_sentences(list(map(OpRow.read, rows)))
     else:
-        found = cost_sentences.cheapest_sentences(rows, cost_sentences.size_groups(rows)) + _breakevens(plan, reference)
-    if "verified" in rows[0]:
-        found += cost_sentences.proof_sentences([row for row in rows if row["traffic_bytes"] is not None])
-    if "error" in rows[0]:
-        found += cost_sentences.counted_sentences(rows)
-    return [*found, cost_sentences.CONVENTION]
+        groups = cost_sentences.size_groups(costs)
+        found = cost_sentences.cheapest_sentences(costs, groups) + _breakevens(plan, reference)
+    if has_proof(costs):
+        found += cost_sentences.proof_sentences([row for row in costs if row.traffic_bytes is not None])
+    if any(row.layout is not None for row in costs):
+        found += cost_sentences.counted_sentences(costs)
+    return [*found, cost_sentences.convention([column.key for column in figure_columns(costs)])]
 
 
 def _breakevens(plan: Plan, reference: MixerSpec | None) -> list[str]:
@@ -290,7 +296,7 @@ def _breakevens(plan: Plan, reference: MixerSpec | None) -> list[str]:
 
 
 def _deliver(
-    rows: Iterable[Row],
+    rows: Iterable[Row | FormulaRow],
     chosen: str,
     output: str | None,
     where: dict[str, str],

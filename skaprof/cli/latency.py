@@ -19,8 +19,9 @@ from skaprof.cli.session import Interrupted, Session
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value
 from skaprof.grids import parse_choices
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
+from skaprof.measured import SAMPLE_KEYS, result_row
 from skaprof.report.formats import COST_FORMATS, ENDINGS, flat, to_bmf, to_csv, to_json, to_markdown
-from skaprof.results import SAMPLE_KEYS
+from skaprof.results import ScopeRow
 from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -
     """
     from skaprof.report.plot import require_few_lines
 
-    require_few_lines([entry.head() for group in groups for entry in group], swept[1:])
+    require_few_lines([result_row(entry.head()) for group in groups for entry in group], swept[1:])
 
 
 def measured_rows(
@@ -312,14 +313,16 @@ def _baseline(text: str | None, groups: Sequence[Sequence[Timed]], implementatio
 def _draw(rows: list[Row], swept: Sequence[str], paths: list[str]) -> None:
     from skaprof.report.plot import latency_plot
 
-    draw(paths, lambda suffix: latency_plot(rows, swept, _caption(rows), suffix))
+    measured = list(map(result_row, rows))
+    draw(paths, lambda suffix: latency_plot(measured, swept, _caption(rows), suffix))
 
 
 def _caption(rows: list[Row]) -> str:
     """What all rows share."""
     from skaprof.report import model, table
 
-    return model.caption(rows) if "model" in rows[0] else table.caption(rows)
+    measured = list(map(result_row, rows))
+    return table.caption(measured) if measured[0].model is None else model.caption(list(map(ScopeRow.read, rows)))
 
 
 def _deliver(rows: list[Row], chosen: str, output: str | None, environment: dict[str, Any]) -> None:
@@ -343,5 +346,6 @@ def _alike(rows: list[Row]) -> list[Row]:
 def _table(rows: list[Row], *, to_terminal: bool) -> Iterator[str]:
     from skaprof.report import latency as report
 
-    sentences = [*report.pair_sentences(rows), *report.run_sentences(rows), *report.share_sentences(rows)]
-    return table_text(report.latency_table(rows), _caption(rows), sentences, to_terminal=to_terminal)
+    told = list(map(result_row, rows))
+    sentences = [*report.pair_sentences(told), *report.run_sentences(told), *report.share_sentences(told)]
+    return table_text(report.latency_table(told), _caption(rows), sentences, to_terminal=to_terminal)

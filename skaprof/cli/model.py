@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,12 +17,12 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.choice import Choice, open_backbone
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
+from skaprof.results import ProvedScope, ScopeRow
 from skaprof.workload import DTYPE_BYTES, FORMS, MODES, check_choice
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
 
-Row = dict[str, Any]
 MOST_NETWORKS = 1_000
 
 
@@ -77,7 +77,7 @@ def model(
     else:
         text = rendered(rows, chosen, command_line(), environment(counters=verify), [], to_terminal=False)
     deliver(text, output)
-    if not all(total.get("verified", True) for total in totals):
+    if not all(getattr(total, "verified", True) for total in totals):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
@@ -98,16 +98,19 @@ def networks_of(
     ]
 
 
-def _rows(variants: Sequence[tuple[Network, str, str]], depth: str, *, verify: bool) -> tuple[list[Row], list[Row]]:
+def _rows(
+    variants: Sequence[tuple[Network, str, str]], depth: str, *, verify: bool
+) -> tuple[list[ScopeRow], list[ScopeRow]]:
     """The rows of each (network, dtype, mode) at this depth, and their totals, with what the counters say."""
-    rows: list[Row] = []
-    totals: list[Row] = []
+    rows: list[ScopeRow] = []
+    totals: list[ScopeRow] = []
     for variant in progress(variants, len(variants), "verifying") if verify else variants:
         proof = _proved(*variant) if verify else None
         costs = costed(*variant)
         for at, collected in ((depth, rows), (TOTAL, totals)):
-            found = [row.as_dict() for row in costs.rows(at)]
-            collected += [row | (proof.of_scope(row["scope"]) if proof else {}) for row in found]
+            for row in costs.rows(at):
+                told = proof.of_scope(row.scope) if proof else None
+                collected.append(ProvedScope(**row.as_dict(), **told) if told else row)
     return rows, totals
 
 
@@ -121,7 +124,7 @@ def _proved(network: Network, dtype: str, mode: str) -> Verification:
     return proof
 
 
-def _draw(rows: list[Row], task: str, paths: list[str]) -> None:
+def _draw(rows: list[ScopeRow], task: str, paths: list[str]) -> None:
     from skaprof.report.model import caption
     from skaprof.report.model_plot import scope_plot
 
@@ -129,7 +132,7 @@ def _draw(rows: list[Row], task: str, paths: list[str]) -> None:
 
 
 def _table(
-    rows: list[Row], totals: list[Row], networks: Sequence[Network], task: str, *, to_terminal: bool
+    rows: list[ScopeRow], totals: list[ScopeRow], networks: Sequence[Network], task: str, *, to_terminal: bool
 ) -> Iterator[str]:
     from skaprof.report import model as report
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skaprof.analysis.roofline_rows import Point, measured_points
+from skaprof.analysis.roofline_rows import RooflinePoint, measured_points
 from skaprof.cli.output import say
 from skaprof.model.hardware import Hardware, known_hardware
 from skaprof.saved import SavedResults
 
 
-def points_of(saved: SavedResults, mixers: Sequence[str] | None, machine: Hardware) -> list[Point]:
+def points_of(saved: SavedResults, mixers: Sequence[str] | None, machine: Hardware) -> list[RooflinePoint]:
     """The file's points of these mixers; what was left out, or does not fit the machine, is said on stderr.
 
     Raises:
         SkaprofError: there is none.
     """
     found = measured_points(saved, mixers)
-    devices = sorted({str(point.conditions["device"]) for point in found.points})
+    devices = sorted({str(point.conditions[0]) for point in found.points})
     for notice in (saved.warning, found.notice(), _another_machine(devices, machine)):
         if notice is not None:
             say(f"skaprof: --results: {notice}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from skaprof.analysis.roofline_rows import Point, kernel_rows, measured_with_tf32, mixer_row, require_possible
+from skaprof.analysis.roofline_rows import RooflinePoint, kernel_rows, measured_with_tf32, mixer_row, require_possible
+from skaprof.answers import RooflineRow
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, draw, require_destinations
 from skaprof.cli.results import points_of
@@ -15,8 +16,6 @@ from skaprof.cli.run import MOST_TABLE_ROWS, command_line, data_text, environmen
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.saved import read_results
-
-Row = dict[str, Any]
 
 
 def roofline(
@@ -59,7 +58,7 @@ def roofline(
     sizes = (tokens, size, resolution, patch, dim, batch, heads, head_dim, kernel_size, dtype)
     if results is None:
         plan = opt.plan_of(mixer, *sizes[:-1], dtype or "float32", "forward", implementation or "eager")
-        points = [Point(row.variant, row.workload) for row in plan.rows()]
+        points = [RooflinePoint(row.variant, row.workload) for row in plan.rows()]
     else:
         if any(value is not None for value in (*sizes, implementation)):
             raise SkaprofError(
@@ -76,7 +75,7 @@ def roofline(
     deliver(_text(rows, machine, peaks, chosen, to_terminal=output is None), output)
 
 
-def _peaks(points: list[Point], *, tf32: bool) -> list[str]:
+def _peaks(points: list[RooflinePoint], *, tf32: bool) -> list[str]:
     """The names of the peaks that the points are held against, each once."""
     found = list(dict.fromkeys(point.peak(tf32=tf32) for point in points))
     if tf32 and "tf32" not in found:
@@ -84,24 +83,26 @@ def _peaks(points: list[Point], *, tf32: bool) -> list[str]:
     return found
 
 
-def _rows(points: list[Point], machine: Hardware, *, tf32: bool, per_op: bool) -> list[Row]:
+def _rows(points: list[RooflinePoint], machine: Hardware, *, tf32: bool, per_op: bool) -> list[RooflineRow]:
     if len(points) > MOST_TABLE_ROWS:
         raise SkaprofError(f"{len(points):,} rows: expected at most {MOST_TABLE_ROWS:,}; use coarser grids")
     require_possible(points, machine, tf32=tf32)
-    found: list[Row] = []
+    found: list[RooflineRow] = []
     for point in points:
         peak = point.peak(tf32=tf32)
         found += kernel_rows(point, machine, peak) if per_op else [mixer_row(point, machine, peak)]
     return found
 
 
-def _draw(rows: list[Row], machine: Hardware, peaks: list[str], paths: list[str]) -> None:
+def _draw(rows: list[RooflineRow], machine: Hardware, peaks: list[str], paths: list[str]) -> None:
     from skaprof.report.roofline_plot import roofline_plot
 
     draw(paths, lambda suffix: roofline_plot(rows, machine, peaks, suffix))
 
 
-def _text(rows: list[Row], machine: Hardware, peaks: list[str], chosen: str, *, to_terminal: bool) -> Iterator[str]:
+def _text(
+    rows: list[RooflineRow], machine: Hardware, peaks: list[str], chosen: str, *, to_terminal: bool
+) -> Iterator[str]:
     if chosen != "table":
         return data_text(rows, chosen, command_line(), environment())
     from skaprof.report import roofline as report

@@ -6,18 +6,19 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skaprof._version import __version__
+from skaprof.answers import FormulaRow
 from skaprof.cli.output import suffix_of
 from skaprof.errors import SkaprofError, missing_package, shown, shown_path
-from skaprof.report.formats import ENDINGS, FORMATS, to_bmf, to_csv, to_json, to_markdown
+from skaprof.report.formats import ENDINGS, FORMATS, Row, cells, to_bmf, to_csv, to_json, to_markdown
+from skaprof.results import ResultRow
 from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Row = Mapping[str, Any]
 MOST_TABLE_ROWS = 2_000
 
 
@@ -130,9 +131,11 @@ def _cost_table_text(rows: list[Row], words: list[str], *, to_terminal: bool) ->
 
     if not rows:
         return iter([f"{sentence}\n" for sentence in words])
-    if "formula" in rows[0]:
-        return table_text(table.formula_table(rows), "", words, to_terminal=to_terminal)
-    groups = size_groups(rows)
-    mark = f"{table.MARK} lowest at its size" if any(table.lowest_rows(rows, groups).values()) else ""
-    body = table.cost_table(rows, groups)
-    return table_text(body, table.caption(rows), words, to_terminal=to_terminal, mark=mark)
+    formulas = [row for row in rows if isinstance(row, FormulaRow)]
+    if formulas:
+        return table_text(table.formula_table(formulas), "", words, to_terminal=to_terminal)
+    costs = [ResultRow.read(cells(row)) for row in rows]
+    groups = size_groups(costs)
+    mark = f"{table.MARK} lowest at its size" if any(table.lowest_rows(costs, groups).values()) else ""
+    body = table.cost_table(costs, groups)
+    return table_text(body, table.caption(costs), words, to_terminal=to_terminal, mark=mark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, product
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -30,9 +30,9 @@ from skaprof.model.choice import Choice, open_backbone, parse_override
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.network import HEADED_TASK
 from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.results import ScopeRow
 from skaprof.workload import DTYPE_BYTES, MODES, require_odd_kernel
 
-Row = dict[str, Any]
 Result = tuple[Search, Found]
 
 
@@ -155,14 +155,14 @@ def _candidates(
 
 
 def _deliver(results: Sequence[Result], asked: _Asked, chosen: str, output: str | None) -> None:
-    rows = [made.row(number).as_dict() for made, found in results for number in found.front]
+    rows = [made.row(number) for made, found in results for number in found.front]
     if chosen != "table":
         deliver(data_text(rows, chosen, command_line(), environment()), output)
     elif rows:
         deliver(_table(results, rows, asked, to_terminal=output is None), output)
 
 
-def _table(results: Sequence[Result], rows: list[Row], asked: _Asked, *, to_terminal: bool) -> Iterator[str]:
+def _table(results: Sequence[Result], rows: list[ScopeRow], asked: _Asked, *, to_terminal: bool) -> Iterator[str]:
     from skaprof.report import model, search
 
     if len(rows) > MOST_TABLE_ROWS:
@@ -183,12 +183,12 @@ def _where(made: Search, results: Sequence[Result]) -> str:
     """The size and form of a search, where there are several."""
     from skaprof.report.model import network_text
 
-    return network_text(made.own.as_dict()) if len(results) > 1 else ""
+    return network_text(made.own) if len(results) > 1 else ""
 
 
 def _draw(result: Result, asked: _Asked, paths: list[str]) -> None:
     from skaprof.report.model import caption
     from skaprof.report.search_plot import search_plot
 
-    title = f"{caption([result[0].own.as_dict()])}, {asked.task}"
+    title = f"{caption([result[0].own])}, {asked.task}"
     draw(paths, lambda suffix: search_plot(*result, asked.objectives, asked.limits, title, suffix))

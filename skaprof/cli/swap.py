@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from skaprof.answers import SwapRow
 from skaprof.cli import options as opt
 from skaprof.cli.output import deliver, require_destinations, say
 from skaprof.cli.run import command_line, data_text, environment, format_of, table_text
@@ -15,8 +16,6 @@ from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
 from skaprof.grids import parse_count, parse_sizes
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import check_choice
-
-Row = dict[str, Any]
 
 
 def swap(
@@ -82,7 +81,7 @@ def swap(
         deliver(_table(rows, sides, dtype, to_terminal=output is None), output)
     else:
         deliver(data_text(rows, chosen, command_line(), environment(counters=True)), output)
-    if rows[-1]["macs_delta"] is None or not all(row["verified"] for row in rows[:-1]):
+    if rows[-1].macs_delta is None or not all(row.verified for row in rows[:-1]):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
@@ -97,9 +96,9 @@ def _replacement(text: str) -> tuple[str, MixerSpec]:
     return pattern, parse_mixer(spec, "--replace")
 
 
-def _table(rows: Sequence[Row], shape: tuple[int, ...], input_dtype: str, *, to_terminal: bool) -> Iterator[str]:
+def _table(rows: Sequence[SwapRow], shape: tuple[int, ...], input_dtype: str, *, to_terminal: bool) -> Iterator[str]:
     from skaprof.report import swap as report
 
-    ids = "" if input_dtype == rows[-1]["dtype"] else f" of {input_dtype}"
-    heading = f"{rows[-1]['model']}, input {' x '.join(map(str, shape))}{ids}, forward, float32"
+    ids = "" if input_dtype == rows[-1].dtype else f" of {input_dtype}"
+    heading = f"{rows[-1].model}, input {' x '.join(map(str, shape))}{ids}, forward, float32"
     return table_text(report.swap_table(rows), heading, report.sentences(rows), to_terminal=to_terminal)

@@ -130,7 +130,7 @@ def verify(variant: Variant, workload: Workload) -> Verification:
     Raises:
         SkaprofError: the size is beyond what the counters can count or PyTorch can describe.
     """
-    claim = Claim(
+    stated = ToProve(
         f"{variant.spec.text} at {workload.tokens:,} tokens",
         variant_op_costs(_in_forward(variant), workload),
         variant_op_costs(variant, workload),
@@ -141,7 +141,7 @@ def verify(variant: Variant, workload: Workload) -> Verification:
     shape = (workload.batch, workload.tokens, workload.dim)
 
     def prove() -> Verification:
-        return _prove(claim, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
+        return _prove(stated, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
 
     return _apart([variant.spec], prove)
 
@@ -157,7 +157,7 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
     Raises:
         SkaprofError: as `verify`.
     """
-    claim = Claim(
+    stated = ToProve(
         f"{network.backbone.name} at {network.height} x {network.width}",
         network_costs(network, dtype),
         network_costs(network, dtype, mode),
@@ -168,7 +168,7 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
     )
     shape = (network.batch, IMAGE_CHANNELS, network.height, network.width)
     specs = [placed.spec for placed in network.stages]
-    return _apart(specs, lambda: _prove(claim, lambda: build_network(network), shape, dtype))
+    return _apart(specs, lambda: _prove(stated, lambda: build_network(network), shape, dtype))
 
 
 def _apart(specs: Iterable[MixerSpec], prove: Callable[[], Verification]) -> Verification:
@@ -185,7 +185,7 @@ def _apart(specs: Iterable[MixerSpec], prove: Callable[[], Verification]) -> Ver
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ToProve:
     """What the model says of a module: each op's cost in a forward call, and in the mode asked for.
 
     `is_fused`: whether ops of one group run as one kernel. `memory`: which of "saved_bytes" (in training) and
@@ -205,32 +205,32 @@ class Claim:
         return cost.group if self.is_fused and cost.group else cost.name
 
 
-def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str) -> Verification:
+def _prove(stated: ToProve, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str) -> Verification:
     """What the module that `build` makes and both counters say, on an input of this shape."""
-    if sum(cost.macs for cost in claim.costs) >= _LARGEST_COUNT:
+    if sum(cost.macs for cost in stated.costs) >= _LARGEST_COUNT:
         raise SkaprofError(
-            f"--verify: {claim.name} has more MACs than a 64-bit counter can count: expected less than 2^63"
+            f"--verify: {stated.name} has more MACs than a 64-bit counter can count: expected less than 2^63"
         )
-    units = list(dict.fromkeys(map(claim.unit, claim.costs)))
+    units = list(dict.fromkeys(map(stated.unit, stated.costs)))
     try:
         module, x = _on_meta(build, shape, dtype)
-        _require_units(claim, module)
+        _require_units(stated, module)
         fvcore = count_fvcore(module, x, units)
         torch_forward = count_torch(module, x, units)
-        training = count_torch_training(module, x, units) if claim.is_training else None
-        memory = _memory_differences(claim, module, x)
+        training = count_torch_training(module, x, units) if stated.is_training else None
+        memory = _memory_differences(stated, module, x)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise SkaprofError(f"--verify: PyTorch cannot describe {claim.name}: {reason}") from None
+        raise SkaprofError(f"--verify: PyTorch cannot describe {stated.name}: {reason}") from None
     differences = [
-        *_params_differences(claim.costs, module),
-        *_macs_differences(claim, claim.forward, fvcore, "fvcore"),
-        *_macs_differences(claim, claim.forward, torch_forward, "FlopCounterMode"),
-        *_leftover_differences(claim, fvcore, torch_forward),
+        *_params_differences(stated.costs, module),
+        *_macs_differences(stated, stated.forward, fvcore, "fvcore"),
+        *_macs_differences(stated, stated.forward, torch_forward, "FlopCounterMode"),
+        *_leftover_differences(stated, fvcore, torch_forward),
         *memory,
     ]
     if training is not None:
-        differences += _macs_differences(claim, claim.costs, training, "FlopCounterMode")
+        differences += _macs_differences(stated, stated.costs, training, "FlopCounterMode")
         differences += _unclassified(training)
     params = _params_by_op(module)
     counted = training if training is not None else torch_forward
@@ -239,23 +239,23 @@ def _prove(claim: Claim, build: Callable[[], nn.Module], shape: tuple[int, ...],
         fvcore.total if training is None else None,
         counted.total,
         tuple(differences),
-        {cost.name: 0 for cost in claim.costs} | params,
+        {cost.name: 0 for cost in stated.costs} | params,
         fvcore.macs if training is None else None,
         counted.macs,
     )
 
 
-def _require_units(claim: Claim, module: nn.Module) -> None:
+def _require_units(stated: ToProve, module: nn.Module) -> None:
     """Nothing, where the module has a submodule of each op's name: each op is proved alone.
 
     Raises:
         SkaprofError: one is missing, as an installed package's may be (exit 1).
     """
     known = {name for name, _ in module.named_modules()}
-    for unit in map(claim.unit, claim.costs):
+    for unit in map(stated.unit, stated.costs):
         if unit not in known:
             raise SkaprofError(
-                f"{claim.name}: its module has no submodule {unit!r}, which its ops name", EXIT_CHECK_FAILED
+                f"{stated.name}: its module has no submodule {unit!r}, which its ops name", EXIT_CHECK_FAILED
             )
 
 
@@ -269,13 +269,13 @@ def _on_meta(build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str)
         return build().to(torch_dtype), torch.empty(shape, dtype=torch_dtype)
 
 
-def _memory_differences(claim: Claim, module: nn.Module, x: torch.Tensor) -> list[Difference]:
+def _memory_differences(stated: ToProve, module: nn.Module, x: torch.Tensor) -> list[Difference]:
     """What autograd saves in training, what a call holds in forward: the bytes of PyTorch's own storages."""
-    metric, source = ("saved_bytes", "autograd") if claim.is_training else ("peak_bytes", "PyTorch")
-    expected = getattr(total(claim.costs), metric)
-    if metric not in claim.memory or expected is None:
+    metric, source = ("saved_bytes", "autograd") if stated.is_training else ("peak_bytes", "PyTorch")
+    expected = getattr(total(stated.costs), metric)
+    if metric not in stated.memory or expected is None:
         return []
-    counted = saved_by_autograd(module, x) if claim.is_training else held_in_forward(module, x)
+    counted = saved_by_autograd(module, x) if stated.is_training else held_in_forward(module, x)
     return [] if counted == expected else [Difference(MEMORY, metric, source, f"{expected:,}", f"{counted:,}")]
 
 
@@ -297,10 +297,10 @@ def _params_by_op(module: nn.Module) -> Counter[str]:
     return counted
 
 
-def _macs_differences(claim: Claim, costs: list[OpCost], counted: Counted, source: str) -> list[Difference]:
+def _macs_differences(stated: ToProve, costs: list[OpCost], counted: Counted, source: str) -> list[Difference]:
     expected = Counter[str]()
     for cost in costs:
-        unit = claim.unit(cost)
+        unit = stated.unit(cost)
         unseen = source == "fvcore" and unit != cost.name  # fvcore counts a fused attention as nothing
         expected[unit] += 0 if unseen else cost.macs
     return [
@@ -310,11 +310,11 @@ def _macs_differences(claim: Claim, costs: list[OpCost], counted: Counted, sourc
     ]
 
 
-def _leftover_differences(claim: Claim, fvcore: Counted, torch_forward: Counted) -> list[Difference]:
+def _leftover_differences(stated: ToProve, fvcore: Counted, torch_forward: Counted) -> list[Difference]:
     kinds: dict[str, tuple[str, ...]] = {ELSEWHERE: ()}
     biased: set[str] = set()
-    for cost in claim.forward:
-        unit = claim.unit(cost)
+    for cost in stated.forward:
+        unit = stated.unit(cost)
         kinds[unit] = ("fused_attention",) if unit != cost.name else (cost.kind,)
         if cost.kind == "linear" and cost.elementwise_flops:
             biased.add(unit)
