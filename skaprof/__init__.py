@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from skaprof.api.machines import roofline
     from skaprof.api.networks import model_cost, search, verify_model
     from skaprof.api.reports import write_report
-    from skaprof.api.rows import Row, Rows
+    from skaprof.api.rows import Rows
     from skaprof.api.saved import check, compare
     from skaprof.api.timing import latency
     from skaprof.errors import SkaprofError
@@ -41,7 +41,6 @@ _HOMES = {
     "verify_model": "skaprof.api.networks",
     "write_report": "skaprof.api.reports",
     "CostRow": "skaprof.results",
-    "Row": "skaprof.api.rows",
     "Rows": "skaprof.api.rows",
     "ScopeRow": "skaprof.results",
     "SkaprofError": "skaprof.errors",
@@ -49,7 +48,6 @@ _HOMES = {
 
 __all__ = [
     "CostRow",
-    "Row",
     "Rows",
     "ScopeRow",
     "SkaprofError",

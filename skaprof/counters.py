@@ -1,7 +1,6 @@
 """The FLOP counters that `skaprof audit` puts to the test, and the spellings it tries (imports nothing heavy)."""
 
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -38,6 +37,8 @@ class Counter(NamedTuple):
     @property
     def version(self) -> str | None:
         """The installed version, None where there is none."""
+        from importlib.metadata import PackageNotFoundError, version  # slow, and few rows need it
+
         try:
             return version(self.package)
         except PackageNotFoundError:

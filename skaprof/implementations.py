@@ -12,6 +12,10 @@ graph: a CUDA graph that rotates inputs and weights; graph-resident: inputs alon
 """
 LOOKS = (8, 16, 32)
 """After how many rounds a timing looks whether it may stop, where nobody says otherwise."""
+ALLOCATORS = ("keep", "as-is")
+"""keep: malloc keeps freed memory for later calls; as-is: as the process was started."""
+DECIDING_CLOCKS = ("cpu", "wall", "events")
+"""Whose time a row rests on: events are a GPU's."""
 CLOCKS = ("auto", "wall", "cpu")
 """Whose time decides on a processor: auto is CPU time where one thread works and never waits, else the wall clock."""
 

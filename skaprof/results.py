@@ -1,28 +1,61 @@
-"""The frozen record of what was counted, and the keys it carries in JSON and CSV.
+"""The rows of costs and times, and the keys they carry in JSON and CSV: the same words in every command and format.
 
-The keys are the same words in every command, every format and the Python API.
+`skaprof.answers` has the rows of every other question.
 """
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any, NamedTuple
+from __future__ import annotations
 
-from skaprof.workload import Size
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from skaprof.flags import FLAGS, STABLE
+from skaprof.implementations import TIMINGS
+from skaprof.records import Key, Record
+from skaprof.workload import DTYPE_BYTES, MODES
 
 SCHEMA_VERSION = 1
-SUMMED_METRICS = ("params", "macs", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes", "saved_bytes")
-"""The computed keys of a row that add up over ops."""
-METRICS = (*SUMMED_METRICS, "peak_bytes")
-"""The computed keys of a row, each derived from the mixer's op list."""
+FAILURES = ("unsupported", "out-of-memory", "wrong-output", "crashed")
+"""The verdicts on what could not be timed."""
+VERDICTS = ("baseline", "faster", "slower", "same", "inconclusive", *FAILURES)
 
 
-def name_of(row: Mapping[str, Any]) -> str:
-    """What a row is of: its mixer, behind the backbone that holds it where there is one."""
-    return " ".join(str(row[key]) for key in ("model", "mixer") if row.get(key) is not None)
+class Sized(Record):
+    """What a mixer's row is about: the spec as given, and all its sizes."""
+
+    mixer: Annotated[str, Key("The mixer spec as given, such as ska:query=false.")]
+    implementation: Annotated[
+        str, Key("eager, channels-last, sdpa, sdpa-flash, sdpa-efficient, sdpa-cudnn, sdpa-math or compile.")
+    ]
+    mode: Annotated[str, Key("train: forward and backward.", choices=MODES)]
+    batch: Annotated[int, Key("Batch size.", 1)]
+    height: Annotated[int, Key("Rows of the token grid.", 1)]
+    width: Annotated[int, Key("Columns of the token grid.", 1)]
+    tokens: Annotated[int, Key("height * width, and the class tokens of `skaprof swap` beside it.", 1)]
+    dim: Annotated[int, Key("Embedding dim.", 1)]
+    heads: Annotated[int | None, Key("Null for a mixer without heads.", 1)]
+    head_dim: Annotated[int | None, Key("Null for a mixer without heads.", 1)]
+    kernel_size: Annotated[int | None, Key("Null for a mixer without a kernel.", 1)]
+    dtype: Annotated[str, Key("Sets the bytes.", choices=tuple(DTYPE_BYTES))]
 
 
-class CostRow(NamedTuple):
-    """The cost of one mixer at one size. Counts are exact integers; bytes follow from the dtype.
+class Costs(Record):
+    """What is computed from op lists. Counts are exact integers; bytes follow from the dtype."""
+
+    params: Annotated[int, Key("Parameters.", 0)]
+    macs: Annotated[int, Key("Multiply-adds of linear layers, matrix products and convolutions.", 0)]
+    flops: Annotated[int, Key("2 * macs.", 0)]
+    elementwise_flops: Annotated[int, Key("All other arithmetic.", 0)]
+    weight_bytes: Annotated[int, Key("Bytes of the parameters.", 0)]
+    traffic_bytes: Annotated[int, Key("Bytes of activations read and written.", 0)]
+    saved_bytes: Annotated[int, Key("Bytes of activations kept for the backward pass; 0 in forward.", 0)]
+    peak_bytes: Annotated[
+        int | None,
+        Key("Most bytes of activations held at once in inference, computed; null in training and where no op runs.", 0),
+    ]
+
+
+class CostRow(Costs, Sized):
+    """The cost of one mixer at one size.
 
     `mixer` is the spec as given; `macs` multiply-adds; `flops` = 2 * macs; `elementwise_flops` all other arithmetic;
     `weight_bytes` the parameters'; `traffic_bytes` the activations' reads and writes; `saved_bytes` the activations
@@ -30,62 +63,17 @@ class CostRow(NamedTuple):
     training and where no op runs. heads, head_dim and kernel_size are None where the mixer has none.
     """
 
-    mixer: str
-    implementation: str
-    mode: str
-    batch: Size
-    height: Size
-    width: Size
-    tokens: Size
-    dim: Size
-    heads: Size | None
-    head_dim: Size | None
-    kernel_size: Size | None
-    dtype: str
-    params: Size
-    macs: Size
-    flops: Size
-    elementwise_flops: Size
-    weight_bytes: Size
-    traffic_bytes: Size
-    saved_bytes: Size
-    peak_bytes: Size | None
 
-    def as_dict(self) -> dict[str, Any]:
-        """The row's keys and values, in the order every format uses."""
-        return self._asdict()
+class _Op(Record):
+    op: Annotated[str, Key("The op's name, in rows of one op each.")]
+    kind: Annotated[str, Key("The op's primitive.")]
 
 
-SYMBOLS = {
-    "B": "batch",
-    "n": "tokens",
-    "d": "dim",
-    "a": "attention dim, heads * head_dim",
-    "h": "heads",
-    "e": "head_dim",
-    "k": "kernel_size",
-    "s": "bytes per element",
-}
-"""Every symbol a formula may hold, and the size it stands for."""
-AXIS_SYMBOLS = {"tokens": "n", "resolution": "r", "dim": "d", "heads": "h", "kernel_size": "k"}
-"""The axes along which costs may cross, and the symbol that each has in a formula; p is the patch of a resolution."""
-
-SAMPLE_KEYS = (
-    "samples_ms",
-    "off_clock_samples_ms",
-    "wall_samples_ms",
-    "cpu_samples_ms",
-    "sample_preemptions",
-    "sample_faults",
-)
-"""The keys of a measured row that hold every sample: in JSON alone."""
-
-ROW_KEYS = CostRow._fields
-SIZE_KEYS = ROW_KEYS[: ROW_KEYS.index("params")]
-"""The keys that say what a row is about; the rest are figures."""
+class OpRow(Costs, _Op, Sized):
+    """The cost of one op of a mixer; over a mixer they add up to its `CostRow`."""
 
 
-class ScopeRow(NamedTuple):
+class ScopeRow(Record):
     """The cost of one part of a backbone: a stage, a block, or all of it.
 
     The first keys say what the row is about: `scope` is "total", or a path such as "stage3" or "stage3.block1". Sizes
@@ -99,10 +87,10 @@ class ScopeRow(NamedTuple):
     `key_params`: parameters of static keys, which serve this image size only.
     """
 
-    model: str
-    scope: str
-    image_height: int
-    image_width: int
+    model: Annotated[str, Key("The backbone that the row is about.")]
+    scope: Annotated[str, Key("The part of a model that the row is about.")]
+    image_height: Annotated[int, Key("The image's height in pixels.", 1)]
+    image_width: Annotated[int, Key("The image's width in pixels.", 1)]
     mixer: str | None
     implementation: str
     mode: str
@@ -123,29 +111,139 @@ class ScopeRow(NamedTuple):
     traffic_bytes: int
     saved_bytes: int
     peak_bytes: int | None
-    params_share: float
-    macs_share: float
-    traffic_bytes_share: float
-    params_delta: int
-    macs_delta: int
-    traffic_bytes_delta: int
-    mixer_params: int
-    mixer_macs: int
-    mixer_traffic_bytes: int
-    mixer_macs_share: float
-    mixer_traffic_bytes_share: float
-    key_params: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """The row's keys and values, in the order every format uses."""
-        return self._asdict()
+    params_share: Annotated[float, Key("Of the whole network's, 0 to 1.")]
+    macs_share: Annotated[float, Key("Of the whole network's, 0 to 1.")]
+    traffic_bytes_share: Annotated[float, Key("Of the whole network's, 0 to 1.")]
+    params_delta: Annotated[int, Key("Less what the backbone with its own mixers has here.")]
+    macs_delta: Annotated[int, Key("Less what the backbone with its own mixers has here.")]
+    traffic_bytes_delta: Annotated[int, Key("Less what the backbone with its own mixers has here.")]
+    mixer_params: Annotated[int, Key("What the mixers in this scope hold.", 0)]
+    mixer_macs: Annotated[int, Key("What the mixers in this scope hold.", 0)]
+    mixer_traffic_bytes: Annotated[int, Key("What the mixers in this scope hold.", 0)]
+    mixer_macs_share: Annotated[float, Key("That over the whole network's.")]
+    mixer_traffic_bytes_share: Annotated[float, Key("That over the whole network's.")]
+    key_params: Annotated[int, Key("Parameters of static keys.", 0)]
 
 
-@cache
-def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a results file, as shipped in `skaprof/schema.json`."""
-    import json
-    from importlib.resources import files  # both only where a file is read
+class ProvedScope(ScopeRow):
+    """`skaprof model --verify`: a scope's row with what counters say of it."""
 
-    found: dict[str, Any] = json.loads(files("skaprof").joinpath("schema.json").read_text(encoding="utf-8"))
-    return found
+    params_counted: int
+    macs_fvcore: int | None
+    macs_torch: int
+    verified: bool
+
+
+class SwappedScope(ScopeRow):
+    """A scope's row in a report, with the swap that it is of."""
+
+    swap: str
+    resolution: int | None = None
+
+
+class ResultRow(Record):
+    """A row of costs, of whatever command and however old its file: a mixer's at a size, or part of a backbone's.
+
+    What a command adds is None where it did not: an op, ratios to a baseline, what counters say, where the row stands
+    in a report. Of a module of the user's own, figures that no counter knows are None. Times: `skaprof.measured`.
+    """
+
+    mixer: str | None
+    implementation: str
+    mode: str
+    batch: int
+    height: int | None
+    width: int | None
+    tokens: int | None
+    dim: int | None
+    heads: int | None
+    head_dim: int | None
+    kernel_size: int | None
+    dtype: str
+    params: int
+    macs: int | None
+    flops: int | None
+    elementwise_flops: int | None
+    weight_bytes: int
+    traffic_bytes: int | None
+    saved_bytes: int | None = None
+    peak_bytes: int | None = None
+    model: str | None = None
+    image_height: int | None = None
+    image_width: int | None = None
+    scope: str | None = None
+    op: str | None = None
+    kind: str | None = None
+    arguments: Annotated[str | None, Key("Of a module of your own: what --arg gave it, as typed.")] = None
+    layout: Annotated[str | None, Key("How its input lies: BNC, BHWC or BCHW.")] = None
+    source_hash: Annotated[
+        str | None,
+        Key("Of the file that defines a module of your own, or the TOML of a backbone: the start of its SHA-256."),
+    ] = None
+    section: Annotated[str | None, Key("The section of the report that shows the row.")] = None
+    panel: Annotated[str | None, Key("The panel of a figure that shows the row.")] = None
+    axis: Annotated[str | None, Key("The key on that panel's axis; the size along which costs cross.")] = None
+    swap: Annotated[str | None, Key("The stage and the mixer put into it; empty for none.")] = None
+    resolution: Annotated[int | None, Key("Side of a square image, in pixels.", 1)] = None
+    baseline: Annotated[str | None, Key("What the ratios are over.")] = None
+    params_ratio: Annotated[float | None, Key("Over the baseline's.")] = None
+    macs_ratio: Annotated[float | None, Key("Over the baseline's.")] = None
+    elementwise_flops_ratio: Annotated[float | None, Key("Over the baseline's.")] = None
+    traffic_bytes_ratio: Annotated[float | None, Key("Over the baseline's.")] = None
+    params_counted: Annotated[int | None, Key("Parameters of the built module.", 0)] = None
+    macs_fvcore: Annotated[int | None, Key("MACs that fvcore counts.", 0)] = None
+    macs_torch: Annotated[int | None, Key("MACs that FlopCounterMode counts.", 0)] = None
+    verified: Annotated[bool | None, Key("Whether the counters agree with the model.")] = None
+    device: Annotated[str | None, Key("The device's name.")] = None
+    timing: Annotated[str | None, Key("How samples were taken.", choices=TIMINGS)] = None
+    verdict: Annotated[str | None, Key("Against the baseline, or why nothing was timed.", choices=VERDICTS)] = None
+    flags: Annotated[list[str] | None, Key("Conditions of the run; see docs/timing.md.", choices=(STABLE, *FLAGS))] = (
+        None
+    )
+    error: Annotated[str | None, Key("Why there is no figure.")] = None
+
+    @property
+    def name(self) -> str:
+        """What the row is of: its mixer, behind the backbone that holds it where there is one."""
+        return name_of(self)
+
+    @property
+    def contender(self) -> str:
+        """The name and the form, as `baseline` says it."""
+        return f"{self.name} ({self.implementation})"
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Its size, mode and dtype: rows of one place differ in mixer and form, and may compete."""
+        return values_of(self, PLACE_KEYS)
+
+    @property
+    def conditions(self) -> tuple[Any, ...]:
+        """Device and timing: times under others do not compare."""
+        return values_of(self, CONDITION_KEYS)
+
+
+def name_of(row: Record) -> str:
+    """What a row is of: its mixer, behind the backbone that holds it where there is one."""
+    return " ".join(str(value) for value in values_of(row, ("model", "mixer")) if value is not None)
+
+
+def values_of(row: Record, keys: Sequence[str]) -> tuple[Any, ...]:
+    """The row's values of these keys; None of one that it does not have."""
+    return tuple(getattr(row, key, None) for key in keys)
+
+
+SIZE_KEYS = Sized.fields
+"""The keys that say what a row is about; the rest are figures."""
+METRICS = Costs.fields
+"""The computed keys of a row, each derived from the mixer's op list."""
+SUMMED_METRICS = tuple(key for key in METRICS if key != "peak_bytes")
+"""Those that add up over ops."""
+PLACE_KEYS = ("mode", "dtype", "batch", "height", "width", "dim", "image_height", "image_width")
+CONDITION_KEYS = ("device", "timing")
+_REPORT_KEYS = ("section", "panel", "swap", "arguments", "layout")
+IDENTITY_KEYS = (*SIZE_KEYS, "model", "image_height", "image_width", "scope", "op", *CONDITION_KEYS, *_REPORT_KEYS)
+"""What makes two rows the same row, in files of any command.
+
+Not the hash of a module's source: the same module before and after a change is what a comparison is made for.
+"""

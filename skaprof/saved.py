@@ -1,6 +1,6 @@
 """Results files read back: the JSON envelope of any command, and the JSON lines that `skaprof latency` saves.
 
-The types of a row's values are those of `skaprof/schema.json`, so that whatever reads a file need not ask again.
+Each row is checked as the record of its kind, so that whatever reads a file need not ask again.
 """
 
 from __future__ import annotations
@@ -9,35 +9,26 @@ import codecs
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.errors import SkaprofError, shown_path
 from skaprof.inputs import encoding_of, read_data
-from skaprof.results import SCHEMA_VERSION, schema
-
-Row = Mapping[str, Any]
+from skaprof.measured import MeasuredRow
+from skaprof.records import Record
+from skaprof.results import SCHEMA_VERSION, ResultRow
+from skaprof.schema import row_from
 
 _EXPECTED = "expected what a skaprof command writes as JSON or JSON lines"
-_SMALLEST, _LARGEST = 1e-100, 1e100
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class SavedResults:
-    """A results file. `settings` is None where the command has none.
+    """A results file: its rows as written, and as records, those of kinds that this program knows.
 
+    `settings` is None where the command has none.
     `good_bytes` is how much of the file could be read, None where it is not in plain UTF-8, as skaprof writes it; where
-    its last line was cut off, `warning` says so, else None.
+    the last line was cut off, `warning` says so, else None.
     """
 
     path: str
@@ -45,9 +36,20 @@ class SavedResults:
     command: str
     environment: Mapping[str, Any]
     settings: Mapping[str, Any] | None
-    rows: tuple[Row, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    records: tuple[Record, ...]
     good_bytes: int | None
     warning: str | None = None
+
+    @property
+    def costs(self) -> list[ResultRow]:
+        """The rows of costs and times."""
+        return [row for row in self.records if isinstance(row, ResultRow)]
+
+    @property
+    def measured(self) -> list[MeasuredRow]:
+        """The rows that were timed."""
+        return [row for row in self.records if isinstance(row, MeasuredRow)]
 
 
 def read_results(path: str | Path, option: str) -> SavedResults:
@@ -132,19 +134,27 @@ class _Reader:
             raise self._error(f"has no command or environment: {_EXPECTED}")
         if not isinstance(settings, dict | None):
             raise self._error("has settings that are no object")
-        checked = tuple(self._row(where, row) for where, row in rows)
-        return SavedResults(self.path, version, head["command"], environment, settings, checked, good, warning)
+        written = tuple(rows)
+        records = filter(None, (self._record(where, row) for where, row in written))
+        return SavedResults(
+            self.path,
+            version,
+            head["command"],
+            environment,
+            settings,
+            tuple(row for _, row in written),
+            tuple(records),
+            good,
+            warning,
+        )
 
-    def _row(self, where: str, row: Any) -> Row:
+    def _record(self, where: str, row: Any) -> Record | None:
         if not isinstance(row, dict):
             raise self._error(f"{where}: expected a JSON object")
-        for key, value in row.items():
-            if not all(map(_could_be_a_figure, value if isinstance(value, list) else (value,))):
-                raise self._error(f"{where}: {shown(key)} is not finite, or beyond 1e100: expected a number or null")
-            expected = _expected(key)
-            if expected is not None and not _fits(value, expected):
-                raise self._error(f"{where}: {key} is {shown(value)}: expected {expected}")
-        return row
+        try:
+            return row_from(row)
+        except SkaprofError as error:
+            raise self._error(f"{where}: {error.message}") from None
 
     def _error(self, what: str) -> SkaprofError:
         return SkaprofError(f"{self.option}: {shown_path(self.path)} {what}")
@@ -157,37 +167,3 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
-
-
-class _Expected(NamedTuple):
-    """What the value of a key may be, after the schema."""
-
-    types: tuple[str, ...]
-    minimum: int | None
-
-    def __str__(self) -> str:
-        limit = "" if self.minimum is None else f" of {self.minimum} or more"
-        return f"{' or '.join(self.types)}{limit}"
-
-
-@cache
-def _expected(key: str) -> _Expected | None:
-    """What the schema says of a row's key, None for one it does not know; a choice of words is text or null."""
-    known = schema()["$defs"]["row"]["properties"].get(key)
-    if known is None:
-        return None
-    types = known.get("type", ["string", "null"])
-    return _Expected((types,) if isinstance(types, str) else tuple(types), known.get("minimum"))
-
-
-def _fits(value: Any, expected: _Expected) -> bool:
-    if isinstance(value, bool):
-        return "boolean" in expected.types
-    if isinstance(value, int | float) and expected.minimum is not None and value < expected.minimum:
-        return False
-    return any(isinstance(value, _TYPES[name]) for name in expected.types)
-
-
-def _could_be_a_figure(value: Any) -> bool:
-    """Whether arithmetic with a number cannot overflow. No figure comes near the limits."""
-    return not isinstance(value, int | float) or value == 0 or _SMALLEST < abs(value) < _LARGEST

@@ -15,6 +15,20 @@ FUSED = "sdpa"
 FORMS = ("eager", FUSED)
 """The forms that an op list is priced in: op by op, or with its attention group as one fused kernel."""
 
+SYMBOLS = {
+    "B": "batch",
+    "n": "tokens",
+    "d": "dim",
+    "a": "attention dim, heads * head_dim",
+    "h": "heads",
+    "e": "head_dim",
+    "k": "kernel_size",
+    "s": "bytes per element",
+}
+"""Every symbol a formula may hold, and the size it stands for."""
+AXIS_SYMBOLS = {"tokens": "n", "resolution": "r", "dim": "d", "heads": "h", "kernel_size": "k"}
+"""The axes along which costs may cross, and the symbol that each has in a formula; p is the patch of a resolution."""
+
 
 def is_fused(form: str) -> bool:
     """Whether a form runs its attention group as one kernel."""

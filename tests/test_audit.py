@@ -14,14 +14,16 @@ from jsonschema import Draft202012Validator
 from rich.console import Console
 from torch import nn
 
+from skaprof.analysis.audit import with_reversals
+from skaprof.answers import AuditRow
 from skaprof.count import audit
 from skaprof.count.audit import Answer, Case, _row, absent_row, answers_of, ask, audit_rows
 from skaprof.count.spellings import build_spelling, spellings_of
 from skaprof.counters import COUNTERS, SPELLINGS, Counter
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
-from skaprof.report.audit import audit_table, error_sentences, reversal_sentences, sentences, with_reversals
-from skaprof.results import schema
+from skaprof.report.audit import audit_table, error_sentences, reversal_sentences, sentences
+from skaprof.schema import schema
 from skaprof.workload import Workload
 
 W = Workload(2, 3, 4, 16, 2, 8)
@@ -92,32 +94,32 @@ def test_spellings_are_those_a_mixer_has() -> None:
 
 
 @pytest.fixture(scope="module")
-def honest_rows() -> list[dict[str, Any]]:
+def honest_rows() -> list[AuditRow]:
     """The rows of an honest counter, from a process of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{ROOT}")
         return audit_rows(fake("honest"), CASES)
 
 
-def test_an_honest_counter_captures_everything_and_its_noise_goes_nowhere(honest_rows: list[dict[str, Any]]) -> None:
+def test_an_honest_counter_captures_everything_and_its_noise_goes_nowhere(honest_rows: list[AuditRow]) -> None:
     for rows in (honest_rows, audit_rows(fake("noisy"), CASES)):
-        assert [row["captured"] for row in rows] == [1.0] * 3
-        assert with_reversals(rows)[0]["reversed_against"] == []
-        assert all(row["seconds"] > 0 for row in rows)
+        assert [row.captured for row in rows] == [1.0] * 3
+        assert with_reversals(rows)[0].reversed_against == []
+        assert all(row.seconds > 0 for row in rows)
 
 
 def test_a_counter_that_kills_its_process_is_a_row() -> None:
     """`hasattr(module, "key")`: mhsa, whose key is a projection."""
     rows = audit_rows(fake("killed_by_attention"), CASES)
-    assert "ended with code" in rows[1]["error"]
-    assert [row["captured"] for row in rows] == [1.0, None, 1.0]
+    assert "ended with code" in rows[1].error
+    assert [row.captured for row in rows] == [1.0, None, 1.0]
 
 
 @thorough
 def test_a_counter_that_raised_gets_a_fresh_process() -> None:
     counter = fake("raising_with_functions_replaced")
     assert [answer.error for answer in ask(counter, CASES)] == [None, "RuntimeError: no idea", None]
-    assert [row["captured"] for row in audit_rows(counter, CASES)] == [1.0, None, 1.0]
+    assert [row.captured for row in audit_rows(counter, CASES)] == [1.0, None, 1.0]
 
 
 @thorough
@@ -137,26 +139,23 @@ def test_a_reversed_ranking_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "tests")
     answers = answers_of("fake_counters:load_reversing", CASES)
     rows = with_reversals([_row(fake("reversing"), *each) for each in zip(CASES, answers, strict=True)])
-    assert rows[0]["macs"] < rows[1]["macs"]
-    assert rows[1]["reversed_against"] == ["ska (@)", "ska:query=false (@)"]
-    assert rows[0]["reversed_against"] == []
+    assert rows[0].macs < rows[1].macs
+    assert rows[1].reversed_against == ["ska (@)", "ska:query=false (@)"]
+    assert rows[0].reversed_against == []
     (sentence,) = reversal_sentences(rows)
     assert "fake-reversing REVERSES rankings: ska (@) comes out dearer than mhsa (@)" in sentence
 
 
-def test_two_spellings_of_one_mixer_are_no_ranking_and_counters_are_kept_apart(
-    honest_rows: list[dict[str, Any]],
-) -> None:
+def test_two_spellings_of_one_mixer_are_no_ranking_and_counters_are_kept_apart(honest_rows: list[AuditRow]) -> None:
     rows = honest_rows[:2]
-    same = [{**rows[0]}, {**rows[1], "mixer": "ska"}]
-    same[1]["macs_counted"] = 1
+    same = [rows[0], rows[1].replace(mixer="ska", macs_counted=1)]
     assert reversal_sentences(with_reversals(same)) == []
-    apart = [{**rows[0]}, {**rows[1], "macs_counted": 1, "counter": "other"}]
+    apart = [rows[0], rows[1].replace(macs_counted=1, counter="other")]
     assert reversal_sentences(with_reversals(apart)) == []
-    assert [row["reversed_against"] for row in with_reversals(apart)] == [[], []]
+    assert [row.reversed_against for row in with_reversals(apart)] == [[], []]
 
 
-def table_text(rows: list[dict[str, Any]]) -> str:
+def table_text(rows: list[AuditRow]) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(audit_table(rows))
     return console.export_text()
@@ -165,22 +164,15 @@ def table_text(rows: list[dict[str, Any]]) -> str:
 def test_the_table_tells_exact_from_rounded_and_nothing_from_little(honest_rows: list[dict[str, Any]]) -> None:
     row = honest_rows[0]
     others = [
-        {**row, "counter": "rounded", "macs_counted": row["macs"] + 1, "captured": 1 + 1 / row["macs"]},
-        {**row, "counter": "blind", "macs_counted": 0, "captured": 0.0},
-        {
-            **row,
-            "counter": "broken",
-            "macs_counted": None,
-            "captured": None,
-            "error": "ValueError: no",
-            "seconds": None,
-        },
+        row.replace(counter="rounded", macs_counted=row.macs + 1, captured=1 + 1 / row.macs),
+        row.replace(counter="blind", macs_counted=0, captured=0.0),
+        row.replace(counter="broken", macs_counted=None, captured=None, error="ValueError: no", seconds=None),
     ]
-    rows = with_reversals([row, *others, absent_row(fake("honest")._replace(name="absent"))])
+    rows = with_reversals([row, *others])
     text = table_text(rows)
     assert all(word in text for word in ("100 %", "100.0 %", "0 %", "error"))
     assert error_sentences(rows) == ["broken on ska (@): ValueError: no"]
-    said = " ".join(sentences(rows))
+    said = " ".join(sentences(rows, [absent_row(fake("honest")._replace(name="absent"))]))
     assert "Exact, of 1 spellings: fake-honest 1, rounded 0, blind 0, broken 0." in said
     assert "Not installed: absent" in said
 
@@ -212,8 +204,8 @@ def test_a_row_has_the_parameters_of_the_module_that_was_counted(spelling: str) 
     case = Case("mhsa", spelling, tuple(W))
     row = _row(COUNTERS["torch"], case, Answer(None, None))
     module = build_spelling(parse_mixer("mhsa"), W, spelling)
-    assert row["params"] == sum(parameter.numel() for parameter in module.parameters())
-    assert (row["mixer"], row["implementation"]) == ("mhsa", SPELLINGS[spelling].form)
+    assert row.params == sum(parameter.numel() for parameter in module.parameters())
+    assert (row.mixer, row.implementation) == ("mhsa", SPELLINGS[spelling].form)
 
 
 def test_an_absent_counter_is_a_row_unless_it_was_asked_for(skaprof: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from conftest import ROOT, SPEC_TEXTS, Run
@@ -11,7 +12,7 @@ from jsonschema import Draft7Validator
 from skaprof.analysis.costs import cost_row, op_rows
 from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
-from skaprof.report.formats import to_bmf
+from skaprof.report.formats import Row, to_bmf
 
 METRIC = {
     "type": "object",
@@ -22,7 +23,7 @@ METRIC = {
 BMF = {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": METRIC}}
 
 
-def benchmarks(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def benchmarks(rows: Sequence[Row]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads("".join(to_bmf(rows)))
     Draft7Validator(BMF).validate(found)
     return found

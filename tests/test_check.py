@@ -13,8 +13,8 @@ from conftest import ROOT, Run, require_golden
 from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import read_claims
 from skaprof.analysis.claims.judge import judge
+from skaprof.analysis.claims.outcomes import Outcome, measuring_command
 from skaprof.errors import SkaprofError
-from skaprof.report.claims import Outcome, measuring_command
 
 PAPER = ROOT / "claims" / "paper.toml"
 RUN = ROOT / "tests" / "data" / "runs.jsonl"

@@ -19,7 +19,7 @@ from skaprof.counters import COUNTERS
 from skaprof.machine import memory_bytes
 from skaprof.model import mixers
 from skaprof.model.ops import Op
-from skaprof.results import ROW_KEYS
+from skaprof.results import CostRow
 from skaprof.workload import Workload
 
 
@@ -47,7 +47,7 @@ def test_json_carries_the_contract(skaprof: Run) -> None:
     assert document["schema_version"] == 1
     assert document["command"] == "skaprof flops --dim 100 --format json"
     assert set(document["environment"]) == {"skaprof", "python", "platform"}
-    assert [tuple(row) for row in document["rows"]] == [ROW_KEYS] * 3
+    assert [tuple(row) for row in document["rows"]] == [CostRow.fields] * 3
     assert document["rows"][0] | {"head_dim": 25, "heads": 4, "kernel_size": None} == document["rows"][0]
 
 

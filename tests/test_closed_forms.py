@@ -81,8 +81,8 @@ def test_per_op_rows_add_up_to_the_totals(drawn: tuple[Variant, Workload]) -> No
     row = cost_row(*drawn)
     ops = op_rows(*drawn)
     for metric in SUMMED_METRICS:
-        assert sum(op[metric] for op in ops) == getattr(row, metric)
-    held = [op["peak_bytes"] for op in ops]
+        assert sum(getattr(op, metric) for op in ops) == getattr(row, metric)
+    held = [op.peak_bytes for op in ops]
     assert row.peak_bytes == (max(held) if held and drawn[0].mode == "forward" else None)
 
 
@@ -119,8 +119,8 @@ def test_training_costs_three_times_the_macs_where_nothing_is_recomputed(text: s
 @given(data=st.data())
 def test_fused_training_recomputes_the_scores_and_nothing_else(text: str, data: st.DataObject) -> None:
     w = data.draw(workloads(parse_mixer(text)))
-    scores = next(row for row in op_rows(Variant(parse_mixer(text), "sdpa"), w) if row["op"] == "scores")
-    assert row_of(text, w, "sdpa", "train").macs == 3 * row_of(text, w, "sdpa").macs + scores["macs"]
+    scores = next(row for row in op_rows(Variant(parse_mixer(text), "sdpa"), w) if row.op == "scores")
+    assert row_of(text, w, "sdpa", "train").macs == 3 * row_of(text, w, "sdpa").macs + scores.macs
 
 
 @given(data=st.data())

@@ -13,7 +13,7 @@ from skaprof.analysis.columns import sweep_frame, sweep_rows
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.model.spec import parse_mixer
-from skaprof.results import METRICS, ROW_KEYS, SUMMED_METRICS
+from skaprof.results import METRICS, SUMMED_METRICS, CostRow
 
 sizes = st.lists(st.integers(1, 60), min_size=1, max_size=3, unique=True).map(tuple)
 
@@ -68,7 +68,7 @@ def test_a_mixed_sweep_is_exact_where_only_some_rows_leave_int64() -> None:
 
 def test_a_frame_has_the_row_keys_and_nullable_sizes() -> None:
     frame = skaprof.sweep(("mhsa", "cska", "pooling"), tokens="16:64:*2", dim=(64, 128))
-    assert tuple(frame.columns) == ROW_KEYS
+    assert tuple(frame.columns) == CostRow.fields
     assert len(frame) == 3 * 3 * 2
     assert frame["mixer"].dtype == "category"
     assert frame.loc[frame["mixer"] == "mhsa", "kernel_size"].isna().all()

@@ -18,9 +18,12 @@ from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.analysis.row_trust import Bounds, figure, noise, why_unsound
 from skaprof.analysis.thresholds import METRICS, parse_threshold
+from skaprof.answers import FormulaRow
 from skaprof.errors import SkaprofError
+from skaprof.measured import MeasuredRow
 from skaprof.model.spec import parse_mixer
 from skaprof.saved import SavedResults
+from skaprof.schema import row_from
 
 Row = dict[str, Any]
 
@@ -33,7 +36,8 @@ def costs(*mixers: str, tokens: tuple[tuple[int, int], ...] = ((14, 14),)) -> li
 
 
 def saved(rows: list[Row], path: str = "x.json", **environment: Any) -> SavedResults:
-    return SavedResults(path, 1, "skaprof", environment, None, tuple(rows), 0)
+    records = tuple(filter(None, map(row_from, rows)))
+    return SavedResults(path, 1, "skaprof", environment, None, tuple(rows), records, 0)
 
 
 def timed(factor: float = 1.0, **changes: Any) -> Row:
@@ -51,9 +55,9 @@ def found(old: list[Row], new: list[Row], *fail_on: str, **options: Any) -> dict
     thresholds = [parse_threshold("--fail-on", text) for text in fail_on]
     compared = compare(saved(old, "old.json"), saved(new, "new.json"), thresholds, **options)
     return {
-        (comparison.row["mixer"], comparison.metric): comparison.change + (" FAILED" if comparison.broken else "")
-        for comparison in compared.comparisons
-        if comparison.changed or comparison.broken
+        (str(change.row.mixer), change.metric): change.kind + (" FAILED" if change.broken else "")
+        for change in compared.changes
+        if change.is_told or change.broken
     }
 
 
@@ -96,7 +100,7 @@ def test_rows_on_one_side_are_listed_and_fail_only_where_asked() -> None:
 def test_a_row_that_stands_twice_counts_as_it_stands_last() -> None:
     first, last = costs("ska")[0], {**costs("ska")[0], "macs": 7}
     compared = compare(saved([first, last]), saved([last]))
-    assert not any(comparison.changed for comparison in compared.comparisons)
+    assert not any(change.is_told for change in compared.changes)
     assert compared.warnings == ("'x.json': 1 of its rows are repeated; the last of each counts",)
 
 
@@ -118,18 +122,18 @@ def test_each_interval_is_widened_by_its_own_control() -> None:
 
 
 def test_the_control_is_the_rows_own_then_its_baselines_then_the_tolerance() -> None:
-    baseline = {**next(row for row in MEASURED if row["verdict"] == "baseline"), "aa_low": 0.95}
-    row = {key: value for key, value in timed().items() if not key.startswith("aa_")}
-    assert noise({**row, "aa_low": 0.9, "aa_high": 1.02}, [baseline]) == pytest.approx(1 / 0.9)
-    assert noise(row, [baseline]) == pytest.approx(1 / baseline["aa_low"])
-    assert noise(row, [{**baseline, "dim": 64}]) == 1 + row["tolerance"]
-    assert noise({}, []) == 1.0
+    against = MeasuredRow.read(next(row for row in MEASURED if row["verdict"] == "baseline"))
+    baseline = against.replace(aa_low=0.95)
+    row = MeasuredRow.read(timed(aa_low=None, aa_high=None))
+    assert noise(row.replace(aa_low=0.9, aa_high=1.02), [baseline]) == pytest.approx(1 / 0.9)
+    assert noise(row, [baseline]) == pytest.approx(1 / 0.95)
+    assert noise(row, [baseline.replace(dim=64)]) == 1 + row.tolerance
 
 
 @given(st.floats(0.01, 100), st.floats(0, 0.2), st.floats(0, 0.2), st.floats(0.8, 1.0), st.floats(1.0, 1.2))
 def test_a_figure_lies_within_its_bounds(median: float, below: float, above: float, low: float, high: float) -> None:
-    row = {"batch": 3, "median_ms": median, "images_per_s": 3000 / median, "aa_low": low, "aa_high": high}
-    row |= {"ci_low_ms": median * (1 - below), "ci_high_ms": median * (1 + above)}
+    row = MeasuredRow.read(timed(median_ms=median, images_per_s=3000 / median, aa_low=low, aa_high=high))
+    row = row.replace(ci_low_ms=median * (1 - below), ci_high_ms=median * (1 + above))
     for metric in ("median_ms", "images_per_s"):
         bounds = figure(row, metric, [])
         assert bounds is not None
@@ -141,7 +145,7 @@ def test_a_figure_lies_within_its_bounds(median: float, below: float, above: flo
     [({"flags": ["throttled"]}, "flagged throttled"), ({"rounds": 2}, "2 rounds are too few: at least 8 are needed")],
 )
 def test_an_unsound_run_decides_nothing(changes: Row, reason: str) -> None:
-    assert why_unsound(timed(**changes)) == reason
+    assert why_unsound(MeasuredRow.read(timed(**changes))) == reason
     assert found([timed()], [timed(1.5, **changes)], "median_ms>5%") == {("ska", "median_ms"): "undecided"}
     assert found([timed(**changes)], [timed(1.5)], "median_ms>5%") == {("ska", "median_ms"): "undecided"}
 
@@ -228,7 +232,10 @@ def test_a_threshold_about_nothing_in_the_files_is_refused(old: list[Row], new: 
         found(old, new, "median_ms>5%")
 
 
-@pytest.mark.parametrize("row", [{"name": "python", "value": "3"}, {"mixer": "ska", "params": 3}, {"params": 3}])
+FORMULA = dict.fromkeys(FormulaRow.fields, "n")
+
+
+@pytest.mark.parametrize("row", [{"name": "python", "value": "3"}, FORMULA, {"mixer": "ska", "some": "other"}])
 def test_a_file_of_neither_costs_nor_times_is_refused(row: Row) -> None:
     with pytest.raises(SkaprofError, match="holds no costs or times"):
         compare(saved([row]), saved(costs("ska")))

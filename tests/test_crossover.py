@@ -15,20 +15,22 @@ import sympy
 from conftest import Run, examples, require_golden
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from row_examples import measured_row
 from test_schema import require_valid
 
 from skaprof.analysis.breakeven import BreakEven, token_breakevens
 from skaprof.analysis.crossover import EQUAL, crossover_rows
-from skaprof.analysis.crossover_times import Sample, Timed, sampled_rows
-from skaprof.analysis.mixer_pair import AXES, Duel, Points, Sizes, make_duel
+from skaprof.analysis.crossover_panels import panels_of
+from skaprof.analysis.crossover_times import Sample, SampledTimes, predicted_times, sampled_rows
+from skaprof.analysis.mixer_pair import AXES, MixerPair, Points, Sizes, make_pair
 from skaprof.analysis.plan import Variant
-from skaprof.analysis.predicted_crossovers import predicted_samples
 from skaprof.analysis.roofline import ideal, kernels, predicted
+from skaprof.answers import CrossoverRow
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import KINDS, Hardware, Rate, find_hardware
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.crossover import crossover_sentences
-from skaprof.report.crossover_panels import panels_of
+from skaprof.results import values_of
 from skaprof.workload import Workload
 
 TEXTS = (
@@ -39,7 +41,7 @@ POINTS = 60
 
 
 @st.composite
-def duels(draw: st.DrawFn, axes: tuple[str, ...] = AXES) -> Duel:
+def pairs(draw: st.DrawFn, axes: tuple[str, ...] = AXES) -> MixerPair:
     """Two mixers along an axis that one of them has, at drawn sizes that fit."""
     ours, theirs = draw(st.lists(st.sampled_from(TEXTS), min_size=2, max_size=2, unique=True))
     axis = draw(st.sampled_from(axes))
@@ -54,113 +56,113 @@ def duels(draw: st.DrawFn, axes: tuple[str, ...] = AXES) -> Duel:
     )
     sizes = sizes._replace(**{axis: None}) if axis in ("heads", "kernel_size") else sizes
     try:
-        return make_duel(parse_mixer(ours), parse_mixer(theirs), axis, sizes)
+        return make_pair(parse_mixer(ours), parse_mixer(theirs), axis, sizes)
     except SkaprofError:
         assume(False)
         raise
 
 
-def points_of(duel: Duel) -> list[int]:
+def points_of(pair: MixerPair) -> list[int]:
     """The first points of the axis, or all of them."""
-    found = [duel.points.at_least(1)]
+    found = [pair.points.at_least(1)]
     while found[-1] is not None and len(found) < POINTS:
-        found.append(duel.points.at_least(found[-1] + 1))
+        found.append(pair.points.at_least(found[-1] + 1))
     return [at for at in found if at is not None]
 
 
-def rows_once(duel: Duel) -> Callable[..., Any]:
-    """`duel.row_at`, each row computed once: it has all figures of its form and mode."""
-    at_text = functools.cache(lambda text, *where: duel.row_at(parse_mixer(text), *where))
+def rows_once(pair: MixerPair) -> Callable[..., Any]:
+    """`pair.row_at`, each row computed once: it has all figures of its form and mode."""
+    at_text = functools.cache(lambda text, *where: pair.row_at(parse_mixer(text), *where))
     return lambda spec, *where: at_text(spec.text, *where)
 
 
-def winner_at(duel: Duel, at: int, figure: tuple[str, str, str], costs: Callable[..., Any]) -> str:
+def winner_at(pair: MixerPair, at: int, figure: tuple[str, str, str], costs: Callable[..., Any]) -> str:
     metric, implementation, mode = figure
-    ours, theirs = (getattr(costs(spec, at, implementation, mode), metric) for spec in duel.specs)
-    return EQUAL if ours == theirs else duel.mixer.text if ours < theirs else duel.baseline.text
+    ours, theirs = (getattr(costs(spec, at, implementation, mode), metric) for spec in pair.specs)
+    return EQUAL if ours == theirs else pair.mixer.text if ours < theirs else pair.baseline.text
 
 
-def winner_said(rows: list[dict[str, Any]], at: int) -> str:
+def winner_said(rows: list[CrossoverRow], at: int) -> str:
     """Who costs less at a point by the rows of one figure."""
     for row in rows:
-        if row["crossover"] is not None and at == row["crossover"]:
+        if row.crossover is not None and at == row.crossover:
             return EQUAL
-        if row["crossover"] is None or at < row["crossover"]:
-            return str(row["winner_below"])
-    return str(rows[-1]["winner_above"])
+        if row.crossover is None or at < row.crossover:
+            return row.winner_below
+    return rows[-1].winner_above
 
 
-def by_figure(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
-    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+def by_figure(rows: list[CrossoverRow]) -> dict[tuple[str, str, str], list[CrossoverRow]]:
+    found: dict[tuple[str, str, str], list[CrossoverRow]] = {}
     for row in rows:
-        found.setdefault((row["metric"], row["implementation"], row["mode"]), []).append(row)
+        found.setdefault((row.metric, row.implementation, row.mode), []).append(row)
     return found
 
 
 @settings(max_examples=examples(150))
-@given(duels())
-def test_who_costs_less_is_what_counting_at_every_size_says(duel: Duel) -> None:
-    points = points_of(duel)
-    costs = rows_once(duel)
-    for figure, rows in by_figure(crossover_rows(duel)).items():
-        winners = {at: winner_at(duel, at, figure, costs) for at in points}
+@given(pairs())
+def test_who_costs_less_is_what_counting_at_every_size_says(pair: MixerPair) -> None:
+    points = points_of(pair)
+    costs = rows_once(pair)
+    for figure, rows in by_figure(crossover_rows(pair)).items():
+        winners = {at: winner_at(pair, at, figure, costs) for at in points}
         assert {at: winner_said(rows, at) for at in points} == winners, figure
         for row in rows:
-            root = row["crossover"]
-            ours = [at for at in points if winners[at] == duel.mixer.text]
+            root = row.crossover
+            ours = [at for at in points if winners[at] == pair.mixer.text]
             if root is not None and points[-1] > root:
-                before = max((other["crossover"] for other in rows if other["crossover"] < root), default=0)
-                after = min((other["crossover"] for other in rows if other["crossover"] > root), default=root + 1e9)
+                before = max((other.crossover for other in rows if other.crossover < root), default=0)
+                after = min((other.crossover for other in rows if other.crossover > root), default=root + 1e9)
                 below = [at for at in ours if before < at < root]
                 above = [at for at in ours if root < at < after]
-                assert row["last_win"] == max(below, default=None), figure
-                assert row["first_win"] == min(above, default=None), figure
+                assert row.last_win == max(below, default=None), figure
+                assert row.first_win == min(above, default=None), figure
 
 
 @settings(max_examples=examples(80))
-@given(duels(("tokens",)))
-def test_it_agrees_with_the_break_evens_of_skaprof_flops(duel: Duel) -> None:
-    sides = [(Variant(spec, dtype=duel.sizes.dtype), _workload(duel, spec)) for spec in duel.specs]
+@given(pairs(("tokens",)))
+def test_it_agrees_with_the_break_evens_of_skaprof_flops(pair: MixerPair) -> None:
+    sides = [(Variant(spec, dtype=pair.sizes.dtype), _workload(pair, spec)) for spec in pair.specs]
     found = token_breakevens(sides[0], sides[1], ("params", "macs"))
     for metric in ("params", "macs"):
-        rows = by_figure(crossover_rows(duel))[(metric, "eager", "forward")]
+        rows = by_figure(crossover_rows(pair))[(metric, "eager", "forward")]
         if found[metric] is not None:
-            assert as_break_even(rows, duel) == found[metric]
+            assert as_break_even(rows, pair) == found[metric]
 
 
-def _workload(duel: Duel, spec: Any) -> Workload:
-    row = duel.row_at(spec, 1)
+def _workload(pair: MixerPair, spec: Any) -> Workload:
+    row = pair.row_at(spec, 1)
     return Workload(row.batch, 1, 1, row.dim, row.heads, row.head_dim, row.kernel_size)
 
 
-def as_break_even(rows: list[dict[str, Any]], duel: Duel) -> BreakEven:
+def as_break_even(rows: list[CrossoverRow], pair: MixerPair) -> BreakEven:
     """The rows of one figure in the words of `BreakEven`."""
     row = rows[0]
-    if row["crossover"] is None:
-        words = {duel.mixer.text: "always", duel.baseline.text: "never", EQUAL: "equal"}
-        return BreakEven(words[row["winner_below"]])
-    if row["winner_below"] == duel.mixer.text:
-        return BreakEven("up_to", row["last_win"]) if row["last_win"] else BreakEven("never")
-    return BreakEven("from", row["first_win"])
+    if row.crossover is None:
+        words = {pair.mixer.text: "always", pair.baseline.text: "never", EQUAL: "equal"}
+        return BreakEven(words[row.winner_below])
+    if row.winner_below == pair.mixer.text:
+        return BreakEven("up_to", row.last_win) if row.last_win else BreakEven("never")
+    return BreakEven("from", row.first_win)
 
 
 @settings(max_examples=examples(100))
-@given(duels())
-def test_each_formula_is_its_crossing(duel: Duel) -> None:
+@given(pairs())
+def test_each_formula_is_its_crossing(pair: MixerPair) -> None:
     from skaprof.analysis.crossover import _values
 
-    values = {symbol.name: value for symbol, value in _values(duel).items() if value is not None}
-    for row in crossover_rows(duel):
-        if row["formula"] is not None:
-            formula = sympy.sympify(row["formula"], locals={name: sympy.Symbol(name) for name in values})
+    values = {symbol.name: value for symbol, value in _values(pair).items() if value is not None}
+    for row in crossover_rows(pair):
+        if row.formula is not None:
+            formula = sympy.sympify(row.formula, locals={name: sympy.Symbol(name) for name in values})
             number = formula.subs({sympy.Symbol(name): value for name, value in values.items()})
-            assert float(number) == pytest.approx(row["crossover"], rel=1e-9)
+            assert float(number) == pytest.approx(row.crossover, rel=1e-9)
 
 
 def solved(mixer: str, axis: str = "tokens", baseline: str = "mhsa", **sizes: int) -> dict[str, tuple[Any, ...]]:
-    rows = crossover_rows(make_duel(parse_mixer(mixer), parse_mixer(baseline), axis, Sizes(**sizes)))
+    rows = crossover_rows(make_pair(parse_mixer(mixer), parse_mixer(baseline), axis, Sizes(**sizes)))
     keys = ("formula", "crossover", "last_win", "first_win")
-    return {row["metric"]: tuple(row[key] for key in keys) for row in rows if row["implementation"] == "eager"}
+    return {row.metric: values_of(row, keys) for row in rows if row.implementation == "eager"}
 
 
 def test_the_papers_crossovers() -> None:
@@ -174,13 +176,13 @@ def test_the_papers_crossovers() -> None:
 
 
 def test_curves_that_cross_twice_are_two_rows_and_say_so() -> None:
-    duel = make_duel(parse_mixer("linear"), parse_mixer("sepconv"), "heads", Sizes(dim=64, tokens=9))
-    rows = by_figure(crossover_rows(duel))[("saved_bytes", "eager", "train")]
-    assert [(row["winner_below"], row["winner_above"]) for row in rows] == [
+    pair = make_pair(parse_mixer("linear"), parse_mixer("sepconv"), "heads", Sizes(dim=64, tokens=9))
+    rows = by_figure(crossover_rows(pair))[("saved_bytes", "eager", "train")]
+    assert [(row.winner_below, row.winner_above) for row in rows] == [
         ("sepconv", "linear"),
         ("linear", "sepconv"),
     ]
-    assert (rows[0]["first_win"], rows[1]["last_win"]) == (16, 32)
+    assert (rows[0].first_win, rows[1].last_win) == (16, 32)
     sentence = crossover_sentences(rows)[0]
     assert "from 16 heads up to 32 heads" in sentence
     assert sentence.endswith("the two cross 2 times.")
@@ -238,12 +240,10 @@ def test_bad_input_gets_one_clear_line_and_exit_2(
 
 
 def timed_row(mixer: str, tokens: int, median: float, spread: float, verdict: str, rounds: int) -> dict[str, Any]:
-    row = make_duel(parse_mixer("ska"), parse_mixer("mhsa"), "tokens", Sizes()).row_at(parse_mixer(mixer), tokens)
-    baseline = "mhsa (eager)"
-    measured = {"median_ms": median, "ci_low_ms": median - spread, "ci_high_ms": median + spread, "baseline": baseline}
+    row = make_pair(parse_mixer("ska"), parse_mixer("mhsa"), "tokens", Sizes()).row_at(parse_mixer(mixer), tokens)
+    interval = {"ci_low_ms": median - spread, "ci_high_ms": median + spread, "device": "a device"}
     control = {"aa_low": 0.99, "aa_high": 1.01} if verdict == "baseline" else {}
-    where = {"device": "a device", "timing": "hot", "verdict": verdict, "rounds": rounds, "flags": ["stable"]}
-    return row.as_dict() | measured | control | where
+    return measured_row(row, median, **interval, **control, verdict=verdict, rounds=rounds)
 
 
 def saved_times(
@@ -294,13 +294,13 @@ def test_pairs_not_timed_together_are_judged_by_their_intervals(skaprof: Run, tm
 def swept_times(folder: Path, axis: str, mixer: str, baseline: str, times: dict[int, tuple[float, float]]) -> Path:
     """A results file of two mixers at 196 tokens and dim 64 over an axis, each pair decided by its times."""
     sizes = Sizes(dim=64, **({} if axis == "heads" else {"heads": 2}))
-    duel = make_duel(parse_mixer(mixer), parse_mixer(baseline), axis, sizes)
+    pair = make_pair(parse_mixer(mixer), parse_mixer(baseline), axis, sizes)
     rows = []
     for at, (ours, theirs) in times.items():
         verdicts = {baseline: ("baseline", theirs), mixer: ("faster" if ours < theirs else "slower", ours)}
-        for spec in reversed(duel.specs):
+        for spec in reversed(pair.specs):
             verdict, median = verdicts[spec.text]
-            row = timed_row("mhsa", 4, median, 0.01, verdict, 20) | duel.row_at(spec, at)._asdict()
+            row = timed_row("mhsa", 4, median, 0.01, verdict, 20) | pair.row_at(spec, at).as_dict()
             rows.append(row | {"baseline": f"{baseline} (eager)"})
     path = folder / f"{axis}.json"
     head = {"schema_version": 1, "command": "skaprof latency", "environment": {}}
@@ -350,24 +350,24 @@ def test_predicted_times_cross_where_a_search_of_every_size_says(data: st.DataOb
         st.sampled_from((("cska", "mhsa"), ("cska", "sepconv"), ("linear", "mhsa"), ("ska", "mhsa")))
     )
     axis = data.draw(st.sampled_from(("tokens", "dim", "heads")))
-    duel = make_duel(parse_mixer(ours), parse_mixer(theirs), axis, Sizes(tokens=49, dim=64))
-    for timed in predicted_samples(duel, machine):
+    pair = make_pair(parse_mixer(ours), parse_mixer(theirs), axis, Sizes(tokens=49, dim=64))
+    for timed in predicted_times(pair, machine):
         assert timed.metric == ("predicted_ms" if machine.calibrated else "ideal_ms")
         winners = {sample.at: sample.winner for sample in timed.samples}
-        for row in sampled_rows(duel, [timed]):
-            if row["crossover_low"] is None:
+        for row in sampled_rows(pair, [timed]):
+            low, high = row.crossover_low, row.crossover_high
+            if low is None or high is None:
                 assert len(set(winners.values())) == 1
             else:
-                low, high = row["crossover_low"], row["crossover_high"]
-                assert duel.points.at_least(low + 1) == high
-                assert (winners[low], winners[high]) == (row["winner_below"], row["winner_above"])
+                assert pair.points.at_least(low + 1) == high
+                assert (winners[low], winners[high]) == (row.winner_below, row.winner_above)
         for at in data.draw(st.lists(st.sampled_from(sorted(winners)), min_size=1, max_size=5)):
-            seconds = [_seconds(duel, spec, at, machine, timed.implementation) for spec in duel.specs]
-            assert winners[at] == (duel.specs[seconds[0] > seconds[1]].text if seconds[0] != seconds[1] else None)
+            seconds = [_seconds(pair, spec, at, machine, timed.implementation) for spec in pair.specs]
+            assert winners[at] == (pair.specs[seconds[0] > seconds[1]].text if seconds[0] != seconds[1] else None)
 
 
-def _seconds(duel: Duel, spec: MixerSpec, at: int, machine: Hardware, form: str) -> float:
-    variant, workload = duel.at(spec, at, form)
+def _seconds(pair: MixerPair, spec: MixerSpec, at: int, machine: Hardware, form: str) -> float:
+    variant, workload = pair.at(spec, at, form)
     found = [predicted(k, machine, "float32") or ideal(k, machine, "float32") for k in kernels(variant, workload)]
     return 1e3 * sum(times.seconds for times in found)
 
@@ -402,10 +402,10 @@ def test_predicted_time_is_part_of_the_answer(skaprof: Run, tmp_path: Path) -> N
 
 
 def test_more_time_for_fewer_macs_is_marked_only_where_macs_are_fewer() -> None:
-    duel = make_duel(parse_mixer("cska"), parse_mixer("mhsa"), "tokens", Sizes(dim=320))
+    pair = make_pair(parse_mixer("cska"), parse_mixer("mhsa"), "tokens", Sizes(dim=320))
     samples = (Sample(16, "mhsa", 2.0, 1.0), Sample(36, "mhsa", 2.0, 1.0), Sample(64, None, 1.0, 1.0))
-    timed = Timed("median_ms", "eager", "forward", "cpu", "hot", samples)
-    panel = panels_of(duel, [*crossover_rows(duel), *sampled_rows(duel, [timed])], [timed])[-1]
+    timed = SampledTimes("median_ms", "eager", "forward", "cpu", "hot", samples)
+    panel = panels_of(pair, [*crossover_rows(pair), *sampled_rows(pair, [timed])], [timed])[-1]
     assert panel.worse == [(16.0, 26.0), (26.0, 40.0)]  # at 40 tokens CSKA has as many MACs
     assert panel.undecided == {64}
 
@@ -421,6 +421,6 @@ def test_a_plot_marks_where_fewer_macs_take_more_time(skaprof: Run, tmp_path: Pa
 
 
 def test_shaded_ranges_reach_half_way_to_the_neighbours() -> None:
-    from skaprof.report.crossover_plot import ranges
+    from skaprof.analysis.crossover_panels import _ranges
 
-    assert ranges([(10, True), (20, False), (40, True)]) == [(10.0, 15.0), (30.0, 40.0)]
+    assert _ranges([(10, True), (20, False), (40, True)]) == [(10.0, 15.0), (30.0, 40.0)]

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import Run, heed_interrupts
+from row_examples import measured_row
 
-from skaprof.analysis.plan import SizeGrid, make_plan
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import SizeGrid, Variant, make_plan
 from skaprof.bench import store, worker
 from skaprof.bench.configuration import Entry, Options, configurations
 from skaprof.bench.cpu import CpuDevice
@@ -27,10 +29,13 @@ from skaprof.errors import SkaprofError
 from skaprof.flags import FLAGS as RAISED
 from skaprof.flags import STABLE
 from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.measured import result_row
 from skaprof.model.spec import parse_mixer
-from skaprof.report.latency import pair_sentences, sparkline
-from skaprof.results import ROW_KEYS
+from skaprof.report.latency import pair_sentences as latency_sentences
+from skaprof.report.latency import sparkline
+from skaprof.results import CostRow
 from skaprof.subprocesses import run_python
+from skaprof.workload import Workload
 
 FAST = ("--device", "cpu", "--tokens", "9", "--dim", "16", "--max-seconds", "1")
 FLAGS = {STABLE, *RAISED}
@@ -49,7 +54,7 @@ def test_json_rows_carry_the_keys_and_the_vocabulary(skaprof: Run) -> None:
     rows = rows_of(done)
     assert len(rows) == 3 * 2
     for row in rows:
-        assert set(row) == {*ROW_KEYS, *MEASURED_KEYS}
+        assert set(row) == {*CostRow.fields, *MEASURED_KEYS}
         assert row["verdict"] in VERDICTS
         assert set(row["flags"]) <= FLAGS
         assert row["ci_low_ms"] is None or row["ci_low_ms"] <= row["median_ms"] <= row["ci_high_ms"]
@@ -140,9 +145,13 @@ def test_a_sweep_is_drawn_and_too_many_lines_are_refused_before_any_time_is_spen
 
 
 def test_sentences_say_what_the_interval_says() -> None:
-    row = {"mixer": "ska", "implementation": "eager", "baseline": "mhsa (eager)", "median_ms": 1.0, "tolerance": 0.05}
-    row |= {"tokens": 1, "dim": 1, "batch": 1, "heads": 1, "rounds_to_decide": 90, "flags": [], "mode": "forward"}
-    row |= {"ratio": 0.8, "ratio_low": 0.75, "ratio_high": 0.9}
+    costs = cost_row(Variant(parse_mixer("ska")), Workload(1, 1, 1, 1, 1, 1))
+    row = measured_row(costs, 1.0, tolerance=0.05, rounds_to_decide=90, ratio=0.8, ratio_low=0.75, ratio_high=0.9)
+    row |= {"flags": []}
+
+    def pair_sentences(rows: list[dict[str, object]]) -> list[str]:
+        return latency_sentences(list(map(result_row, rows)))
+
     said = {verdict: pair_sentences([row | {"verdict": verdict}])[0] for verdict in ("faster", "inconclusive")}
     assert said["faster"] == "ska (eager) is 1.25x faster than mhsa (eager), 95 % CI 1.11 to 1.33."
     assert said["inconclusive"].endswith("where a difference must exceed 5.0 %; some 90 rounds would decide.")

@@ -15,6 +15,8 @@ from test_schema import from_lines, require_valid
 from torch import Tensor, nn
 
 from skaprof.analysis import row_trust
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.analysis.user_rows import counted_row
 from skaprof.bench.configuration import (
     Entry,
@@ -33,9 +35,12 @@ from skaprof.cli.watch import Terminal
 from skaprof.count.user import count_user
 from skaprof.errors import SkaprofError
 from skaprof.foreign_code import SOURCE_KEYS, UserModule
+from skaprof.measured import result_row
+from skaprof.model.spec import parse_mixer
 from skaprof.report.formats import to_bmf
 from skaprof.report.table import size_columns
 from skaprof.report.timing import latency_section
+from skaprof.results import ResultRow
 from skaprof.workload import Workload
 
 pytestmark = pytest.mark.usefixtures("steady_clock")
@@ -235,11 +240,13 @@ def test_a_backbone_of_a_file_is_known_by_what_the_file_holds(tmp_path: Path) ->
 
 
 def test_a_module_of_other_arguments_is_another_row_to_compare() -> None:
-    row = {"mixer": "m:C", "arguments": "a=1", "layout": "BNC", "source_hash": "0"}
-    assert row_trust.identity(row) != row_trust.identity(row | {"arguments": "a=2"})
-    assert row_trust.identity(row) == row_trust.identity(row | {"source_hash": "1"}), "before and after a change"
-    assert [column.key for column in size_columns([row, row | {"arguments": "a=2"}])] == ["mixer", "arguments"]
-    assert [column.key for column in size_columns([row, row | {"arguments": None}])] == ["mixer"]
+    costs = cost_row(Variant(parse_mixer("ska")), Workload(1, 1, 1, 8, 1, 8))
+    row = ResultRow.read(costs.as_dict() | {"mixer": "m:C", "arguments": "a=1", "layout": "BNC", "source_hash": "0"})
+    other = row.replace(arguments="a=2")
+    assert row_trust.identity(row) != row_trust.identity(other)
+    assert row_trust.identity(row) == row_trust.identity(row.replace(source_hash="1")), "before and after a change"
+    assert [column.key for column in size_columns([row, other])] == ["mixer", "arguments"]
+    assert [column.key for column in size_columns([row, row.replace(arguments=None)])] == ["mixer"]
 
 
 def test_a_module_that_computes_something_else_when_compiled_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,10 +285,11 @@ def test_backbones_are_drawn_over_their_images_each_under_its_name(skaprof: Run,
 def test_backbones_have_a_place_in_the_report_and_names_of_their_own() -> None:
     head = NetworkEntry("vit_cifar", None, (8, 8), 1, "forward", "float32", "eager").head()
     measured = dict.fromkeys(MEASURED_KEYS) | {"device": "cpu", "timing": "hot", "flags": [], "verdict": "baseline"}
-    row = head | measured | {"median_ms": 2.0, "ratio": 1.0, "rounds": 9, "tolerance": 0.02}
+    row = head | measured | {"median_ms": 2.0, "ratio": 1.0, "rounds": 9, "tolerance": 0.02, "images_per_s": 500.0}
+    row |= {"kernels": [], "samples_ms": [], "off_clock_samples_ms": []}
     rows = [row | {"model": model, "mixer": "mhsa", "baseline": "a mhsa (eager)"} for model in ("a", "b")]
     rows[1] |= {"verdict": "faster", "ratio": 0.5, "ratio_low": 0.4, "ratio_high": 0.6}
-    page, findings, figures = latency_section(rows, lambda name, alt: "")
+    page, findings, figures = latency_section(list(map(result_row, rows)), lambda name, alt: "")
     assert "### Images of 8 x 8\n" in page
     assert findings[0] == "b mhsa (eager) against a mhsa (eager): 1 faster of 1 case; time ratio 0.50."
     assert set(figures) == {"promise"}

@@ -39,7 +39,7 @@ def test_output_is_the_golden_file(skaprof: Run, name: str, arguments: tuple[str
 def test_json_carries_the_contract(skaprof: Run) -> None:
     document = json.loads(skaprof("model", "caformer_s18", "--mixers", "ska", "--format", "json").stdout)
     assert document["schema_version"] == 1
-    assert [tuple(row) for row in document["rows"]] == [ScopeRow._fields] * 6
+    assert [tuple(row) for row in document["rows"]] == [ScopeRow.fields] * 6
     assert [row["scope"] for row in document["rows"]] == ["stem", "stage1", "stage2", "stage3", "stage4", "head"]
     proved = json.loads(skaprof("model", "vit_cifar", "--verify", "--depth", "total", "--format", "json").stdout)
     (row,) = proved["rows"]
@@ -128,7 +128,7 @@ def test_stages_are_drawn(skaprof: Run, tmp_path: Path) -> None:
 
 
 def _bar_labels(*networks: tuple[str, int], depth: str = "stage") -> list[str]:
-    rows = [row.as_dict() for name, side in networks for row in package.model_cost(name, resolution=side, depth=depth)]
+    rows = [row for name, side in networks for row in package.model_cost(name, resolution=side, depth=depth)]
     return [label.get_text() for label in scope_figure(rows, caption(rows)).axes[0].get_yticklabels()]
 
 
@@ -145,7 +145,7 @@ def test_the_bars_of_each_size_stand_apart_under_its_name() -> None:
 
 
 def test_bars_fill_the_height_of_their_figure() -> None:
-    rows = [row.as_dict() for row in package.model_cost("caformer_s18", depth="block")]
+    rows = package.model_cost("caformer_s18", depth="block")
     bottom, top = scope_figure(rows, "").axes[0].get_ylim()
     assert (bottom - (len(rows) - 1), -top) == pytest.approx((0.6, 0.6))
 

@@ -227,10 +227,10 @@ def test_there_are_examples_of_every_kind() -> None:
 
 def test_the_committed_figure_4_is_what_the_command_draws(run: Run, tmp_path: Path) -> None:
     """Its numbers, that is: fonts and library versions may move a pixel."""
-    from skaprof.report.figures import figure_4_panels
+    from skaprof.analysis.paper_figures import figure_4_panels
 
     for _, _, rows in figure_4_panels():
-        assert all(row["flops"] == 2 * row["macs"] for row in rows)
+        assert all(row.flops == 2 * row.macs for row in rows)
     drawn = tmp_path / "figure4.svg"
     assert run("figure", "4", "--output", str(drawn)).returncode == 0
     assert drawn.read_bytes() == (ROOT / "reports" / "paper" / "figure4.svg").read_bytes()

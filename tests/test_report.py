@@ -15,6 +15,7 @@ from skaprof.report.formats import escape_markdown, to_csv, to_json, to_markdown
 from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.plot import cost_plot
 from skaprof.report.table import lowest_rows
+from skaprof.results import ResultRow
 
 values = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())
 rows = st.lists(st.fixed_dictionaries({"a": values, "b": st.integers(), "mixer": st.text()}), min_size=1, max_size=4)
@@ -98,10 +99,17 @@ def test_a_column_of_figures_is_right_to_three_digits(numbers: list[int]) -> Non
             assert float(shown) * column.scale == pytest.approx(number, rel=6e-4, abs=6e-7 * column.scale)
 
 
-def row(mixer: str, tokens: int, macs: int, **rest: object) -> dict[str, object]:
-    sizes = {"implementation": "eager", "mode": "forward", "dtype": "float32", "batch": 1, "height": 1}
+def row(mixer: str, tokens: int, macs: int, **rest: object) -> ResultRow:
+    sizes: dict[str, object] = {
+        "implementation": "eager",
+        "mode": "forward",
+        "dtype": "float32",
+        "batch": 1,
+        "height": 1,
+    }
     figures = dict.fromkeys(("params", "flops", "elementwise_flops", "weight_bytes", "traffic_bytes"), 5)
-    return {"mixer": mixer, **sizes, "width": tokens, "tokens": tokens, "dim": 8, **figures, "macs": macs, **rest}
+    sizes |= {"width": tokens, "tokens": tokens, "dim": 8} | dict.fromkeys(("heads", "head_dim", "kernel_size"))
+    return ResultRow.read({"mixer": mixer, **sizes, **figures, "macs": macs, **rest})
 
 
 def test_the_lowest_at_each_size_is_marked_and_ties_of_all_are_not() -> None:

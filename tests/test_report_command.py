@@ -17,15 +17,15 @@ from conftest import ROOT, Run, heed_interrupts, wait_for_torch
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, make_plan
+from skaprof.analysis.promises import compared, promises
 from skaprof.analysis.report_rows import PAPER_SIZES, Contents
 from skaprof.cli.measured_sections import MEASURED
 from skaprof.cli.report_config import read_contents
 from skaprof.errors import SkaprofError
+from skaprof.measured import result_row
 from skaprof.model.spec import parse_mixer
-from skaprof.report.document import files_of
-from skaprof.report.macs_vs_time import kept_promises
 from skaprof.report.sections import SECTIONS
-from skaprof.report.timing import outcomes, with_promises
+from skaprof.report.timing import kept_promises, outcomes
 
 ANALYTIC = ROOT / "reports" / "analytic"
 SMALL = 'title = "Two mixers"\nsections = ["sizes"]\nmixers = ["mhsa", "ska"]\n[[sizes]]\ntokens = 49\ndim = 64\n'
@@ -285,22 +285,21 @@ def rows_of_times() -> list[dict[str, Any]]:
 
 def test_unsound_rows_count_as_such_and_leave_ratios_alone() -> None:
     rows = rows_of_times()
-    assert outcomes(rows) == ["ska (eager) against mhsa (eager): 1 faster of 1 case; time ratio 0.80."]
+    assert outcomes(list(map(result_row, rows))) == [
+        "ska (eager) against mhsa (eager): 1 faster of 1 case; time ratio 0.80."
+    ]
     rows[1] |= {"flags": ["shared"], "verdict": "inconclusive"}
-    assert outcomes(rows) == ["ska (eager) against mhsa (eager): 1 without a verdict (shared) of 1 case."]
+    assert outcomes(list(map(result_row, rows))) == [
+        "ska (eager) against mhsa (eager): 1 without a verdict (shared) of 1 case."
+    ]
 
 
 def test_a_broken_promise_is_told() -> None:
-    rows = with_promises(rows_of_times())
-    assert rows[1]["macs_ratio"] < 1
+    rows = rows_of_times()
     rows[1] |= {"verdict": "slower", "ratio": 1.5}
-    told, worst = kept_promises(rows)
+    (kept,) = (kept for kept in compared(promises(list(map(result_row, rows)))) if kept.row.verdict != "baseline")
+    assert kept.macs_ratio < 1
+    told, worst = kept_promises([kept])
     assert told == "Fewer MACs than the baseline were also faster in 0 of 1 decided cases."
     assert "ska (eager) at 49 tokens, dim 64, batch 1, forward, float32" in worst
     assert worst.endswith("the MACs and 1.50x the time.")
-
-
-def test_an_empty_report_is_a_page_all_the_same() -> None:
-    results = {"command": "skaprof report", "environment": {}, "settings": {"title": "Nothing"}, "rows": []}
-    files = dict(files_of(results))
-    assert files["report.md"].decode().startswith("# Nothing\n")

@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import row_examples
 from conftest import ROOT, Run, variants
 from hypothesis import given
 from test_schema import require_valid
 
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.explain import PARTS, explained_rows, ledger
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.prediction import prediction_error
 from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted, ridge
 from skaprof.analysis.roofline_rows import (
-    Point,
+    RooflinePoint,
     kernel_rows,
     measured_points,
     mixer_row,
     require_possible,
     timed_kernels,
 )
+from skaprof.answers import RooflineRow
 from skaprof.bench import calibrate as calibrating
 from skaprof.bench.calibrate import Calibration, Job, conclude
 from skaprof.bench.cpu import CpuDevice
@@ -31,9 +34,9 @@ from skaprof.bench.engine import Settings, measure
 from skaprof.bench.fake import FakeDevice
 from skaprof.cli.calibrate import hardware_text
 from skaprof.errors import SkaprofError
+from skaprof.measured import MeasuredRow, result_row
 from skaprof.model.hardware import COUNTED_IN_FLOPS, KINDS, Hardware, Rate, find_hardware
 from skaprof.model.spec import parse_mixer
-from skaprof.report.explain import PARTS, explained_rows, ledger
 from skaprof.report.roofline import sentences
 from skaprof.report.roofline_plot import roofline_figure
 from skaprof.saved import SavedResults
@@ -109,28 +112,30 @@ def test_nothing_is_predicted_where_nothing_was_measured() -> None:
     assert predicted(query, machine(), "float32") is None
     assert predicted(query, calibrated(launch=None), "float32") is None
     only_linear = calibrated(rates=(Rate("linear", "float32", 1, 1e9),))
-    row = mixer_row(Point(variant(), W), only_linear, "float32")
-    assert row["predicted_ms"] is None
-    assert row["ideal_ms"] > 0
+    row = mixer_row(RooflinePoint(variant(), W), only_linear, "float32")
+    assert row.predicted_ms is None
+    assert row.ideal_ms > 0
 
 
 def test_a_mixers_row_is_the_sum_of_its_kernels_rows() -> None:
-    point = Point(variant(), W, measured_row(variant(), W, 0.1))
+    point = RooflinePoint(variant(), W, measured_row(variant(), W, 0.1))
     row, parts = mixer_row(point, calibrated(), "float32"), kernel_rows(point, calibrated(), "float32")
     for key in ("flops", "moved_bytes", "ideal_ms", "predicted_ms"):
-        assert row[key] == pytest.approx(sum(part[key] for part in parts))
-    assert row["peak_share"] == pytest.approx(row["flops"] / 1e-4 / 1e9)
-    assert row["ideal_share"] == pytest.approx(row["ideal_ms"] / 0.1)
-    nothing = mixer_row(Point(variant("identity"), W._replace(heads=None, head_dim=None)), calibrated(), "float32")
-    assert (nothing["bound"], nothing["intensity"], nothing["ideal_ms"]) == (None, None, 0)
+        assert getattr(row, key) == pytest.approx(sum(getattr(part, key) for part in parts))
+    assert row.peak_share == pytest.approx(row.flops / 1e-4 / 1e9)
+    assert row.ideal_share == pytest.approx(row.ideal_ms / 0.1)
+    nothing = mixer_row(
+        RooflinePoint(variant("identity"), W._replace(heads=None, head_dim=None)), calibrated(), "float32"
+    )
+    assert (nothing.bound, nothing.intensity, nothing.ideal_ms) == (None, None, 0)
 
 
 def test_a_peak_below_what_was_measured_is_refused() -> None:
     flops = cost_row(variant(), W).flops
     at_peak = measured_row(variant(), W, flops / 1e9 * 1e3)
-    require_possible([Point(variant(), W, at_peak), Point(variant(), W)], machine())
+    require_possible([RooflinePoint(variant(), W, at_peak), RooflinePoint(variant(), W)], machine())
     with pytest.raises(SkaprofError, match=r"mine: a peak of 1 GFLOP/s for float32 is impossible: mhsa at 4 tokens"):
-        require_possible([Point(variant(), W, {**at_peak, "median_ms": at_peak["median_ms"] / 2})], machine())
+        require_possible([RooflinePoint(variant(), W, at_peak.replace(median_ms=at_peak.median_ms / 2))], machine())
 
 
 def test_the_prediction_error_by_hand() -> None:
@@ -148,13 +153,13 @@ def test_what_is_held_out_is_of_sizes_that_nothing_was_learned_from() -> None:
     rows = [timed(3, 1, 2), timed(2, 1, 4), timed(1, 1, 2), timed(1, 1, 2), timed(2, 1, 4), timed(3, 1, 2)]
     error = prediction_error(rows)
     assert (error.held_out_rows, error.held_out) == (1, pytest.approx(0.5))
-    other = [{**row, "device": "another", "measured_ms": 100} for row in rows]
+    other = [row.replace(device="another", measured_ms=100) for row in rows]
     assert prediction_error([*rows, *other]).held_out_rows == 2
 
 
-def timed(tokens: int, predicted_ms: float | None, measured_ms: float | None, mixer: str = "ska") -> dict[str, Any]:
-    found = {"mixer": mixer, "implementation": "eager", "dtype": "float32", "height": 1, "width": tokens}
-    return {**found, "predicted_ms": predicted_ms, "measured_ms": measured_ms}
+def timed(tokens: int, predicted_ms: float | None, measured_ms: float | None, mixer: str = "ska") -> RooflineRow:
+    row = mixer_row(RooflinePoint(variant(mixer), W._replace(height=1, width=tokens)), machine(), "float32")
+    return row.replace(predicted_ms=predicted_ms, measured_ms=measured_ms)
 
 
 def truth(kernel: Kernel) -> float:
@@ -212,15 +217,16 @@ def test_a_small_calibration_of_this_processor_is_a_valid_file(tmp_path: Path, m
     assert len(hardware.rates) == len(found.rates)
 
 
-def measured_row(of: Variant, w: Workload, ms: float, **changes: Any) -> dict[str, Any]:
+def measured_row(of: Variant, w: Workload, ms: float, **changes: Any) -> MeasuredRow:
     """A sound row, 1 % wide."""
-    about = {"device": "cpu", "timing": "hot", "flags": [], "rounds": 20, "verdict": "inconclusive", "baseline": "x"}
-    return {**cost_row(of, w).as_dict(), **about, "median_ms": ms, "ci_low_ms": ms, "ci_high_ms": 1.01 * ms, **changes}
+    interval = {"ci_low_ms": ms, "ci_high_ms": 1.01 * ms, "tolerance": 0.0, "verdict": "inconclusive"}
+    return MeasuredRow.read(row_examples.measured_row(cost_row(of, w), ms, **interval) | changes)
 
 
-def points(*measured: tuple[str, str, Workload, float]) -> list[Point]:
+def points(*measured: tuple[str, str, Workload, float]) -> list[RooflinePoint]:
     return [
-        Point(variant(mixer, form), w, measured_row(variant(mixer, form), w, ms)) for mixer, form, w, ms in measured
+        RooflinePoint(variant(mixer, form), w, measured_row(variant(mixer, form), w, ms))
+        for mixer, form, w, ms in measured
     ]
 
 
@@ -236,36 +242,36 @@ def test_the_parts_add_up_and_pairs_are_of_one_size_and_form() -> None:
         ("ska", "eager", larger._replace(height=8), 9.0),
     )
     rows = explained_rows(found, ("ska", None), ("mhsa", None), calibrated())
-    assert [(row["tokens"], row["implementation"], row["baseline"]) for row in rows] == [
+    assert [(row.tokens, row.implementation, row.baseline) for row in rows] == [
         (4, "eager", "mhsa (eager)"),
         (4, "sdpa", "mhsa (sdpa)"),
         (8, "eager", "mhsa (eager)"),
     ]
     for row in rows:
-        assert row["difference_ms"] == row["measured_ms"] - row["baseline_ms"]
-        assert sum(row[part] for part in PARTS) == pytest.approx(row["difference_ms"], abs=1e-15)
+        assert row.difference_ms == row.measured_ms - row.baseline_ms
+        assert sum(getattr(row, part) for part in PARTS) == pytest.approx(row.difference_ms, abs=1e-15)
     launches = len(kernels(variant("ska"), W)) - len(kernels(variant(), W))
-    assert rows[0]["launch_ms"] == pytest.approx(launches * 1e-3)
+    assert rows[0].launch_ms == pytest.approx(launches * 1e-3)
     across = explained_rows(found, ("ska", "sdpa"), ("mhsa", "eager"), calibrated())
-    assert [row["baseline"] for row in across] == ["mhsa (eager)"]
+    assert [row.baseline for row in across] == ["mhsa (eager)"]
     with pytest.raises(SkaprofError, match="no size at which cska and mhsa were both measured"):
         explained_rows(found, ("cska", None), ("mhsa", None), calibrated())
 
 
 def test_page_faults_are_a_part_of_their_own_and_old_files_lack_it() -> None:
-    faulting = Point(variant("ska"), W, measured_row(variant("ska"), W, 1.0, faults_ms=0.4))
-    old = Point(variant(), W, measured_row(variant(), W, 0.5))
+    faulting = RooflinePoint(variant("ska"), W, measured_row(variant("ska"), W, 1.0, faults_ms=0.4))
+    old = RooflinePoint(variant(), W, measured_row(variant(), W, 0.5))
     (row,) = explained_rows([faulting, old], ("ska", None), ("mhsa", None), calibrated())
-    assert row["faults_ms"] == 0.4
-    assert sum(row[part] for part in PARTS) == pytest.approx(row["difference_ms"])
+    assert row.faults_ms == 0.4
+    assert sum(getattr(row, part) for part in PARTS) == pytest.approx(row.difference_ms)
 
 
 def test_a_ledger_by_hand() -> None:
-    kernels_timed = timed_kernels(Point(variant("ska", "sdpa"), W), calibrated(), "float32")
+    kernels_timed = timed_kernels(RooflinePoint(variant("ska", "sdpa"), W), calibrated(), "float32")
     found = ledger(kernels_timed)
     assert sum(found) == pytest.approx(1e3 * sum(each.predicted.seconds for each in kernels_timed))
     assert found.launch_ms == pytest.approx(len(kernels_timed) * 1e-3)
-    at_ceilings = ledger(timed_kernels(Point(variant("ska", "sdpa"), W), machine(), "float32"))
+    at_ceilings = ledger(timed_kernels(RooflinePoint(variant("ska", "sdpa"), W), machine(), "float32"))
     assert (at_ceilings.kernels_ms, at_ceilings.launch_ms) == (0, 0)
     assert at_ceilings[:2] == found[:2]
     assert found.compute_ms + found.bandwidth_ms == pytest.approx(1e3 * sum(t.ideal.seconds for t in kernels_timed))
@@ -275,42 +281,42 @@ def test_a_ledger_by_hand() -> None:
 def test_only_sound_plain_forward_rows_of_mixers_are_used_and_the_others_are_counted() -> None:
     good = measured_row(variant(), W, 1.0)
     others = [
-        {**good, "implementation": "compile"},
-        {**good, "mode": "train"},
-        {**good, "median_ms": None},
-        {**good, "flags": ["few-rounds"]},
-        {**good, "mixer": "mine:Mine"},
-        {**good, "model": "caformer_s18"},
-        {key: value for key, value in good.items() if key != "dim"},
+        good.replace(implementation="compile"),
+        good.replace(mode="train"),
+        result_row(good.as_dict() | {"median_ms": None}),
+        good.replace(flags=["few-rounds"]),
+        good.replace(mixer="mine:Mine"),
+        good.replace(model="caformer_s18"),
+        good.replace(dim=None, scope="stem"),
     ]
-    saved = SavedResults("runs.jsonl", 1, "skaprof latency", {}, None, (good, *others), 0)
+    saved = SavedResults("runs.jsonl", 1, "skaprof latency", {}, None, (), (good, *others), 0)
     found = measured_points(saved, None)
-    assert found.points == [Point(variant(), W, good)]
+    assert found.points == [RooflinePoint(variant(), W, good)]
     assert sum(found.left_out.values()) == len(others)
     assert found.left_out["not of a mixer"] == 3
     assert "1 flagged few-rounds" in (found.notice() or "")
     with pytest.raises(SkaprofError, match="no measured forward rows of cska"):
         measured_points(saved, ["cska"])
     with pytest.raises(SkaprofError, match=r"no measured forward rows, .* \(rows left out: 1 compiled"):
-        measured_points(replace(saved, rows=tuple(others)), None)
+        measured_points(replace(saved, records=tuple(others)), None)
 
 
 def test_differences_are_of_one_device_timing_and_kernel_and_say_whether_they_are_decided() -> None:
     w = W._replace(kernel_size=3)
     rows = [
-        Point(variant("cska"), w, measured_row(variant("cska"), w, 1.0)),
-        Point(variant("cska"), w, measured_row(variant("cska"), w, 9.0, timing="cold")),
-        Point(variant("mhsa"), W, measured_row(variant("mhsa"), W, 1.005)),
-        Point(variant("mhsa"), W, measured_row(variant("mhsa"), W, 2.0, timing="cold")),
-        Point(variant("mhsa"), W, measured_row(variant("mhsa"), W, 3.0, device="gpu")),
+        RooflinePoint(variant("cska"), w, measured_row(variant("cska"), w, 1.0)),
+        RooflinePoint(variant("cska"), w, measured_row(variant("cska"), w, 9.0, timing="cold")),
+        RooflinePoint(variant("mhsa"), W, measured_row(variant("mhsa"), W, 1.005)),
+        RooflinePoint(variant("mhsa"), W, measured_row(variant("mhsa"), W, 2.0, timing="cold")),
+        RooflinePoint(variant("mhsa"), W, measured_row(variant("mhsa"), W, 3.0, device="gpu")),
     ]
     found = explained_rows(rows, ("cska", None), ("mhsa", None), calibrated())
-    assert [(row["timing"], row["baseline_ms"], row["decided"]) for row in found] == [
+    assert [(row.timing, row.baseline_ms, row.decided) for row in found] == [
         ("hot", 1.005, False),
         ("cold", 2.0, True),
     ]
     other = w._replace(kernel_size=5)
-    pooled = [Point(variant("pooling"), at, measured_row(variant("pooling"), at, 1.0)) for at in (w, other)]
+    pooled = [RooflinePoint(variant("pooling"), at, measured_row(variant("pooling"), at, 1.0)) for at in (w, other)]
     assert len(explained_rows([rows[0], *pooled], ("cska", None), ("pooling", None), calibrated())) == 1
 
 
@@ -347,7 +353,7 @@ def test_the_plot_is_drawn(skaprof: Run, tmp_path: Path) -> None:
 def test_every_dtype_has_its_roof_and_no_point_is_above_it() -> None:
     machine = find_hardware("h100-sxm")
     points = [
-        Point(variant(form=form)._replace(dtype=dtype), Workload(64, 32, 32, 1024, 32, 32))
+        RooflinePoint(variant(form=form)._replace(dtype=dtype), Workload(64, 32, 32, 1024, 32, 32))
         for dtype in ("float32", "bfloat16")
         for form in ("eager", "sdpa")
     ]
@@ -364,11 +370,11 @@ def test_every_dtype_has_its_roof_and_no_point_is_above_it() -> None:
 def test_a_bound_is_the_ceiling_above_the_intensity_unless_launches_take_longer() -> None:
     """At half of the peak, arithmetic takes longer than the bytes, but more arithmetic would not: memory bounds."""
     slow = calibrated(peaks={"float32": 1e12}, bandwidth=1e9, rates=(Rate("linear", "float32", 1, 1e8),))
-    query = timed_kernels(Point(variant(), W), slow, "float32")[0]
+    query = timed_kernels(RooflinePoint(variant(), W), slow, "float32")[0]
     assert query.predicted is not None
     assert query.predicted.compute > query.predicted.memory
     assert query.bound == "memory"
-    assert timed_kernels(Point(variant(), W), slow._replace(launch=1.0), "float32")[0].bound == "launch"
+    assert timed_kernels(RooflinePoint(variant(), W), slow._replace(launch=1.0), "float32")[0].bound == "launch"
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from row_examples import measured_row
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.errors import SkaprofError
+from skaprof.measured import FailedRow, MeasuredRow
+from skaprof.model.spec import parse_mixer
 from skaprof.report.formats import to_json
 from skaprof.saved import read_results
+from skaprof.workload import Workload
 
 HEAD: dict[str, Any] = {"schema_version": 1, "command": "skaprof latency", "environment": {"device": "cpu"}}
-ROW = {"mixer": "ska", "macs": 5, "median_ms": 0.5}
+W = Workload(1, 4, 4, 64, 2, 32)
+ROW = measured_row(cost_row(Variant(parse_mixer("ska")), W), 0.5)
 
 
 def lines(*rows: dict[str, Any], **head: Any) -> str:
@@ -103,6 +110,56 @@ def test_any_other_file_is_refused(tmp_path: Path, text: str | bytes, words: str
     assert words in message
     assert "\n" not in message
     assert "\x1b" not in message
+
+
+def changed(**changes: Any) -> str:
+    return envelope({**ROW, **changes})
+
+
+def without(*keys: str) -> str:
+    return envelope({key: value for key, value in ROW.items() if key not in keys})
+
+
+DAMAGED = [
+    (changed(ratio=None), "row 1: ratio is null: expected number of 0 or more"),
+    (changed(ratio=0), "row 1: ratio is '0': expected a figure above 0"),
+    (changed(ratio=1e60), "row 1: ratio is '1e+60': expected a figure above 0 that could be measured"),
+    (changed(ci_low_ms=0), "row 1: ci_low_ms is '0'"),
+    (changed(median_ms=0), "row 1: median_ms is '0'"),
+    (changed(dim=None), "row 1: dim is null: expected it of a mixer at a size"),
+    (changed(mixer=None), "row 1: mixer is null"),
+    (changed(verdict=None), "row 1: verdict is null: expected string"),
+    (changed(tolerance=None), "row 1: tolerance is null: expected number of 0 or more"),
+    (changed(flags=None), "row 1: flags is null: expected array"),
+    (changed(flags=[{}]), "row 1: flags is '[{}]': expected array"),
+    (changed(samples_ms=["fast"]), "row 1: samples_ms is"),
+    (changed(implementation=None), "row 1: implementation is null: expected string"),
+    (changed(dtype="int8"), "row 1: dtype is 'int8': expected one of float64, float32, bfloat16, float16"),
+    (changed(mode="backward"), "row 1: mode is 'backward': expected one of forward, train"),
+    (changed(median_ms=None, verdict=None), "row 1: verdict is null: expected string"),
+    (without("rounds"), "row 1: rounds is missing: expected integer of 0 or more"),
+    (without("verdict"), "row 1: verdict is missing: expected string"),
+    (without("mixer"), "row 1: mixer is missing: expected string"),
+    (without("params", "heads"), "row 1: heads is missing: expected integer or null of 1 or more"),
+    (lines(ROW, {**ROW, "flags": 5}), "line 3: flags is '5': expected array"),
+    (envelope({"winner_below": "ska"}), "row 1: metric is missing"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), DAMAGED, ids=[words[:60] for _, words in DAMAGED])
+def test_a_damaged_row_is_refused_with_its_place_its_key_and_what_is_expected(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    with pytest.raises(SkaprofError) as caught:
+        read(tmp_path / "x.json", text)
+    assert words in caught.value.message
+
+
+def test_rows_are_records_of_their_kind_and_unknown_kinds_are_kept_as_written(tmp_path: Path) -> None:
+    untimed = {**ROW, "median_ms": None, "verdict": "crashed", "error": "why"}
+    saved = read(tmp_path / "x.json", envelope(ROW, untimed, {"new_kind": 1, "dim": 4}))
+    assert [type(row) for row in saved.records] == [MeasuredRow, FailedRow]
+    assert (saved.measured, len(saved.costs), len(saved.rows)) == ([MeasuredRow.read(ROW)], 2, 3)
 
 
 @pytest.mark.parametrize("path", ["", "nowhere.json", ".", "a\0b"])

@@ -10,11 +10,8 @@ import pytest
 from conftest import ROOT, Run
 from jsonschema import Draft202012Validator, ValidationError
 
-from skaprof.analysis.claims.judge import OUTCOMES
-from skaprof.flags import FLAGS, STABLE
-from skaprof.implementations import TIMINGS
-from skaprof.results import METRICS, SCHEMA_VERSION, schema
-from skaprof.workload import DTYPE_BYTES, MODES
+from skaprof.results import METRICS
+from skaprof.schema import KINDS, keys, kind_of, row_from, schema, schema_text
 
 PROPERTIES = schema()["$defs"]["row"]["properties"]
 
@@ -110,14 +107,33 @@ def test_a_row_of_no_command_is_invalid() -> None:
         require_valid({**broken(), "rows": [{"mixer": "ska"}]})
 
 
-def test_the_schema_is_one_and_speaks_the_words_of_the_program() -> None:
-    Draft202012Validator.check_schema(schema())
-    assert schema()["properties"]["schema_version"]["const"] == SCHEMA_VERSION
-    assert set(PROPERTIES["flags"]["items"]["enum"]) == {STABLE, *FLAGS}
-    assert PROPERTIES["outcome"]["enum"] == list(OUTCOMES)
-    assert set(PROPERTIES["mode"]["enum"]) == {*MODES, None}
-    assert set(PROPERTIES["dtype"]["enum"]) == {*DTYPE_BYTES, None}
-    assert set(PROPERTIES["timing"]["enum"]) == {*TIMINGS, None}
-    later = {"saved_bytes", "peak_bytes"}  # which files of measurements taken before lack
-    assert set(METRICS) <= set(PROPERTIES)
-    assert set(METRICS) - later <= set(schema()["$defs"]["cost_row"]["required"])
+def test_the_file_in_the_package_is_what_the_records_say() -> None:
+    committed = (ROOT / "skaprof" / "schema.json").read_text(encoding="utf-8")
+    assert committed == schema_text(), "a record has changed: write schema_text() to the file"
+    assert json.loads(committed) == schema()
+    Draft202012Validator.check_schema(json.loads(committed))
+
+
+def test_every_key_says_what_it_means_and_every_kind_is_told_by_a_key_of_its_own() -> None:
+    assert all(expected.key.words for expected in keys().values())
+    for name, kind in KINDS.items():
+        others = [other.record for other_name, other in KINDS.items() if other_name != name]
+        assert kind.told_by in kind.record.fields
+        assert not any(kind.told_by in other.fields for other in others), name
+
+
+def test_costs_of_older_files_lack_the_memory() -> None:
+    required = set(schema()["$defs"]["cost_row"]["required"])
+    assert set(METRICS) - {"saved_bytes", "peak_bytes"} <= required
+    assert not {"saved_bytes", "peak_bytes"} & required
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reports").rglob("results.json")), ids=lambda path: path.parent.name)
+def test_every_row_of_a_committed_report_is_read_as_its_record(path: Path) -> None:
+    for row in json.loads(path.read_text())["rows"]:
+        record = row_from(row)
+        assert record is not None
+        assert type(record) is kind_of(row)
+        assert {key: value for key, value in record.as_dict().items() if key in row} == {
+            key: row[key] for key in row if key in record.fields
+        }

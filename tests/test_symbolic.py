@@ -11,8 +11,7 @@ from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.symbolic import QUANTITIES, formulas, pretty
 from skaprof.model.spec import parse_mixer
-from skaprof.results import SYMBOLS
-from skaprof.workload import DTYPE_BYTES, Workload
+from skaprof.workload import DTYPE_BYTES, SYMBOLS, Workload
 
 
 def written(text: str, quantity: str, **options: str) -> str:

@@ -13,7 +13,8 @@ import user_models
 from conftest import Run
 from torch.utils.flop_counter import FlopCounterMode
 
-from skaprof.analysis.plan import SizeGrid, make_plan
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import SizeGrid, Variant, make_plan
 from skaprof.analysis.planned_rows import proved_rows
 from skaprof.count import verify
 from skaprof.count.matmul_formulas import einsum_macs
@@ -24,6 +25,7 @@ from skaprof.model.mixers import MIXERS
 from skaprof.model.spec import parse_mixer
 from skaprof.report.cost_sentences import counted_sentences
 from skaprof.report.table import caption
+from skaprof.results import ResultRow
 from skaprof.workload import Workload
 
 TESTS = Path(__file__).parent
@@ -198,10 +200,15 @@ def test_a_row_says_which_module_it_is_of(tmp_path: Path) -> None:
     assert file_hash(file) != named["source_hash"]
 
 
+def _shown(mixer: str) -> ResultRow:
+    costs = cost_row(Variant(parse_mixer("mhsa")), Workload(1, 2, 2, 64, 2, 32))
+    return ResultRow.read(costs.as_dict() | {"mixer": mixer})
+
+
 def test_the_sentences_name_the_counter_that_counted() -> None:
-    row = {"mixer": "a", "traffic_bytes": None, "macs_fvcore": None, "macs_torch": 5, "macs": 5, "error": "why"}
-    rows = [row, row | {"mixer": "b", "macs_fvcore": 0, "macs_torch": 0, "macs": 0, "error": None}]
-    rows.append(row | {"mixer": "c", "macs_torch": None, "macs": None})
+    row = _shown("a").replace(traffic_bytes=None, macs_torch=5, macs=5, error="why")
+    rows = [row, row.replace(mixer="b", macs_fvcore=0, macs_torch=0, macs=0, error=None)]
+    rows.append(row.replace(mixer="c", macs_torch=None, macs=None))
     unknown = "not derived; elementwise FLOPs and traffic are not known."
     assert counted_sentences(rows) == [
         f"a: counted by FlopCounterMode alone, {unknown}",
@@ -214,9 +221,8 @@ def test_the_sentences_name_the_counter_that_counted() -> None:
 
 
 def test_heads_of_the_mixers_are_not_said_to_be_a_modules() -> None:
-    sizes = {"mode": "forward", "implementation": "eager", "batch": 1, "tokens": 4, "height": 2, "width": 2, "dim": 64}
-    mixer = sizes | {"mixer": "mhsa", "heads": 2, "head_dim": 32, "kernel_size": None, "dtype": "float32"}
-    module = mixer | {"mixer": "m:C", "heads": None, "head_dim": None, "layout": "BNC"}
+    mixer = _shown("mhsa")
+    module = mixer.replace(mixer="m:C", heads=None, head_dim=None, layout="BNC")
     assert "2 heads of 32, float32" in caption([mixer])
     assert "2 heads of 32 (not m:C), float32" in caption([mixer, module])
 

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from itertools import pairwise
+from math import ceil, floor
 from typing import NamedTuple
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
+from skaprof.analysis.polynomial import sign_at, sign_changes
 from skaprof.results import CostRow
 from skaprof.workload import Workload
 
 
 class BreakEven(NamedTuple):
-    """Where a cost is strictly below the baseline's: `wins` is "always", "never", "equal", "up_to" or "from".
+    """Where a cost is strictly below the baseline's: `wins` is one of `skaprof.answers.WINS`.
 
     `tokens` is the last token count that wins ("up_to") or the first ("from"), else None.
     """
@@ -40,43 +42,23 @@ def token_breakevens(
 def breakeven(difference: Callable[[int], int]) -> BreakEven | None:
     """Where a polynomial of degree 3 or less, integer at 0, 1, 2, ..., is negative over 1, 2, 3, ...
 
-    None if that is not one interval, or the function is no such polynomial.
+    None if it changes its sign more than once, or the function is no such polynomial.
     """
-    coefficients = _six_fold_coefficients([difference(at) for at in range(4)])
-
-    def six_fold(at: int) -> int:
-        return sum(coefficient * at**power for power, coefficient in enumerate(coefficients))
-
-    if any(six_fold(at) != 6 * difference(at) for at in (17, 1000)):
+    six_fold = _six_fold_coefficients([difference(at) for at in range(4)])
+    if any(sign_at(six_fold, at) != 6 * difference(at) for at in (17, 1000)):
         return None
-    signs = [coefficient > 0 for coefficient in coefficients if coefficient]
-    changes = sum(left != right for left, right in pairwise(signs))
-    if not signs:
+    if not any(six_fold):
         return BreakEven("equal")
-    if changes == 0:  # Descartes: no positive root
-        return BreakEven("never" if signs[0] else "always")
-    if changes > 1:
+    starts_below = next(filter(None, six_fold)) < 0
+    changes = sign_changes(six_fold)
+    if not changes:
+        return BreakEven("always" if starts_below else "never")
+    if len(changes) > 1:
         return None
-    starts_below = not signs[0]  # the lowest coefficient decides near zero; there is exactly one positive root
-    last = _last_on_first_side(six_fold, starts_below)
+    last, first = ceil(changes[0]) - 1, floor(changes[0]) + 1
     if starts_below:
         return BreakEven("up_to", last) if last else BreakEven("never")
-    return BreakEven("from", last + 1) if last else BreakEven("always")
-
-
-def _last_on_first_side(difference: Callable[[int], int], starts_below: bool) -> int:
-    """The last integer, 0 or more, before the sign has changed: below zero strictly, or not below zero."""
-
-    def on_first_side(tokens: int) -> bool:
-        return (difference(tokens) < 0) == starts_below
-
-    low, high = 0, 1
-    while on_first_side(high):
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if on_first_side(middle) else (low, middle)
-    return low
+    return BreakEven("from", first) if first > 1 else BreakEven("always")
 
 
 def _six_fold_coefficients(values: list[int]) -> list[int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Block, Plan, SizeGrid
 from skaprof.errors import SkaprofError
-from skaprof.results import METRICS, ROW_KEYS
+from skaprof.results import METRICS, CostRow
 from skaprof.workload import Workload
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_SWEEP_BYTES = 4 * 2**30
 _TEXT_KEYS = ("mixer", "implementation", "mode", "dtype")
 _OPTIONAL_KEYS = ("heads", "head_dim", "kernel_size", "peak_bytes")
-_BYTES_PER_ROW = 8 * (len(ROW_KEYS) - len(_TEXT_KEYS)) + len(_OPTIONAL_KEYS) + len(_TEXT_KEYS)
+_BYTES_PER_ROW = 8 * (len(CostRow.fields) - len(_TEXT_KEYS)) + len(_OPTIONAL_KEYS) + len(_TEXT_KEYS)
 
 Column = NDArray[Any]
 
@@ -89,7 +89,7 @@ def sweep_columns(plan: Plan) -> dict[str, Column]:
     blocks = [_block_columns(plan.grid, block) for block in plan.blocks]
     positions = _positions(plan)
     columns: dict[str, Column] = {}
-    for key in ROW_KEYS:
+    for key in CostRow.fields:
         if key in _TEXT_KEYS:
             columns[key] = _place(plan.row_count, positions, [np.int16(index) for index in range(len(blocks))])
         else:
@@ -98,7 +98,7 @@ def sweep_columns(plan: Plan) -> dict[str, Column]:
 
 
 def require_size(plan: Plan) -> None:
-    """Nothing, where the sweep fits.
+    """Raise unless the sweep fits.
 
     Raises:
         SkaprofError: it would take more than `MAX_SWEEP_BYTES`, with its size.

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from skaprof.analysis.row_trust import (
     COUNT_KEYS,
-    IDENTITY_KEYS,
     TIMED_KEYS,
     Bounds,
     baselines_of,
@@ -17,68 +16,76 @@ from skaprof.analysis.row_trust import (
     why_unsound,
 )
 from skaprof.analysis.thresholds import ONE_SIDED, Threshold
+from skaprof.answers import AuditRow, ChangeRow, SwapRow
 from skaprof.errors import SkaprofError, named, shown, shown_path
+from skaprof.measured import MeasuredRow
+from skaprof.results import IDENTITY_KEYS, ResultRow
 from skaprof.saved import SavedResults
-
-Row = Mapping[str, Any]
 
 _ALWAYS = (*COUNT_KEYS, "median_ms", "peak_memory_bytes")  # what else there is follows from the median
 _WITNESSES = ("gpu_uuid", "torch", "cuda", "threads", "tf32", "driver")
-_SIZES = ("batch", "height", "width", "tokens", "dim")
 
 
-class Comparison(NamedTuple):
+Counted = ResultRow | SwapRow | AuditRow
+"""Rows that hold costs, whatever else: a report has formulas and break-evens beside them."""
+
+
+class Change(NamedTuple):
     """One figure of one row in both files; of a whole row (`metric` None) where only one file has it.
 
-    `change` is "same", "more", "less" of exact figures; "faster", "slower", "overlapping" (the intervals do) or
+    `kind` is "same", "more", "less" of exact figures; "faster", "slower", "overlapping" (the intervals do) or
     "undecided" (`reason` says why) of times; "lost" or "gained" where one of the two is null; "missing" or "added".
     """
 
-    row: Row
+    row: Counted
     metric: str | None
-    change: str
+    kind: str
     old: Bounds | None = None
     new: Bounds | None = None
     reason: str | None = None
     broken: tuple[Threshold, ...] = ()
 
     @property
-    def changed(self) -> bool:
+    def is_told(self) -> bool:
         """Whether there is something to tell."""
-        return self.change not in ("same", "overlapping")
+        return self.kind not in ("same", "overlapping")
 
     @property
-    def change_percent(self) -> float | None:
+    def percent(self) -> float | None:
         """100 * (new - old) / old."""
         if self.old is None or self.new is None or not self.old.value:
             return None
         return float(100 * (self.new.value / self.old.value - 1))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_row(self) -> ChangeRow:
         """The row that every format shows; intervals of times only."""
-        return {
-            **{key: self.row.get(key) for key in IDENTITY_KEYS},
-            "metric": self.metric,
-            "change": self.change,
-            "old": plain_number(self.old),
-            "new": plain_number(self.new),
-            "change_percent": self.change_percent,
-            **self._interval("old", self.old),
-            **self._interval("new", self.new),
-            "failed": bool(self.broken),
-            "reason": self.reason,
-        }
+        old_low, old_high = self._interval(self.old)
+        new_low, new_high = self._interval(self.new)
+        return ChangeRow(
+            **dict(zip(IDENTITY_KEYS, identity(self.row), strict=True)),
+            metric=self.metric,
+            change=self.kind,
+            old=plain_number(self.old),
+            new=plain_number(self.new),
+            change_percent=self.percent,
+            old_low=old_low,
+            old_high=old_high,
+            new_low=new_low,
+            new_high=new_high,
+            failed=bool(self.broken),
+            reason=self.reason,
+        )
 
-    def _interval(self, side: str, bounds: Bounds | None) -> dict[str, float | None]:
+    def _interval(self, bounds: Bounds | None) -> tuple[float | None, float | None]:
         if bounds is None or self.metric not in TIMED_KEYS:
-            return {f"{side}_low": None, f"{side}_high": None}
-        return {f"{side}_low": float(bounds.low), f"{side}_high": float(bounds.high)}
+            return None, None
+        return float(bounds.low), float(bounds.high)
 
 
 class Compared(NamedTuple):
     """Figures in the first file's order, then one-sided rows; how many rows both have; what to tell the user."""
 
-    comparisons: tuple[Comparison, ...]
+    changes: tuple[Change, ...]
     matched_rows: int
     warnings: tuple[str, ...]
 
@@ -101,68 +108,68 @@ def compare(
     before, after = (_indexed(saved, without, warnings) for saved in (old, new))
     matched = [(row, after[key]) for key, row in before.items() if key in after]
     metrics = list(dict.fromkeys((*_ALWAYS, *(t.metric for t in thresholds if t.metric not in ONE_SIDED))))
-    baselines = baselines_of(old.rows), baselines_of(new.rows)
-    found = [comparison for pair in matched for comparison in _compare_rows(*pair, metrics, baselines)]
+    baselines = baselines_of(old.costs), baselines_of(new.costs)
+    found = [change for pair in matched for change in _compare_rows(*pair, metrics, baselines)]
     _require_subjects(thresholds, found, len(matched))
     found += _one_sided(before, after, "missing", old.path) + _one_sided(after, before, "added", new.path)
-    judged = tuple(comparison._replace(broken=_broken(comparison, thresholds)) for comparison in found)
+    judged = tuple(change._replace(broken=_broken(change, thresholds)) for change in found)
     return Compared(judged, len(matched), tuple(warnings))
 
 
 def _one_sided(
-    ours: Mapping[tuple[Any, ...], Row], theirs: Mapping[tuple[Any, ...], Row], change: str, path: str
-) -> list[Comparison]:
+    ours: Mapping[tuple[Any, ...], Counted], theirs: Mapping[tuple[Any, ...], Counted], change: str, path: str
+) -> list[Change]:
     reason = f"only in {shown_path(path)}"
-    return [Comparison(row, None, change, reason=reason) for key, row in ours.items() if key not in theirs]
+    return [Change(row, None, change, reason=reason) for key, row in ours.items() if key not in theirs]
 
 
 def _compare_rows(
-    old: Row, new: Row, metrics: Iterable[str], baselines: tuple[Sequence[Row], Sequence[Row]]
-) -> list[Comparison]:
+    old: Counted, new: Counted, metrics: Iterable[str], baselines: tuple[Sequence[MeasuredRow], Sequence[MeasuredRow]]
+) -> list[Change]:
     found = []
     for metric in metrics:
         before, after = figure(old, metric, baselines[0]), figure(new, metric, baselines[1])
         if before is None and after is None:
             continue
         if before is None or after is None:
-            reason = (new if after is None else old).get("error")
-            found.append(Comparison(new, metric, "lost" if after is None else "gained", before, after, reason))
+            reason = (new if after is None else old).error
+            found.append(Change(new, metric, "lost" if after is None else "gained", before, after, reason))
         elif metric not in TIMED_KEYS:
             change = "same" if before == after else "more" if after.value > before.value else "less"
-            found.append(Comparison(new, metric, change, before, after))
+            found.append(Change(new, metric, change, before, after))
         else:
             found.append(_compare_times(old, new, metric, before, after))
     return found
 
 
-def _compare_times(old: Row, new: Row, metric: str, before: Bounds, after: Bounds) -> Comparison:
+def _compare_times(old: Counted, new: Counted, metric: str, before: Bounds, after: Bounds) -> Change:
     """The rule for two runs apart in time: different only where the widened intervals do not overlap."""
     if not before.apart_from(after):
-        return Comparison(new, metric, "same" if before == after else "overlapping", before, after)
+        return Change(new, metric, "same" if before == after else "overlapping", before, after)
     if reason := why_unsound(old) or why_unsound(new):
-        return Comparison(new, metric, "undecided", before, after, reason)
+        return Change(new, metric, "undecided", before, after, reason)
     slower = (after.value > before.value) == (metric == "median_ms")
-    return Comparison(new, metric, "slower" if slower else "faster", before, after)
+    return Change(new, metric, "slower" if slower else "faster", before, after)
 
 
-def _broken(comparison: Comparison, thresholds: Iterable[Threshold]) -> tuple[Threshold, ...]:
-    return tuple(threshold for threshold in thresholds if _breaks(comparison, threshold))
+def _broken(change: Change, thresholds: Iterable[Threshold]) -> tuple[Threshold, ...]:
+    return tuple(threshold for threshold in thresholds if _breaks(change, threshold))
 
 
-def _breaks(comparison: Comparison, threshold: Threshold) -> bool:
-    if comparison.metric is None:
-        return threshold.metric == comparison.change
-    if comparison.metric != threshold.metric or comparison.change in ("overlapping", "undecided", "gained"):
+def _breaks(change: Change, threshold: Threshold) -> bool:
+    if change.metric is None:
+        return threshold.metric == change.kind
+    if change.metric != threshold.metric or change.kind in ("overlapping", "undecided", "gained"):
         return False
-    if comparison.old is None or comparison.new is None:
+    if change.old is None or change.new is None:
         return True  # a figure was lost
-    if comparison.metric in TIMED_KEYS and comparison.change == "same":
+    if change.metric in TIMED_KEYS and change.kind == "same":
         return False
-    return threshold.is_broken_by(comparison.old.value, comparison.new.value)
+    return threshold.is_broken_by(change.old.value, change.new.value)
 
 
-def _require_subjects(thresholds: Iterable[Threshold], found: Sequence[Comparison], matched: int) -> None:
-    figures = {comparison.metric for comparison in found}
+def _require_subjects(thresholds: Iterable[Threshold], found: Sequence[Change], matched: int) -> None:
+    figures = {change.metric for change in found}
     for threshold in thresholds:
         if threshold.metric in ONE_SIDED or threshold.metric in figures:
             continue
@@ -170,9 +177,11 @@ def _require_subjects(thresholds: Iterable[Threshold], found: Sequence[Compariso
         raise SkaprofError(f"{named('fail_on')}: {shown(threshold.text)} compares nothing in these files: {why}")
 
 
-def _indexed(saved: SavedResults, without: Sequence[str], warnings: list[str]) -> dict[tuple[Any, ...], Row]:
+def _indexed(saved: SavedResults, without: Sequence[str], warnings: list[str]) -> dict[tuple[Any, ...], Counted]:
     """The rows by what they are of. A row that stands twice counts as it stands last."""
-    comparable = [row for row in saved.rows if _has_costs(row)]
+    comparable = [
+        row for row in saved.records if isinstance(row, Counted) and (row.mixer or not isinstance(row, AuditRow))
+    ]
     if not comparable:
         raise SkaprofError(
             f"{shown_path(saved.path)} holds no costs or times: expected results of flops, model, latency or report"
@@ -183,12 +192,6 @@ def _indexed(saved: SavedResults, without: Sequence[str], warnings: list[str]) -
     if saved.warning:
         warnings.append(saved.warning)
     return rows
-
-
-def _has_costs(row: Row) -> bool:
-    """Whether it is a mixer's at a size, or a network's: a report holds formulas and break-evens beside them."""
-    at_a_size = row.get("mixer") is not None and None not in [row.get(key) for key in _SIZES]
-    return "params" in row and (at_a_size or row.get("scope") is not None)
 
 
 def _different_device(old: SavedResults, new: SavedResults) -> str:

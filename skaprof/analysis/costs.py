@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from skaprof.analysis.plan import Variant
-from skaprof.model.cost import OpCost, op_costs, total
-from skaprof.results import METRICS, SIZE_KEYS, CostRow
+from skaprof.model.cost import Cost, OpCost, op_costs, total
+from skaprof.results import METRICS, CostRow, OpRow
 from skaprof.workload import DTYPE_BYTES, Workload
 
 RATIO_METRICS = ("params", "macs", "elementwise_flops", "traffic_bytes")
@@ -21,16 +21,14 @@ def variant_op_costs(variant: Variant, workload: Workload) -> list[OpCost]:
 
 def cost_row(variant: Variant, workload: Workload) -> CostRow:
     """The variant's totals at these sizes."""
-    cost = total(variant_op_costs(variant, workload))
-    return CostRow(*_identity(variant, workload), *(getattr(cost, metric) for metric in METRICS))
+    return CostRow(**sizes_of(variant, workload), **_figures(total(variant_op_costs(variant, workload))))
 
 
-def op_rows(variant: Variant, workload: Workload) -> list[dict[str, Any]]:
+def op_rows(variant: Variant, workload: Workload) -> list[OpRow]:
     """One row an op; over a variant they add up to its `cost_row`."""
-    identity = dict(zip(SIZE_KEYS, _identity(variant, workload), strict=True))
+    sizes = sizes_of(variant, workload)
     return [
-        {**identity, "op": cost.name, "kind": cost.kind, **{metric: getattr(cost, metric) for metric in METRICS}}
-        for cost in variant_op_costs(variant, workload)
+        OpRow(**sizes, op=cost.name, kind=cost.kind, **_figures(cost)) for cost in variant_op_costs(variant, workload)
     ]
 
 
@@ -39,18 +37,23 @@ def ratios(row: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, flo
     return {f"{metric}_ratio": row[metric] / baseline[metric] if baseline[metric] else None for metric in RATIO_METRICS}
 
 
-def _identity(variant: Variant, w: Workload) -> tuple[Any, ...]:
-    return (
-        variant.spec.text,
-        variant.implementation,
-        variant.mode,
-        w.batch,
-        w.height,
-        w.width,
-        w.tokens,
-        w.dim,
-        w.heads,
-        w.head_dim,
-        w.kernel_size,
-        variant.dtype,
-    )
+def _figures(cost: Cost | OpCost) -> dict[str, Any]:
+    return {metric: getattr(cost, metric) for metric in METRICS}
+
+
+def sizes_of(variant: Variant, w: Workload) -> dict[str, Any]:
+    """What a row of the variant is about, by the keys of `skaprof.results.Sized`."""
+    return {
+        "mixer": variant.spec.text,
+        "implementation": variant.implementation,
+        "mode": variant.mode,
+        "batch": w.batch,
+        "height": w.height,
+        "width": w.width,
+        "tokens": w.tokens,
+        "dim": w.dim,
+        "heads": w.heads,
+        "head_dim": w.head_dim,
+        "kernel_size": w.kernel_size,
+        "dtype": variant.dtype,
+    }

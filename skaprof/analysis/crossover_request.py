@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from skaprof.analysis.mixer_pair import AXES, Duel, Sizes, has_axis, make_duel
+from skaprof.analysis.mixer_pair import AXES, MixerPair, Sizes, has_axis, make_pair
 from skaprof.errors import SkaprofError, named, shown
 from skaprof.model.hardware import Hardware
 from skaprof.model.mixers import DEFAULT_MIXERS
@@ -13,7 +13,7 @@ from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
-    from skaprof.analysis.crossover_times import Timed
+    from skaprof.analysis.crossover_times import SampledTimes
     from skaprof.saved import SavedResults
 
 
@@ -41,15 +41,15 @@ def require_tf32_machine(machine: Hardware | None, dtype: str, *, tf32: bool) ->
         raise SkaprofError(f"{named('tf32')}: expected {named('hardware')} and {named('dtype')} float32 with it")
 
 
-def pairs_of(mixers: Sequence[str] | None, baseline: str, axis: str, sizes: Sizes) -> list[Duel]:
+def pairs_of(mixers: Sequence[str] | None, baseline: str, axis: str, sizes: Sizes) -> list[MixerPair]:
     """Each mixer, once, against the baseline; the default mixers that have the axis where none is named.
 
     Raises:
-        SkaprofError: an unknown mixer, or as `make_duel`.
+        SkaprofError: an unknown mixer, or as `make_pair`.
     """
     reference = parse_mixer(baseline, named("baseline"))
     texts = mixers or _default_mixers(reference, axis)
-    return [make_duel(parse_mixer(text, named("mixer")), reference, axis, sizes) for text in dict.fromkeys(texts)]
+    return [make_pair(parse_mixer(text, named("mixer")), reference, axis, sizes) for text in dict.fromkeys(texts)]
 
 
 def _default_mixers(reference: MixerSpec, axis: str) -> list[str]:
@@ -58,14 +58,15 @@ def _default_mixers(reference: MixerSpec, axis: str) -> list[str]:
     return [name for name in others if has_axis(parse_mixer(name), axis) or has_axis(reference, axis)] or others
 
 
-def times_of(duel: Duel, saved: SavedResults | None, machine: Hardware | None, *, tf32: bool) -> list[Timed]:
-    """The duel's times: as predicted for a machine, and as a results file has them.
+def times_of(
+    pair: MixerPair, saved: SavedResults | None, machine: Hardware | None, *, tf32: bool
+) -> list[SampledTimes]:
+    """The pair's times: as predicted for a machine, and as a results file has them.
 
     Raises:
         SkaprofError: a file without times of both, or a machine without a peak of the dtype.
     """
-    from skaprof.analysis.crossover_times import timed_samples
-    from skaprof.analysis.predicted_crossovers import predicted_samples
+    from skaprof.analysis.crossover_times import measured_times, predicted_times
 
-    found = predicted_samples(duel, machine, tf32=tf32) if machine is not None else []
-    return [*found, *(timed_samples(saved, duel) if saved is not None else [])]
+    found = predicted_times(pair, machine, tf32=tf32) if machine is not None else []
+    return [*found, *(measured_times(saved, pair) if saved is not None else [])]

@@ -1,26 +1,37 @@
-"""Where one mixer overtakes another by measured times: between which sizes the verdict changes, and no closer."""
+"""Where one mixer overtakes another in time: between which sizes the faster changes, and no closer.
+
+Times are measured ones of a results file, or predicted ones, or those at a machine's ceilings.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from skaprof.analysis.mixer_pair import Duel, row_identity
+from skaprof.analysis.mixer_pair import MixerPair, row_identity
+from skaprof.analysis.roofline_rows import KernelTimes, RooflinePoint, predicted_seconds, timed_kernels
 from skaprof.analysis.row_trust import baselines_of, faster_of
+from skaprof.answers import CrossoverRow
 from skaprof.errors import SkaprofError, named, shown_path
+from skaprof.measured import MeasuredRow
+from skaprof.model.hardware import Hardware
 from skaprof.model.spec import MixerSpec
-from skaprof.results import name_of
+from skaprof.records import Record
+from skaprof.results import CONDITION_KEYS, SIZE_KEYS, values_of
 from skaprof.saved import SavedResults
-
-Row = Mapping[str, Any]
+from skaprof.workload import FORMS
 
 UNDECIDED = "undecided"
-METRIC = "median_ms"
+MEASURED, PREDICTED, IDEAL = "median_ms", "predicted_ms", "ideal_ms"
+SAMPLES = 64
+LARGEST = {"tokens": 2**16, "resolution": 2**12, "dim": 2**13, "heads": 2**10, "kernel_size": 31}
+"""How far along each axis predicted times are sampled."""
 
 
 class Sample(NamedTuple):
-    """One size at which both mixers were timed: who is faster there, or None where the intervals do not tell."""
+    """One size with both mixers' times in ms: who is faster there, or None where the intervals do not tell."""
 
     at: int
     winner: str | None
@@ -28,7 +39,7 @@ class Sample(NamedTuple):
     theirs: float
 
 
-class Timed(NamedTuple):
+class SampledTimes(NamedTuple):
     """All samples of one implementation, mode, device and timing, by size; `metric` says what was sampled."""
 
     metric: str
@@ -39,113 +50,163 @@ class Timed(NamedTuple):
     samples: tuple[Sample, ...]
 
 
-def timed_samples(saved: SavedResults, duel: Duel) -> list[Timed]:
-    """What a file says of a duel's mixers, at its sizes: a mixer without the axis was timed at every point of it.
+def measured_times(saved: SavedResults, pair: MixerPair) -> list[SampledTimes]:
+    """What a file says of a pair, at its sizes: a mixer without the axis was timed at every point of it.
 
     Who is faster is judged by `skaprof.analysis.row_trust.faster_of`.
 
     Raises:
         SkaprofError: no timed rows at all, or none of both mixers at these sizes.
     """
-    rows = [row for row in saved.rows if row.get(METRIC)]
+    rows = saved.measured
     if not rows:
         raise SkaprofError(
             f"{named('results')}: {shown_path(saved.path)} has no timed rows: expected what skaprof latency writes"
         )
     baselines = baselines_of(rows)
-    timed: dict[tuple[Any, ...], dict[tuple[Any, ...], Row]] = {}
+    timed: dict[tuple[Any, ...], dict[tuple[Any, ...], MeasuredRow]] = {}
     for row in rows:
-        timed.setdefault(_sizes(row), {}).setdefault(_conditions(row), row)
+        timed.setdefault(_sizes(row), {}).setdefault(values_of(row, _CONDITIONS), row)
     found: dict[tuple[Any, ...], list[Sample]] = {}
-    for at in _points(duel, rows):
-        ours, theirs = (timed.get(_sizes_at(duel, spec, at) or (), {}) for spec in duel.specs)
+    for at in _measured_points(pair, rows):
+        ours, theirs = (timed.get(_sizes_at(pair, spec, at) or (), {}) for spec in pair.specs)
         for key in ours.keys() & theirs.keys():
             row, other = ours[key], theirs[key]
             winner = faster_of(row, other, baselines)
-            sample = Sample(at, str(winner["mixer"]) if winner else None, row[METRIC], other[METRIC])
+            sample = Sample(at, winner.mixer if winner else None, row.median_ms, other.median_ms)
             found.setdefault(key, []).append(sample)
     if not found:
         raise SkaprofError(
-            f"{named('results')}: {shown_path(saved.path)} has no timed rows of both {duel.mixer.text} and "
-            f"{duel.baseline.text} at these sizes: it has {_has(rows)}"
+            f"{named('results')}: {shown_path(saved.path)} has no timed rows of both {pair.mixer.text} and "
+            f"{pair.baseline.text} at these sizes: it has {_has(rows)}"
         )
     return [
-        Timed(METRIC, implementation, mode, device, timing, tuple(samples))
+        SampledTimes(MEASURED, implementation, mode, device, timing, tuple(samples))
         for (implementation, mode, device, timing), samples in sorted(found.items(), key=str)
     ]
 
 
-_SIZES = ("mixer", "batch", "height", "width", "dim", "heads", "head_dim", "kernel_size", "dtype")
+_CONDITIONS = ("implementation", "mode", *CONDITION_KEYS)
+_SIZES = [key for key in SIZE_KEYS if key not in _CONDITIONS]
 
 
-def _sizes(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(key) for key in _SIZES)
+def _sizes(row: Record) -> tuple[Any, ...]:
+    return values_of(row, _SIZES)
 
 
-def _sizes_at(duel: Duel, spec: MixerSpec, at: int) -> tuple[Any, ...] | None:
+def _sizes_at(pair: MixerPair, spec: MixerSpec, at: int) -> tuple[Any, ...] | None:
     """The sizes of a mixer at a point of the axis, None where it does not exist there."""
     try:
-        return _sizes(duel.row_at(spec, at)._asdict())
+        return _sizes(pair.row_at(spec, at))
     except SkaprofError:  # heads that do not fit
         return None
 
 
-def _points(duel: Duel, rows: Sequence[Row]) -> list[int]:
+def _measured_points(pair: MixerPair, rows: Sequence[MeasuredRow]) -> list[int]:
     """The sizes on the axis at which one of the mixers was timed, in order."""
-    own = [row for row in rows if row.get("mixer") in (duel.mixer.text, duel.baseline.text)]
-    if duel.axis == "resolution":
-        found = {row["height"] * duel.sizes.patch for row in own if row.get("height") == row.get("width")}
+    own = [row for row in rows if row.mixer in (pair.mixer.text, pair.baseline.text)]
+    if pair.axis == "resolution":
+        found = {row.height * pair.sizes.patch for row in own if row.height is not None and row.height == row.width}
     else:
-        found = {row[duel.axis] for row in own if row.get(duel.axis) is not None}
+        found = {getattr(row, pair.axis) for row in own} - {None}
     return sorted(found)
 
 
-def _conditions(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(key) for key in ("implementation", "mode", "device", "timing"))
-
-
-def _has(rows: Sequence[Row]) -> str:
-    names = sorted(set(map(name_of, rows)))
-    dims = sorted({row["dim"] for row in rows if row.get("dim")})
+def _has(rows: Sequence[MeasuredRow]) -> str:
+    names = sorted({row.name for row in rows})
+    dims = sorted({row.dim for row in rows if row.dim})
     return f"{', '.join(names)}{' at dim ' if dims else ''}{', '.join(map(str, dims))}"
 
 
-def sampled_rows(duel: Duel, timed: Iterable[Timed]) -> list[dict[str, Any]]:
+def predicted_times(pair: MixerPair, hardware: Hardware, *, tf32: bool = False) -> list[SampledTimes]:
+    """Both mixers' times over the axis in each form that both have, forward: predicted where the machine is calibrated
+    for all of their kernels, else at its ceilings.
+
+    Times are no polynomials of a size, so the winner is looked at `SAMPLES` sizes up to `LARGEST`, evenly by
+    logarithms; between two with different winners, the sizes where it changes are found by halving.
+
+    Raises:
+        SkaprofError: the machine has no peak of the dtype.
+    """
+    forms = [form for form in FORMS if all(form in spec.mixer.op_lists for spec in pair.specs)]
+    return [_sampled(pair, hardware, form, tf32=tf32) for form in forms]
+
+
+def _sampled(pair: MixerPair, hardware: Hardware, form: str, *, tf32: bool) -> SampledTimes:
+    sizes = _looked_at(pair)
+
+    @cache
+    def kernels_at(at: int) -> tuple[list[KernelTimes], list[KernelTimes]]:
+        points = (RooflinePoint(*pair.at(spec, at, form)) for spec in pair.specs)
+        ours, theirs = (timed_kernels(point, hardware, point.peak(tf32=tf32)) for point in points)
+        return ours, theirs
+
+    unknown = any(predicted_seconds(timed) is None for at in sizes for timed in kernels_at(at))
+    metric = IDEAL if unknown else PREDICTED
+
+    def sample(at: int) -> Sample:
+        ours, theirs = (1e3 * _seconds(timed, metric) for timed in kernels_at(at))
+        winner = None if ours == theirs else (pair.mixer if ours < theirs else pair.baseline).text
+        return Sample(at, winner, ours, theirs)
+
+    found = {at: sample(at) for at in sizes}
+    for low, high in pairwise(sizes):
+        below, above = found[low], found[high]
+        while below.winner != above.winner and (middle := _between(pair, below.at, above.at)) is not None:
+            found[middle] = sample(middle)
+            below, above = (found[middle], above) if found[middle].winner == below.winner else (below, found[middle])
+    return SampledTimes(metric, form, "forward", hardware.id, None, tuple(found[at] for at in sorted(found)))
+
+
+def _seconds(timed: list[KernelTimes], metric: str) -> float:
+    """The time of these kernels; 0 where one of them cannot be predicted, at a size between those looked at first."""
+    return (predicted_seconds(timed) or 0.0) if metric == PREDICTED else sum(each.ideal.seconds for each in timed)
+
+
+def _looked_at(pair: MixerPair) -> list[int]:
+    """The points to look at, in order."""
+    first = pair.points.at_least(1) or 1
+    factor = max(1.0, LARGEST[pair.axis] / first) ** (1 / (SAMPLES - 1))
+    found = {pair.points.at_most(round(first * factor**step)) for step in range(SAMPLES)}
+    return sorted(at for at in found if at is not None)
+
+
+def _between(pair: MixerPair, low: int, high: int) -> int | None:
+    """A point near the middle of two, None where they are neighbours."""
+    middle = pair.points.at_least((low + high + 1) // 2)
+    if middle is None or middle >= high:
+        middle = pair.points.at_most((low + high) // 2)
+    return middle if middle is not None and low < middle < high else None
+
+
+def sampled_rows(pair: MixerPair, timed: Iterable[SampledTimes]) -> list[CrossoverRow]:
     """For each of `timed`, one row a change of the winner along decided samples, or one where there is none.
 
     `crossover_low` and `crossover_high` are the sizes between which it changes; the undecided lie between them too.
     """
-    return [
-        {**row_identity(duel, each.metric, each.implementation, each.mode), **_about(each), **change}
-        for each in timed
-        for change in _changes(each, duel.mixer.text)
-    ]
+    return [row for each in timed for row in _changes(pair, each)]
 
 
-def _about(timed: Timed) -> dict[str, Any]:
-    decided = sum(sample.winner is not None for sample in timed.samples)
-    where = {"device": timed.device, "timing": timed.timing}
-    return {**where, "sizes_sampled": len(timed.samples), "sizes_decided": decided}
-
-
-def _changes(timed: Timed, mixer: str) -> list[dict[str, Any]]:
-    """Where the winner changes: the keys that follow from it."""
+def _changes(pair: MixerPair, timed: SampledTimes) -> list[CrossoverRow]:
+    """Where the winner changes."""
     decided = [sample for sample in timed.samples if sample.winner is not None]
+    about = row_identity(pair, timed.metric, timed.implementation, timed.mode)
+    about |= {"device": timed.device, "timing": timed.timing}
+    about |= {"sizes_sampled": len(timed.samples), "sizes_decided": len(decided)}
     changes = [(left, right) for left, right in pairwise(decided) if left.winner != right.winner]
-    unsolved = {"formula": None, "crossover": None}
     if not changes:
-        winner = decided[0].winner if decided else UNDECIDED
-        ends = {"crossover_low": None, "crossover_high": None, "last_win": None, "first_win": None}
-        return [{**unsolved, **ends, "winner_below": winner, "winner_above": winner}]
+        winner = (decided[0].winner if decided else None) or UNDECIDED
+        return [CrossoverRow(**about, winner_below=winner, winner_above=winner)]
+    mixer = pair.mixer.text
     return [
-        {
-            **unsolved,
-            "crossover_low": left.at,
-            "crossover_high": right.at,
-            "last_win": left.at if left.winner == mixer else None,
-            "first_win": right.at if right.winner == mixer else None,
-            "winner_below": left.winner,
-            "winner_above": right.winner,
-        }
+        CrossoverRow(
+            **about,
+            crossover_low=left.at,
+            crossover_high=right.at,
+            last_win=left.at if left.winner == mixer else None,
+            first_win=right.at if right.winner == mixer else None,
+            winner_below=left.winner or UNDECIDED,
+            winner_above=right.winner or UNDECIDED,
+        )
         for left, right in changes
     ]

@@ -11,8 +11,9 @@ from skaprof.analysis.plan import Variant
 from skaprof.errors import SkaprofError, bad_value, named
 from skaprof.grids import DEFAULT_PATCH
 from skaprof.model.spec import MixerSpec
-from skaprof.results import AXIS_SYMBOLS, CostRow
+from skaprof.results import CostRow
 from skaprof.workload import (
+    AXIS_SYMBOLS,
     DEFAULT_DIM,
     DEFAULT_HEAD_DIM,
     DEFAULT_TOKENS,
@@ -37,7 +38,7 @@ class Sizes(NamedTuple):
     dtype: str = "float32"
 
 
-class Duel(NamedTuple):
+class MixerPair(NamedTuple):
     """Two mixers, the axis along which they are compared, and all other sizes."""
 
     mixer: MixerSpec
@@ -92,7 +93,7 @@ class Points(NamedTuple):
         return self.start + max(0, -(-(limit - self.start) // self.step)) * self.step
 
 
-def make_duel(mixer: MixerSpec, baseline: MixerSpec, axis: str, sizes: Sizes) -> Duel:
+def make_pair(mixer: MixerSpec, baseline: MixerSpec, axis: str, sizes: Sizes) -> MixerPair:
     """The comparison, checked.
 
     Raises:
@@ -108,16 +109,16 @@ def make_duel(mixer: MixerSpec, baseline: MixerSpec, axis: str, sizes: Sizes) ->
         )
     if axis in ("heads", "kernel_size") and getattr(sizes, axis) is not None:
         raise SkaprofError(f"{named(axis)} and {named('axis')} {axis} both set it: expected one of them")
-    duel = Duel(mixer, baseline, axis, sizes)
-    _first_rows(duel)  # sizes that do not fit at the second point are refused here too, not while the axis is walked
-    return duel
+    pair = MixerPair(mixer, baseline, axis, sizes)
+    _first_rows(pair)  # sizes that do not fit at the second point are refused here too, not while the axis is walked
+    return pair
 
 
-def _first_rows(duel: Duel) -> list[CostRow]:
+def _first_rows(pair: MixerPair) -> list[CostRow]:
     """Both mixers at the first two points of the axis."""
-    first = duel.points.at_least(1) or 1
-    points = [at for at in (first, duel.points.at_least(first + 1)) if at is not None]
-    return [duel.row_at(spec, at) for spec in duel.specs for at in points]
+    first = pair.points.at_least(1) or 1
+    points = [at for at in (first, pair.points.at_least(first + 1)) if at is not None]
+    return [pair.row_at(spec, at) for spec in pair.specs for at in points]
 
 
 def has_axis(spec: MixerSpec, axis: str) -> bool:
@@ -129,46 +130,46 @@ def has_axis(spec: MixerSpec, axis: str) -> bool:
     return True
 
 
-def _divisors(duel: Duel) -> Points:
-    free = [spec for spec in duel.specs if has_axis(spec, "heads")]
-    if all((spec.head_dim or duel.sizes.head_dim) is not None for spec in free):
+def _divisors(pair: MixerPair) -> Points:
+    free = [spec for spec in pair.specs if has_axis(spec, "heads")]
+    if all((spec.head_dim or pair.sizes.head_dim) is not None for spec in free):
         return Points()
-    dim = duel.sizes.dim
+    dim = pair.sizes.dim
     small = [count for count in range(1, isqrt(dim) + 1) if dim % count == 0]
     return Points(listed=tuple(sorted({*small, *(dim // count for count in small)})))
 
 
-def _dims(duel: Duel) -> Points:
+def _dims(pair: MixerPair) -> Points:
     """Multiples of the heads, or of the head_dim, that stay as they are while dim grows."""
     steps = [1]
-    for spec in (spec for spec in duel.specs if spec.mixer.has_heads):
-        heads, head_dim = spec.heads or duel.sizes.heads, spec.head_dim or duel.sizes.head_dim
+    for spec in (spec for spec in pair.specs if spec.mixer.has_heads):
+        heads, head_dim = spec.heads or pair.sizes.heads, spec.head_dim or pair.sizes.head_dim
         if heads is None or head_dim is None:
             steps.append(heads or head_dim or DEFAULT_HEAD_DIM)
     return Points(lcm(*steps), lcm(*steps))
 
 
-_POINTS: dict[str, Callable[[Duel], Points]] = {
-    "tokens": lambda duel: Points(),
-    "resolution": lambda duel: Points(duel.sizes.patch, duel.sizes.patch),
+_POINTS: dict[str, Callable[[MixerPair], Points]] = {
+    "tokens": lambda pair: Points(),
+    "resolution": lambda pair: Points(pair.sizes.patch, pair.sizes.patch),
     "dim": _dims,
     "heads": _divisors,
-    "kernel_size": lambda duel: Points(1, 2),
+    "kernel_size": lambda pair: Points(1, 2),
 }
 
 
-def row_identity(duel: Duel, metric: str, implementation: str, mode: str) -> dict[str, Any]:
+def row_identity(pair: MixerPair, metric: str, implementation: str, mode: str) -> dict[str, Any]:
     """The keys that say what a row is about. None: the size of the axis, and what is not the same for both mixers."""
-    sizes = duel.sizes._asdict() | _held(duel)
-    sizes |= {"tokens": None} if duel.axis == "resolution" else {duel.axis: None}
-    if duel.axis != "resolution":
+    sizes = pair.sizes._asdict() | _held(pair)
+    sizes |= {"tokens": None} if pair.axis == "resolution" else {pair.axis: None}
+    if pair.axis != "resolution":
         sizes["patch"] = None
-    about = {"mixer": duel.mixer.text, "baseline": duel.baseline.text, "axis": duel.axis}
+    about = {"mixer": pair.mixer.text, "baseline": pair.baseline.text, "axis": pair.axis}
     return {"metric": metric, **about, "implementation": implementation, "mode": mode, **sizes}
 
 
-def _held(duel: Duel) -> dict[str, Any]:
+def _held(pair: MixerPair) -> dict[str, Any]:
     """The heads, head_dim and kernel_size that stay along the axis, the same for each mixer that has them."""
-    rows = [row._asdict() for row in _first_rows(duel)]
-    found = {key: {row[key] for row in rows} - {None} for key in ("heads", "head_dim", "kernel_size")}
+    rows = _first_rows(pair)
+    found = {key: {getattr(row, key) for row in rows} - {None} for key in ("heads", "head_dim", "kernel_size")}
     return {key: values.pop() if len(values) == 1 else None for key, values in found.items()}

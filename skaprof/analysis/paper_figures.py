@@ -1,13 +1,14 @@
-"""What the figures of arXiv 2412.07049 show, as plans and rows."""
+"""What the paper's figures show, from the closed forms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.results import CostRow
 
 PAPER_MIXERS = ("mhsa", "ska", "cska")
 FIGURE_3_AXIS = (1, 2, 4, 8, 16, 32)
@@ -22,15 +23,23 @@ def figure_3_plan(specs: Sequence[MixerSpec]) -> Plan:
     return make_plan(specs, SizeGrid(dims=(_FIGURE_3_DIM,), heads=FIGURE_3_AXIS, batches=(8,)))
 
 
-def figure_4_panels(mixers: Sequence[str] = PAPER_MIXERS) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """(heading, axis, rows) of both panels: over the tokens at d = 256, and over d at n = 256; heads of 32, k = 3."""
+class CostPanel(NamedTuple):
+    """Costs along an axis, under a heading."""
+
+    heading: str
+    axis: str
+    rows: list[CostRow]
+
+
+def figure_4_panels(mixers: Sequence[str] = PAPER_MIXERS) -> list[CostPanel]:
+    """Both panels of figure 4: over the tokens at d = 256, and over d at n = 256; heads of 32, k = 3."""
     over_tokens, over_dim = SizeGrid(sides=_SIDES, dims=(_FIXED,)), SizeGrid(sides=((16, 16),), dims=_DIMS)
     return [
-        (f"(a) over the spatial dimension, d = {_FIXED}", "tokens", _rows(mixers, over_tokens)),
-        (f"(b) over the embedding dimension, n = {_FIXED}", "dim", _rows(mixers, over_dim)),
+        CostPanel(f"(a) over the spatial dimension, d = {_FIXED}", "tokens", _rows(mixers, over_tokens)),
+        CostPanel(f"(b) over the embedding dimension, n = {_FIXED}", "dim", _rows(mixers, over_dim)),
     ]
 
 
-def _rows(mixers: Sequence[str], grid: SizeGrid) -> list[dict[str, Any]]:
+def _rows(mixers: Sequence[str], grid: SizeGrid) -> list[CostRow]:
     plan = make_plan([parse_mixer(text) for text in mixers], grid)
-    return [cost_row(variant, workload).as_dict() for variant, workload, *_ in plan.rows()]
+    return [cost_row(variant, workload) for variant, workload, *_ in plan.rows()]

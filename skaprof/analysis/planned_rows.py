@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.analysis.costs import cost_row, op_rows, ratios, variant_op_costs
 from skaprof.analysis.plan import Plan, PlannedRow, SizeGrid, Variant
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.machine import available_bytes
 from skaprof.model.spec import MixerSpec
 from skaprof.workload import Workload
 
 if TYPE_CHECKING:
     from skaprof.analysis.breakeven import BreakEven
+    from skaprof.answers import FormulaRow
     from skaprof.count import Verification
 
 Row = dict[str, Any]
@@ -34,7 +35,7 @@ def planned_rows(plan: Plan, reference: MixerSpec | None = None, *, per_op: bool
 def _one_by_one(plan: Plan, reference: MixerSpec | None, *, per_op: bool) -> Iterator[Row]:
     for planned in plan.rows():
         if per_op:
-            yield from op_rows(planned.variant, planned.workload)
+            yield from (row.as_dict() for row in op_rows(planned.variant, planned.workload))
             continue
         row = cost_row(planned.variant, planned.workload).as_dict()
         if reference is not None:
@@ -63,7 +64,7 @@ def proved_rows(
         except SkaprofError as error:
             if asked:
                 raise
-            tell(f"not proved: {error.message.removeprefix('--verify: ')}")
+            tell(f"not proved: {error.without('verify')}")
             yield cost_row(variant, workload).as_dict() | dict.fromkeys(_PROOF_KEYS)
             continue
         proofs.append(proof)
@@ -71,7 +72,7 @@ def proved_rows(
             tell(f"{variant.spec.text}, {workload.tokens} tokens, dim {workload.dim}, {variant.mode}: {difference}")
         if per_op:
             for row in op_rows(variant, workload):
-                yield row | proof.of_op(row["op"])
+                yield row.as_dict() | proof.of_op(row.op)
         else:
             yield cost_row(variant, workload).as_dict() | proof.as_dict()
 
@@ -93,7 +94,7 @@ def require_memory(plan: Plan) -> None:
             )
 
 
-def planned_formulas(plan: Plan) -> list[Row]:
+def planned_formulas(plan: Plan) -> list[FormulaRow]:
     """The closed forms of the plan's variants, each under its mixer's own text.
 
     Raises:
@@ -102,7 +103,7 @@ def planned_formulas(plan: Plan) -> list[Row]:
     from skaprof.analysis.symbolic import formula_rows
 
     return [
-        {**row, "mixer": variant.spec.text}
+        row.replace(mixer=variant.spec.text)
         for variant in (block.variant for block in plan.blocks)
         for row in formula_rows(_with_given_sizes(variant.spec, plan.grid), variant.implementation, variant.mode)
     ]
@@ -117,7 +118,7 @@ def _with_given_sizes(spec: MixerSpec, grid: SizeGrid) -> MixerSpec:
     sizes = {"heads": grid.heads, "head_dim": grid.head_dims, "kernel_size": grid.kernel_sizes}
     for name, values in sizes.items():
         if len(values) > 1:
-            raise SkaprofError(f"--{name.replace('_', '-')}: {len(values)} values with --formula: expected one")
+            raise SkaprofError(f"{named(name)}: {len(values)} values with {named('formula')}: expected one")
     has_heads, has_kernel = spec.mixer.has_heads, spec.mixer.kernel_size is not None
     applies = {"heads": has_heads, "head_dim": has_heads, "kernel_size": has_kernel}
     for name, values in sizes.items():

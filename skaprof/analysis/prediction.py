@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import exp, log
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-from skaprof.results import SIZE_KEYS
-
-Row = Mapping[str, Any]
+from skaprof.answers import RooflineRow
+from skaprof.results import CONDITION_KEYS, values_of
 
 
 class PredictionError(NamedTuple):
@@ -27,30 +26,45 @@ class PredictionError(NamedTuple):
     held_out: float | None
 
 
-def prediction_error(rows: Sequence[Row]) -> PredictionError | None:
+class _Off(NamedTuple):
+    """A row that was both predicted and measured: who it is of, its size, and measured over predicted."""
+
+    contender: tuple[Any, ...]
+    size: tuple[Any, ...]
+    factor: float
+
+
+def prediction_error(rows: Sequence[RooflineRow]) -> PredictionError | None:
     """The error over rows that were both predicted and measured; None where there are none."""
-    both = [row for row in rows if row["predicted_ms"] and row["measured_ms"]]
+    both = [
+        _Off(values_of(row, _CONTENDER), _size(row), row.measured_ms / row.predicted_ms)
+        for row in rows
+        if row.predicted_ms and row.measured_ms
+    ]
     if not both:
         return None
     left = [off for group in _by_contender(both) if len(group) > 1 for off in _held_out(group)]
-    off = [row["predicted_ms"] / row["measured_ms"] - 1 for row in both]
+    off = [1 / row.factor - 1 for row in both]
     return PredictionError(len(both), median(map(abs, off)), median(off), len(left), median(left) if left else None)
 
 
-_CONTENDER_KEYS = ("mixer", "implementation", "dtype", "device", "timing")
+_CONTENDER = ("mixer", "implementation", "dtype", *CONDITION_KEYS)
 
 
-def _by_contender(rows: Sequence[Row]) -> list[list[Row]]:
+def _size(row: RooflineRow) -> tuple[int, ...]:
+    sizes = row.batch, row.height, row.width, row.tokens, row.dim, row.heads, row.head_dim, row.kernel_size
+    return tuple(size or 0 for size in sizes)
+
+
+def _by_contender(rows: Sequence[_Off]) -> list[list[_Off]]:
     """The rows of each mixer, form and dtype on one device, by size, each size once."""
-    groups: dict[tuple[Any, ...], dict[tuple[Any, ...], Row]] = {}
+    groups: dict[tuple[Any, ...], dict[tuple[Any, ...], _Off]] = {}
     for row in rows:
-        contender = tuple(row.get(key) for key in _CONTENDER_KEYS)
-        size = tuple(row.get(key) or 0 for key in SIZE_KEYS if key not in (*_CONTENDER_KEYS, "mode"))
-        groups.setdefault(contender, {}).setdefault(size, row)
+        groups.setdefault(row.contender, {}).setdefault(row.size, row)
     return [[of_contender[size] for size in sorted(of_contender)] for of_contender in groups.values()]
 
 
-def _held_out(rows: Sequence[Row]) -> list[float]:
+def _held_out(rows: Sequence[_Off]) -> list[float]:
     """The relative errors at every other size, once the mean log ratio at the others is taken off."""
-    factor = exp(fmean(log(row["measured_ms"] / row["predicted_ms"]) for row in rows[::2]))
-    return [abs(factor * row["predicted_ms"] / row["measured_ms"] - 1) for row in rows[1::2]]
+    factor = exp(fmean(log(row.factor) for row in rows[::2]))
+    return [abs(factor / row.factor - 1) for row in rows[1::2]]

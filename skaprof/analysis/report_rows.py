@@ -62,7 +62,7 @@ def formulas(contents: Contents) -> list[Row]:
     """The closed forms of every mixer."""
     from skaprof.analysis.symbolic import formula_rows
 
-    return [row for spec in contents.specs for row in formula_rows(spec)]
+    return [row.as_dict() for spec in contents.specs for row in formula_rows(spec)]
 
 
 def sizes(contents: Contents) -> list[Row]:
@@ -92,7 +92,7 @@ def break_evens(contents: Contents) -> list[Row]:
 def figure_4(contents: Contents) -> list[Row]:
     """The rows of figure 4's panels, each with its panel's heading and axis."""
     return [
-        {"panel": heading, "axis": axis, **row}
+        {"panel": heading, "axis": axis, **row.as_dict()}
         for heading, axis, rows in figure_4_panels(contents.mixers)
         for row in rows
     ]
@@ -116,9 +116,8 @@ def crossovers(contents: Contents) -> list[Row]:
     """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage, in costs and
     in time on the report's machine."""
     from skaprof.analysis.crossover import crossover_rows
-    from skaprof.analysis.crossover_times import sampled_rows
-    from skaprof.analysis.mixer_pair import Sizes, make_duel
-    from skaprof.analysis.predicted_crossovers import predicted_samples
+    from skaprof.analysis.crossover_times import predicted_times, sampled_rows
+    from skaprof.analysis.mixer_pair import Sizes, make_pair
     from skaprof.model.hardware import find_hardware
 
     reference, *others = contents.specs
@@ -127,9 +126,9 @@ def crossovers(contents: Contents) -> list[Row]:
     machine = find_hardware(contents.hardware)
     rows = []
     for spec in others:
-        duel = make_duel(spec, reference, "tokens", sizes)
-        rows += [*crossover_rows(duel), *sampled_rows(duel, predicted_samples(duel, machine))]
-    return rows
+        pair = make_pair(spec, reference, "tokens", sizes)
+        rows += [*crossover_rows(pair), *sampled_rows(pair, predicted_times(pair, machine))]
+    return [row.as_dict() for row in rows]
 
 
 def memory(contents: Contents) -> list[Row]:
@@ -144,12 +143,12 @@ def memory(contents: Contents) -> list[Row]:
 
 def roofline(contents: Contents) -> list[Row]:
     """Every size against the ceilings of the report's machine."""
-    from skaprof.analysis.roofline_rows import Point, mixer_row
+    from skaprof.analysis.roofline_rows import RooflinePoint, mixer_row
     from skaprof.model.hardware import find_hardware
 
     machine = find_hardware(contents.hardware)
-    points = [Point(row.variant, row.workload) for plan in contents.plans(FORMS) for row in plan.rows()]
-    return [mixer_row(point, machine, point.variant.dtype) for point in points]
+    points = [RooflinePoint(row.variant, row.workload) for plan in contents.plans(FORMS) for row in plan.rows()]
+    return [mixer_row(point, machine, point.variant.dtype).as_dict() for point in points]
 
 
 def pareto(contents: Contents) -> list[Row]:

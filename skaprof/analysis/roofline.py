@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from skaprof.analysis.costs import variant_op_costs
 from skaprof.analysis.plan import Variant
+from skaprof.answers import BOUNDS
 from skaprof.model.cost import OpCost
 from skaprof.model.hardware import COUNTED_IN_FLOPS, Hardware
 from skaprof.model.ops import Op
-from skaprof.workload import Workload
-
-BOUNDS = ("compute", "memory", "launch")
+from skaprof.model.spec import MixerSpec
+from skaprof.workload import FUSED, Workload
 
 
 class Kernel(NamedTuple):
@@ -133,3 +133,11 @@ def total(times: Iterable[Times]) -> float:
 def ridge(hardware: Hardware, peak: str) -> float:
     """FLOPs per byte at which the two ceilings meet: below, memory bounds; above, arithmetic."""
     return hardware.peak(peak) / hardware.bandwidth
+
+
+def has_wide_queries(spec: MixerSpec) -> bool:
+    """Whether the mixer's fused kernel has queries wider than values, as CSKA's unfolded ones are."""
+    w = Workload(1, 2, 2, 64, 2, 32, 3)
+    return FUSED in spec.mixer.op_lists and any(
+        kernel.kind == "attention_wide" for kernel in kernels(Variant(spec, FUSED), w)
+    )

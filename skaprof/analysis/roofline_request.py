@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from skaprof.analysis.roofline_rows import Point, kernel_rows, measured_points, mixer_row, require_possible
+from skaprof.analysis.roofline_rows import RooflinePoint, kernel_rows, measured_points, mixer_row, require_possible
+from skaprof.answers import RooflineRow
 from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import Hardware, known_hardware
 from skaprof.saved import SavedResults
@@ -13,14 +13,14 @@ from skaprof.saved import SavedResults
 
 def measured_against(
     saved: SavedResults, mixers: Sequence[str] | None, machine: Hardware
-) -> tuple[list[Point], list[str]]:
+) -> tuple[list[RooflinePoint], list[str]]:
     """The file's points of these mixers; and in words what was left out, or does not fit the machine.
 
     Raises:
         SkaprofError: there is none.
     """
     found = measured_points(saved, mixers)
-    devices = sorted({str(point.conditions["device"]) for point in found.points})
+    devices = sorted({str(point.conditions[0]) for point in found.points})
     notices = (saved.warning, found.notice(), _another_machine(devices, machine))
     return found.points, [f"{named('results')}: {notice}" for notice in notices if notice is not None]
 
@@ -33,7 +33,7 @@ def _another_machine(devices: Sequence[str], machine: Hardware) -> str | None:
     return f"its times are of {', '.join(devices)}, and {named('hardware')} {machine.id} is another machine"
 
 
-def peaks_of(points: Sequence[Point], *, tf32: bool) -> list[str]:
+def peaks_of(points: Sequence[RooflinePoint], *, tf32: bool) -> list[str]:
     """The names of the peaks that the points are held against, each once.
 
     Raises:
@@ -46,14 +46,14 @@ def peaks_of(points: Sequence[Point], *, tf32: bool) -> list[str]:
     return found
 
 
-def machine_rows(points: Sequence[Point], machine: Hardware, *, tf32: bool, per_op: bool) -> list[dict[str, Any]]:
+def machine_rows(points: Sequence[RooflinePoint], machine: Hardware, *, tf32: bool, per_op: bool) -> list[RooflineRow]:
     """A row for each point, or for each of its kernels.
 
     Raises:
         SkaprofError: a time that the machine could not reach, or a dtype that it has no peak of.
     """
     require_possible(points, machine, tf32=tf32)
-    found: list[dict[str, Any]] = []
+    found: list[RooflineRow] = []
     for point in points:
         peak = point.peak(tf32=tf32)
         found += kernel_rows(point, machine, peak) if per_op else [mixer_row(point, machine, peak)]

@@ -10,49 +10,50 @@ from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted
 from skaprof.analysis.row_trust import why_unsound
+from skaprof.answers import KernelRow, RooflineRow
 from skaprof.errors import SkaprofError, named, shown_path
 from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.measured import MeasuredRow
 from skaprof.model.hardware import Hardware, in_unit
 from skaprof.model.spec import parse_mixer
-from skaprof.results import SIZE_KEYS
+from skaprof.records import Record
+from skaprof.results import CONDITION_KEYS, SIZE_KEYS, values_of
 from skaprof.saved import SavedResults
 from skaprof.workload import Workload
-
-Row = Mapping[str, Any]
 
 ALLOWANCE = 1.1
 """How far a measured rate may pass a machine's peak before one of the two must be wrong: clocks boost a little."""
 
 
-class Point(NamedTuple):
+class RooflinePoint(NamedTuple):
     """One mixer at one size on a machine; `measured` is its row of `skaprof latency`, None where there is none."""
 
     variant: Variant
     workload: Workload
-    measured: Row | None = None
+    measured: MeasuredRow | None = None
 
     @property
     def measured_ms(self) -> float | None:
         """The median time."""
-        return self.measured["median_ms"] if self.measured else None
+        return self.measured.median_ms if self.measured else None
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The keys that say what a row is about."""
-        row = cost_row(self.variant, self.workload).as_dict()
-        return {key: row[key] for key in SIZE_KEYS} | self.conditions
+        """The keys that say what a row is about, by name."""
+        row = cost_row(self.variant, self.workload)
+        return {key: getattr(row, key) for key in SIZE_KEYS} | dict(zip(CONDITION_KEYS, self.conditions, strict=True))
 
     @property
-    def conditions(self) -> dict[str, Any]:
-        """Where and how it was timed; None where it was not."""
-        return {key: self.measured.get(key) if self.measured else None for key in ("device", "timing")}
+    def conditions(self) -> tuple[str | None, ...]:
+        """Device and timing; None where it was not timed."""
+        return self.measured.conditions if self.measured else (None, None)
 
     def peak(self, *, tf32: bool) -> str:
         """The name of the peak that it is held against: its dtype, or "tf32" where float32 may use that."""
         return "tf32" if tf32 and self.variant.dtype == "float32" else self.variant.dtype
 
 
-class Timed(NamedTuple):
+class KernelTimes(NamedTuple):
     """A kernel with its times at the ceilings, and as predicted, None where the machine is not calibrated for it."""
 
     kernel: Kernel
@@ -73,15 +74,15 @@ class Timed(NamedTuple):
         return self.ideal.bound
 
 
-def timed_kernels(point: Point, hardware: Hardware, peak: str) -> list[Timed]:
+def timed_kernels(point: RooflinePoint, hardware: Hardware, peak: str) -> list[KernelTimes]:
     """Every kernel of a point. `peak` is the dtype, or "tf32"."""
     return [
-        Timed(kernel, ideal(kernel, hardware, peak), predicted(kernel, hardware, point.variant.dtype))
+        KernelTimes(kernel, ideal(kernel, hardware, peak), predicted(kernel, hardware, point.variant.dtype))
         for kernel in kernels(point.variant, point.workload)
     ]
 
 
-def predicted_seconds(timed: Sequence[Timed]) -> float | None:
+def predicted_seconds(timed: Sequence[KernelTimes]) -> float | None:
     """The sum over the kernels; None where one of them cannot be predicted."""
     times = [kernel.predicted for kernel in timed]
     found = [time.seconds for time in times if time is not None]
@@ -91,7 +92,7 @@ def predicted_seconds(timed: Sequence[Timed]) -> float | None:
 class MeasuredPoints(NamedTuple):
     """What a results file holds of single mixers, forward, eager or fused, and how many of its rows were left out."""
 
-    points: list[Point]
+    points: list[RooflinePoint]
     left_out: Mapping[str, int]
 
     def notice(self) -> str | None:
@@ -107,10 +108,11 @@ def measured_points(saved: SavedResults, mixers: Sequence[str] | None) -> Measur
     Raises:
         SkaprofError: there is none.
     """
-    rows = [row for row in saved.rows if not mixers or row.get("mixer") in mixers]
+    rows = [row for row in saved.records if not mixers or getattr(row, "mixer", None) in mixers]
     reasons = [_why_left_out(row) for row in rows]
     left_out = Counter(why for why in reasons if why is not None)
-    found = MeasuredPoints([_point(row) for row, why in zip(rows, reasons, strict=True) if why is None], left_out)
+    sound = [row for row, why in zip(rows, reasons, strict=True) if why is None and isinstance(row, MeasuredRow)]
+    found = MeasuredPoints(list(map(_point, sound)), left_out)
     if not found.points:
         wanted = f" of {', '.join(mixers)}" if mixers else ""
         also = f" ({found.notice()})" if left_out else ""
@@ -126,40 +128,43 @@ def measured_with_tf32(saved: SavedResults) -> bool:
     return bool((saved.settings or {}).get("tf32", saved.environment.get("tf32")))
 
 
-def _why_left_out(row: Row) -> str | None:
+def _why_left_out(row: Record) -> str | None:
     """Why a row is not held against the ceilings; None where it is."""
-    how = IMPLEMENTATIONS.get(row.get("implementation") or "")
-    if row.get("model") is not None or row.get("op") is not None or not _is_mixer(row):
+    if any(value is not None for value in values_of(row, ("model", "op"))) or not _is_mixer(row):
         return "not of a mixer"
-    if not row.get("median_ms"):
+    if not isinstance(row, MeasuredRow):
         return "without a time"
-    if row.get("mode") != "forward":
+    if row.mode != "forward":
         return "in training"
+    how = IMPLEMENTATIONS.get(row.implementation)
     if how is None or how.compiled or how.channels_last:
         return "compiled or channels-last"
     return why_unsound(row)
 
 
-def _is_mixer(row: Row) -> bool:
-    """Whether a row is of a mixer that has closed forms, at known sizes."""
-    if any(key not in row for key in SIZE_KEYS) or any(row[key] is None for key in ("batch", "height", "width", "dim")):
-        return False
+def _is_mixer(row: Record) -> bool:
+    """Whether a row is of a mixer that has closed forms, at known sizes, heads and a kernel among them."""
+    mixer, heads, head_dim, kernel_size, *sizes = values_of(
+        row, ("mixer", "heads", "head_dim", "kernel_size", "batch", "height", "width", "dim")
+    )
     try:
-        parse_mixer(str(row["mixer"]))
+        spec = parse_mixer(str(mixer))
     except SkaprofError:  # a module of the user's own
         return False
-    return True
+    sizes += [heads, head_dim] if spec.mixer.has_heads else []
+    sizes += [kernel_size] if spec.mixer.kernel_size is not None else []
+    return None not in sizes
 
 
-def _point(row: Row) -> Point:
-    form = IMPLEMENTATIONS[row["implementation"]].form
-    variant = Variant(parse_mixer(row["mixer"]), form, "forward", row["dtype"])
-    sizes = (row[key] for key in ("batch", "height", "width", "dim", "heads", "head_dim", "kernel_size"))
-    return Point(variant, Workload(*sizes), row)
+def _point(row: MeasuredRow) -> RooflinePoint:
+    form = IMPLEMENTATIONS[row.implementation].form
+    variant = Variant(parse_mixer(str(row.mixer)), form, "forward", row.dtype)
+    sizes = row.batch, row.height, row.width, row.dim, row.heads, row.head_dim, row.kernel_size
+    return RooflinePoint(variant, Workload(*sizes), row)
 
 
-def require_possible(points: Iterable[Point], hardware: Hardware, *, tf32: bool = False) -> None:
-    """Nothing, where no measured rate is beyond the machine's peak.
+def require_possible(points: Iterable[RooflinePoint], hardware: Hardware, *, tf32: bool = False) -> None:
+    """Raise unless every measured rate is within the machine's peak.
 
     Raises:
         SkaprofError: one is: the peak is wrong, or was measured on another machine.
@@ -178,7 +183,7 @@ def require_possible(points: Iterable[Point], hardware: Hardware, *, tf32: bool 
             )
 
 
-def mixer_row(point: Point, hardware: Hardware, peak: str) -> dict[str, Any]:
+def mixer_row(point: RooflinePoint, hardware: Hardware, peak: str) -> RooflineRow:
     """The row of a mixer: its kernels one after the other."""
     timed = timed_kernels(point, hardware, peak)
     kernel = Kernel("", "", *(sum(getattr(each.kernel, key) for each in timed) for key in _SUMMED))
@@ -186,41 +191,41 @@ def mixer_row(point: Point, hardware: Hardware, peak: str) -> dict[str, Any]:
     for each in timed:
         bounds[each.bound] += each.best_known.seconds
     bound = max(bounds, key=lambda name: bounds[name]) if bounds else None
-    row = _row(point, hardware, kernel, bound, sum(each.ideal.seconds for each in timed), predicted_seconds(timed))
-    if point.measured_ms is None:
-        return row
-    seconds = point.measured_ms / 1e3
-    row["measured_ms"] = point.measured_ms
-    row["peak_share"] = kernel.flops / seconds / hardware.peak(peak)
-    row["ideal_share"] = row["ideal_ms"] / point.measured_ms
-    return row
+    ideal_s, measured_ms = sum(each.ideal.seconds for each in timed), point.measured_ms
+    return RooflineRow(
+        **_figures(point, hardware, kernel, ideal_s, predicted_seconds(timed)),
+        bound=bound,
+        measured_ms=measured_ms,
+        peak_share=None if measured_ms is None else kernel.flops / (measured_ms / 1e3) / hardware.peak(peak),
+        ideal_share=None if measured_ms is None else ideal_s * 1e3 / measured_ms,
+    )
 
 
 _SUMMED = ("flops", "elementwise_flops", "bytes")
 
 
-def kernel_rows(point: Point, hardware: Hardware, peak: str) -> list[dict[str, Any]]:
+def kernel_rows(point: RooflinePoint, hardware: Hardware, peak: str) -> list[KernelRow]:
     """One row a kernel: an op, or a fused group."""
     return [
-        {
-            **_row(
-                point,
-                hardware,
-                each.kernel,
-                each.bound,
-                each.ideal.seconds,
-                each.predicted.seconds if each.predicted else None,
+        KernelRow(
+            **_figures(
+                point, hardware, each.kernel, each.ideal.seconds, each.predicted.seconds if each.predicted else None
             ),
-            "op": each.kernel.name,
-            "kind": each.kernel.kind,
-        }
+            bound=each.bound,
+            measured_ms=None,
+            peak_share=None,
+            ideal_share=None,
+            op=each.kernel.name,
+            kind=each.kernel.kind,
+        )
         for each in timed_kernels(point, hardware, peak)
     ]
 
 
-def _row(
-    point: Point, hardware: Hardware, kernel: Kernel, bound: str | None, ideal_s: float, predicted_s: float | None
+def _figures(
+    point: RooflinePoint, hardware: Hardware, kernel: Kernel, ideal_s: float, predicted_s: float | None
 ) -> dict[str, Any]:
+    """What rows of mixers and kernels have alike."""
     return {
         **point.identity,
         "hardware": hardware.id,
@@ -228,10 +233,6 @@ def _row(
         "elementwise_flops": kernel.elementwise_flops,
         "moved_bytes": kernel.bytes,
         "intensity": kernel.intensity if kernel.bytes else None,
-        "bound": bound,
         "ideal_ms": ideal_s * 1e3,
         "predicted_ms": None if predicted_s is None else predicted_s * 1e3,
-        "measured_ms": None,
-        "peak_share": None,
-        "ideal_share": None,
     }

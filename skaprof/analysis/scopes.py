@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from skaprof.model.cost import Cost, OpCost, total
 from skaprof.model.mixers import KEY_OPS
 from skaprof.model.network import Network, Placed, make_network, network_costs
-from skaprof.results import METRICS, ScopeRow
+from skaprof.results import METRICS, ProvedScope, ScopeRow
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
@@ -70,16 +70,17 @@ def costed(network: Network, dtype: str = "float32", mode: str = "forward") -> C
 
 def scope_rows(
     variants: Iterable[tuple[Network, str, str]], depth: str, prove: Prove | None = None
-) -> tuple[list[Row], list[Row]]:
+) -> tuple[list[ScopeRow], list[ScopeRow]]:
     """The rows of each (network, dtype, mode) at this depth, and their totals, with what the counters say."""
-    rows: list[Row] = []
-    totals: list[Row] = []
+    rows: list[ScopeRow] = []
+    totals: list[ScopeRow] = []
     for variant in variants:
         proof = prove(*variant) if prove is not None else None
         costs = costed(*variant)
         for at, collected in ((depth, rows), (TOTAL, totals)):
-            found = [row.as_dict() for row in costs.rows(at)]
-            collected += [row | (proof.of_scope(row["scope"]) if proof else {}) for row in found]
+            for row in costs.rows(at):
+                told = proof.of_scope(row.scope) if proof else None
+                collected.append(ProvedScope(**row.as_dict(), **told) if told else row)
     return rows, totals
 
 

@@ -29,7 +29,7 @@ _OPERATORS: dict[str, Callable[[int, Fraction], bool]] = {
     ">": operator.gt,
 }
 LIMIT_SIGNS = tuple(_OPERATORS)
-Point = tuple[int, ...]
+Amounts = tuple[int, ...]
 """A network's figures, in the order of the metrics asked for."""
 
 
@@ -86,7 +86,7 @@ class Search(NamedTuple):
         """The unmodified backbone."""
         return self.row_of(self.network.choice.specs)
 
-    def points(self, metrics: Sequence[str]) -> list[Point]:
+    def points(self, metrics: Sequence[str]) -> list[Amounts]:
         """The figures of every network, in order."""
         own = self.own
         sums = [tuple(getattr(own, metric) for metric in metrics)]
@@ -120,7 +120,7 @@ class Found(NamedTuple):
     """
 
     metrics: tuple[str, ...]
-    points: list[Point]
+    points: list[Amounts]
     within: list[int]
     front: list[int]
     nearest: tuple[int, Limit] | None
@@ -249,13 +249,13 @@ def find(search: Search, objectives: Sequence[str] = DEFAULT_OBJECTIVES, limits:
     return Found(metrics, points, within, front, nearest)
 
 
-def pareto_front(points: dict[int, Point]) -> list[int]:
+def pareto_front(points: dict[int, Amounts]) -> list[int]:
     """The numbers of the points that no other is as low as in every figure and lower in one, by their figures.
 
     Sorted first, a point can only be beaten by one before it. Beaten points beat nobody that their victor does not.
     """
     front: list[int] = []
-    kept: list[Point] = []
+    kept: list[Amounts] = []
     for number, point in sorted(points.items(), key=lambda item: item[1]):
         for place, other in enumerate(kept):
             if all(map(operator.le, other, point)) and other != point:
@@ -267,7 +267,7 @@ def pareto_front(points: dict[int, Point]) -> list[int]:
     return front
 
 
-def _nearest(points: Sequence[Point], limits: Sequence[Limit], places: Sequence[int]) -> tuple[int, Limit]:
+def _nearest(points: Sequence[Amounts], limits: Sequence[Limit], places: Sequence[int]) -> tuple[int, Limit]:
     def worst(number: int) -> tuple[float, Limit]:
         misses = [(limit.miss(points[number][place]), limit) for limit, place in zip(limits, places, strict=True)]
         return max(misses, key=lambda miss: miss[0])

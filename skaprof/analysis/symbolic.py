@@ -7,10 +7,11 @@ import re
 import sympy
 from sympy import Expr, Poly, Symbol
 
+from skaprof.answers import FormulaRow
 from skaprof.model.cost import op_costs, total
 from skaprof.model.spec import MixerSpec
-from skaprof.results import SUMMED_METRICS, SYMBOLS
-from skaprof.workload import Workload, is_fused
+from skaprof.results import SUMMED_METRICS
+from skaprof.workload import SYMBOLS, Workload, is_fused
 
 QUANTITIES = SUMMED_METRICS
 """What has a closed form: the largest of several, such as the peak of memory, has none."""
@@ -18,11 +19,17 @@ QUANTITIES = SUMMED_METRICS
 _B, _N, _D, _A, _H, _E, _K, _S = (Symbol(name, positive=True, integer=True) for name in SYMBOLS)
 
 
-def formula_rows(spec: MixerSpec, implementation: str = "eager", mode: str = "forward") -> list[dict[str, str]]:
+def formula_rows(spec: MixerSpec, implementation: str = "eager", mode: str = "forward") -> list[FormulaRow]:
     """One row for each quantity: `formula` for machines, `text` for people. Nothing is saved in forward."""
-    identity = {"mixer": spec.text, "implementation": implementation, "mode": mode}
     return [
-        {**identity, "quantity": quantity, "formula": machine_readable(found), "text": pretty(found)}
+        FormulaRow(
+            mixer=spec.text,
+            implementation=implementation,
+            mode=mode,
+            quantity=quantity,
+            formula=machine_readable(found),
+            text=pretty(found),
+        )
         for quantity, found in formulas(spec, implementation, mode).items()
         if quantity != "saved_bytes" or mode == "train"
     ]

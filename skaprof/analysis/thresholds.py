@@ -65,7 +65,7 @@ def parse_threshold(option: str, text: str) -> Threshold:
 
 
 def require_unit(option: str, metric: str, digits: str, suffix: str, *, percent: bool = True) -> None:
-    """Nothing, where a number of this metric may end so; in a percent sign where one is allowed.
+    """Raise unless a number of this metric may end so; in a percent sign where one is allowed.
 
     Raises:
         SkaprofError: it may not, with the units that it may end in.

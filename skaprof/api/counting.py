@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Mapping
 
 from skaprof.analysis.plan import Plan
+from skaprof.answers import AbsentCounter, AuditRow, SwapRow
 from skaprof.api.arguments import Grid, Words, pair_of, plan_of, several, words_of
 from skaprof.api.loading import load_swapped_rows
-from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.api.rows import Rows
 from skaprof.counters import chosen_counters
 from skaprof.errors import SkaprofError, bad_value, in_python, named, needing
 from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
@@ -29,7 +30,7 @@ def audit(
     head_dim: int | None = None,
     kernel_size: int | None = None,
     counter: Words | None = None,
-) -> Rows[Row]:
+) -> Rows[AuditRow | AbsentCounter]:
     """What other FLOP counters capture of each mixer, in each way to write it in PyTorch, at one size.
 
     Each counter runs in a process of its own; one that crashes is a row.
@@ -55,17 +56,12 @@ def audit(
     plan = plan_of(mixer, *sizes, "float32", "forward", "eager")
     require_one_size(plan)
     with needing("skaprof.audit"):
-        from skaprof.count.audit import Case, absent_row, audit_rows
-        from skaprof.count.spellings import spellings_of
-    from skaprof.report.audit import with_reversals
+        from skaprof.count.audit import absent_row, audit_rows, cases_of
+    from skaprof.analysis.audit import with_reversals
 
-    cases = [
-        Case(row.variant.spec.text, spelling, tuple(row.workload))
-        for row in plan.rows()
-        for spelling in spellings_of(row.variant.spec, row.workload)
-    ]
+    cases = cases_of(plan)
     rows = [row for each in present for row in audit_rows(each, cases)]
-    return rows_of(with_reversals(rows + [absent_row(each) for each in absent]))
+    return Rows([*with_reversals(rows), *(absent_row(each) for each in absent)])
 
 
 def require_one_size(plan: Plan) -> None:
@@ -87,7 +83,7 @@ def swap(
     size: tuple[int, int] | None = None,
     input: str | None = None,
     input_dtype: str = "float32",
-) -> Rows[Row]:
+) -> Rows[SwapRow]:
     """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
 
     An example input tells each mixer its tokens, grid and dim. Both counters count the model before and after; an op
@@ -129,7 +125,7 @@ def swap(
         "input_dtype": check_choice(named("input_dtype"), input_dtype, INPUT_DTYPES),
     }
     rows = load_swapped_rows()(str(model), arguments, sides, pairs, _warn, **hints)
-    return rows_of(rows)
+    return Rows(rows)
 
 
 def _replacements(replace: object) -> list[tuple[str, MixerSpec]]:

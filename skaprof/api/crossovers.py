@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from skaprof.analysis.crossover_request import pairs_of, require_free_axis, require_tf32_machine, times_of
 from skaprof.analysis.mixer_pair import Sizes
+from skaprof.answers import CrossoverRow
 from skaprof.api.arguments import Path, Words, mixer_texts
-from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.api.rows import Rows
 from skaprof.errors import named, needing
 from skaprof.grids import DEFAULT_PATCH, parse_count
 from skaprof.model.hardware import find_hardware
@@ -29,7 +30,7 @@ def crossover(
     results: Path | None = None,
     hardware: Path | None = None,
     tf32: bool = False,
-) -> Rows[Row]:
+) -> Rows[CrossoverRow]:
     """Where each mixer starts or stops costing less than the baseline as a size grows: a row for each crossing.
 
     In parameters, MACs, activation traffic and memory saved for backward, exactly, from the closed forms; one row says
@@ -80,10 +81,10 @@ def crossover(
     from skaprof.analysis.crossover_times import sampled_rows
 
     texts = None if mixer is None else mixer_texts(mixer, "mixer")
-    rows = []
+    rows: list[CrossoverRow] = []
     for pair in pairs_of(texts, baseline, axis, sizes):
         rows += [*crossover_rows(pair), *sampled_rows(pair, times_of(pair, saved, machine, tf32=tf32))]
-    return rows_of(rows, [saved.warning] if saved is not None and saved.warning else [])
+    return Rows(rows, [saved.warning] if saved is not None and saved.warning else [])
 
 
 def _one(name: str, value: int | None) -> int | None:

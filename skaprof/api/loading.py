@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from skaprof.analysis.plan import Variant
+from skaprof.answers import SwapRow
 from skaprof.errors import needing
 from skaprof.model.network import Network
 from skaprof.workload import Workload
@@ -49,7 +50,7 @@ def load_count_user() -> Callable[[UserModule, Workload, str], UserCount]:
     return count_user
 
 
-def load_swapped_rows() -> Callable[..., list[dict[str, Any]]]:
+def load_swapped_rows() -> Callable[..., list[SwapRow]]:
     """`skaprof.count.swap.swapped_rows`, loaded now.
 
     Raises:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from skaprof.analysis.roofline_request import machine_rows, measured_against, peaks_of
-from skaprof.analysis.roofline_rows import Point, measured_with_tf32
+from skaprof.analysis.roofline_rows import RooflinePoint, measured_with_tf32
+from skaprof.answers import RooflineRow
 from skaprof.api.arguments import Grid, Path, Sizes, Words, mixer_texts, plan_of
-from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.api.rows import Rows
 from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import find_hardware
 from skaprof.model.mixers import DEFAULT_MIXERS
@@ -29,7 +30,7 @@ def roofline(
     per_op: bool = False,
     results: Path | None = None,
     tf32: bool = False,
-) -> Rows[Row]:
+) -> Rows[RooflineRow]:
     """Arithmetic intensity, bound, ideal and predicted time of mixers on a machine, forward.
 
     >>> rows = skaprof.roofline("ska", hardware="h100-sxm", tokens=196, dim=256)
@@ -59,7 +60,7 @@ def roofline(
         forms = (dtype or "float32", "forward", implementation or "eager")
         others = (dim if dim is not None else DEFAULT_DIM, batch if batch is not None else 1, *sizes[4:])
         plan = plan_of(texts or DEFAULT_MIXERS, tokens, size, *others, *forms)
-        points, notes = [Point(row.variant, row.workload) for row in plan.rows()], list[str]()
+        points, notes = [RooflinePoint(row.variant, row.workload) for row in plan.rows()], list[str]()
     else:
         if per_op or any(value is not None for value in (*sizes, dtype, implementation)):
             raise SkaprofError(
@@ -70,4 +71,4 @@ def roofline(
         points, notes = measured_against(saved, texts, machine)
         tf32 = tf32 or measured_with_tf32(saved)
     peaks_of(points, tf32=tf32)
-    return rows_of(machine_rows(points, machine, tf32=tf32, per_op=per_op), notes)
+    return Rows(machine_rows(points, machine, tf32=tf32, per_op=per_op), notes)

@@ -2,51 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from skaprof.errors import needing
+from skaprof.records import Record
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Record(Protocol):
-    """A row: its keys are its attributes."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The row's keys and values, in the order every format uses."""
-
-
-class Row(Record):
-    """A row whose keys are its attributes; it cannot be changed.
-
-    >>> row = Row({"mixer": "ska", "macs": 58204160})
-    >>> row.macs
-    58204160
-    """
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.__dict__.update(values)
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"the row has no {name!r}: it has {', '.join(self.__dict__)}")
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a row cannot be changed: {name!r}")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Row) and self.__dict__ == other.__dict__
-
-    def __hash__(self) -> int:
-        return hash(tuple(map(str, self.__dict__.items())))
-
-    def __repr__(self) -> str:
-        return f"Row({', '.join(f'{key}={value!r}' for key, value in self.__dict__.items())})"
-
-    def as_dict(self) -> dict[str, Any]:
-        """The row's keys and values, in the order every format uses."""
-        return dict(self.__dict__)
 
 
 R = TypeVar("R", bound=Record)
@@ -90,8 +53,3 @@ class Rows(Sequence[R], Generic[R]):
         with needing("frame()"):
             import pandas as pd
         return pd.DataFrame([row.as_dict() for row in self._rows])
-
-
-def rows_of(found: Iterable[Mapping[str, Any]], notes: Iterable[str] = ()) -> Rows[Row]:
-    """Rows that are dictionaries, as records."""
-    return Rows(map(Row, found), notes)

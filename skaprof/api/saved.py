@@ -8,12 +8,13 @@ from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import StatedClaim, read_claims
 from skaprof.analysis.claims.judge import judge
 from skaprof.analysis.claims.nodes import ClaimError
+from skaprof.analysis.claims.outcomes import Outcome
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.thresholds import parse_threshold
+from skaprof.answers import ChangeRow, ClaimRow
 from skaprof.api.arguments import Path, Words, words_of
-from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.api.rows import Rows
 from skaprof.errors import named
-from skaprof.report.claims import Outcome
 from skaprof.saved import read_results
 
 
@@ -24,7 +25,7 @@ def compare(
     *,
     allow_different_devices: bool = False,
     show_all: bool = False,
-) -> Rows[Row]:
+) -> Rows[ChangeRow]:
     """What changed between two saved runs: counts exactly, times by their intervals.
 
     >>> rows = skaprof.compare("old.json", "new.json", fail_on="macs>0%")
@@ -50,8 +51,8 @@ def compare(
         [parse_threshold(named("fail_on"), text) for text in texts],
         allow_different_devices=allow_different_devices,
     )
-    shown = (each for each in found.comparisons if show_all or each.changed or each.broken)
-    return rows_of((each.as_dict() for each in shown), found.warnings)
+    shown = (each for each in found.changes if show_all or each.is_told or each.broken)
+    return Rows((each.as_row() for each in shown), found.warnings)
 
 
 def _results_in(path: Path) -> str:
@@ -59,7 +60,7 @@ def _results_in(path: Path) -> str:
     return str(FilePath(path) / "results.json") if FilePath(path).is_dir() else str(path)
 
 
-def check(claims: Path, results: Path | list[Path] | tuple[Path, ...] = (), *, strict: bool = False) -> Rows[Row]:
+def check(claims: Path, results: Path | list[Path] | tuple[Path, ...] = (), *, strict: bool = False) -> Rows[ClaimRow]:
     """Whether the claims of a file hold, such as `cska.macs <= 0.85 * mhsa.macs @ tokens=49,dim=512`.
 
     >>> rows = skaprof.check("claims.toml")
@@ -81,7 +82,7 @@ def check(claims: Path, results: Path | list[Path] | tuple[Path, ...] = (), *, s
     paths = results if isinstance(results, list | tuple) else [results]
     sources = Sources([read_results(str(path), named("results")) for path in paths])
     outcomes = [_outcome(claim, sources) for claim in read_claims(str(claims))]
-    return rows_of((outcome.as_dict(strict=strict) for outcome in outcomes), sources.warnings)
+    return Rows((outcome.as_row(strict=strict) for outcome in outcomes), sources.warnings)
 
 
 def _outcome(claim: StatedClaim, sources: Sources) -> Outcome:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from math import inf
 
 from skaprof.api.arguments import Grid, Sizes, Words, choices_of, plan_of
-from skaprof.api.rows import Row, Rows, rows_of
+from skaprof.api.rows import Rows
 from skaprof.errors import bad_value, named, needing, require_package
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
+from skaprof.measured import result_row
 from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.results import ResultRow
 from skaprof.workload import DEFAULT_DIM, FORMS, check_choice
 
 
@@ -33,7 +35,7 @@ def latency(
     tolerance: float = 2,
     max_seconds: float = inf,
     tf32: bool = False,
-) -> Rows[Row]:
+) -> Rows[ResultRow]:
     """How long mixers take here: median, 95 % interval, ratio to the baseline, verdict, and the evidence.
 
     All mixers of one size are timed in interleaved rounds, and the baseline twice: what it differs from itself widens
@@ -86,9 +88,9 @@ def latency(
         for place, group in enumerate(groups):
             now = timer.now()
             if now > deadline:
-                return rows_of(rows, [f"{place:,} of {len(groups):,} sizes measured when time ran out"])
+                return Rows(map(result_row, rows), [f"{place:,} of {len(groups):,} sizes measured when time ran out"])
             rows += measure_configuration(group, options, timer, now + (deadline - now) / (len(groups) - place))
-    return rows_of(rows)
+    return Rows(map(result_row, rows))
 
 
 @contextmanager

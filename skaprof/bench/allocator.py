@@ -12,9 +12,6 @@ import platform
 import sys
 from pathlib import Path
 
-ALLOCATORS = ("keep", "as-is")
-"""keep: glibc keeps freed memory for later calls; as-is: as the process was started."""
-
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 _NEVER = -1
 _TOP_PAD = 64 * 2**20

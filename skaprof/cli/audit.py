@@ -9,16 +9,16 @@ import typer
 
 from skaprof.analysis.plan import Plan
 from skaprof.analysis.planned_rows import require_memory
+from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.cli import options as opt
-from skaprof.cli.output import say
+from skaprof.cli.output import say_notices
 from skaprof.cli.progress import Progress
 from skaprof.cli.show import Page, View, environment, show
-from skaprof.counters import COUNTERS, Counter
-from skaprof.errors import EXIT_MISSING, SkaprofError, require_package
+from skaprof.counters import COUNTERS, Counter, chosen_counters
+from skaprof.errors import SkaprofError, require_package
 from skaprof.report.formats import flat
-from skaprof.workload import check_choice
 
-Row = dict[str, Any]
+Audited = Sequence[AuditRow | AbsentCounter]
 
 
 @opt.with_options
@@ -37,7 +37,7 @@ def audit(
     mixers round. Each counter runs in a process of its own: one that crashes is a row.
     """
     chosen = to.require()
-    asked = _counters(counter)
+    asked = chosen_counters(counter)
     plan = sizes.plan()
     _require_one_size(plan)
     require_memory(plan)
@@ -48,25 +48,10 @@ def audit(
         _warn(rows)
 
 
-def every_installed(plan: Plan) -> list[Row]:
+def every_installed(plan: Plan) -> list[dict[str, Any]]:
     """The rows of every counter that is installed, for other commands."""
-    present, absent = _counters(None)
-    return _rows(plan, present, absent)
-
-
-def _counters(names: Sequence[str] | None) -> tuple[list[Counter], list[Counter]]:
-    """The counters asked for, or all: those that are installed, and those that are not.
-
-    Raises:
-        SkaprofError: an unknown name, or one asked for that is not installed (exit 3), or none is.
-    """
-    wanted = [COUNTERS[check_choice("--counter", name, tuple(COUNTERS))] for name in dict.fromkeys(names or COUNTERS)]
-    present = [counter for counter in wanted if counter.installed]
-    absent = [counter for counter in wanted if not counter.installed]
-    if absent and (names or not present):
-        found = absent[0]
-        raise SkaprofError(f"--counter: {found.name} is not installed; run: {found.install}", EXIT_MISSING)
-    return present, absent
+    present, absent = chosen_counters(None)
+    return [row.as_dict() for row in _rows(plan, present, absent)]
 
 
 def _require_one_size(plan: Plan) -> None:
@@ -74,30 +59,31 @@ def _require_one_size(plan: Plan) -> None:
         raise SkaprofError(f"--{plan.swept[0].replace('_', '-')}: several values: expected one size to audit at")
 
 
-def _rows(plan: Plan, present: Sequence[Counter], absent: Sequence[Counter]) -> list[Row]:
+def _rows(plan: Plan, present: Sequence[Counter], absent: Sequence[Counter]) -> Audited:
+    from skaprof.analysis.audit import with_reversals
     from skaprof.count.audit import absent_row, audit_rows, cases_of
-    from skaprof.report.audit import with_reversals
 
     cases = cases_of(plan)
-    rows: list[Row] = []
+    rows: list[AuditRow] = []
     with Progress("auditing", len(present)) as bar:
         for counter in present:
             rows += audit_rows(counter, cases)
             bar.advance()
-    return with_reversals(rows + [absent_row(counter) for counter in absent])
+    return [*with_reversals(rows), *(absent_row(counter) for counter in absent)]
 
 
-def _warn(rows: list[Row]) -> None:
+def _warn(rows: Audited) -> None:
     """On stderr what only a table has room to say."""
     from skaprof.report.audit import error_sentences, reversal_sentences
 
-    for sentence in (*reversal_sentences(rows), *error_sentences(rows)):
-        say(f"skaprof: {sentence}")
+    counted = [row for row in rows if isinstance(row, AuditRow)]
+    say_notices((*reversal_sentences(counted), *error_sentences(counted)))
 
 
-def _page(rows: list[Row]) -> Page:
+def _page(rows: Audited) -> Page:
     from skaprof.report import audit as report
     from skaprof.report.table import caption
 
-    counted = [row for row in rows if row["mixer"] is not None]
-    return Page(report.audit_table(rows), caption(counted), report.sentences(rows))
+    counted = [row for row in rows if isinstance(row, AuditRow)]
+    words = report.sentences(counted, [row for row in rows if isinstance(row, AbsentCounter)])
+    return Page(report.audit_table(counted), caption(counted), words)

@@ -10,11 +10,12 @@ from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import StatedClaim, read_claims
 from skaprof.analysis.claims.judge import judge
 from skaprof.analysis.claims.nodes import ClaimError
+from skaprof.analysis.claims.outcomes import Outcome
 from skaprof.cli import options as opt
 from skaprof.cli.output import say
 from skaprof.cli.show import Page, View, show
 from skaprof.errors import EXIT_CHECK_FAILED
-from skaprof.report.claims import Outcome, claim_sentence, claims_table, sentences
+from skaprof.report.claims import claim_sentence, claims_table, sentences
 from skaprof.report.formats import SPOKEN_FORMATS
 from skaprof.saved import read_results
 
@@ -49,7 +50,7 @@ def check(
     for warning in sources.warnings:
         say(f"skaprof: {warning}")
     outcomes = [_outcome(claim, sources) for claim in stated]
-    rows = [outcome.as_dict(strict=strict) for outcome in outcomes]
+    rows = [outcome.as_row(strict=strict) for outcome in outcomes]
     words = sentences(outcomes, strict=strict)
     show(rows, to, View(lambda: Page(claims_table(outcomes), words=words), speaks=True))
     failures = [outcome for outcome in outcomes if outcome.is_failure(strict=strict)]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skaprof.analysis.comparison import Comparison
+from skaprof.analysis.comparison import Change
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.thresholds import parse_threshold
 from skaprof.cli import options as opt
@@ -60,11 +60,11 @@ def compare(
     )
     for warning in compared.warnings:
         say(f"skaprof: {warning}")
-    shown = [comparison for comparison in compared.comparisons if show_all or comparison.changed or comparison.broken]
+    shown = [change for change in compared.changes if show_all or change.is_told or change.broken]
     words = sentences(compared, thresholds)
-    rows = [comparison.as_dict() for comparison in shown]
-    show(rows, to, View(lambda: _page(shown, compared.comparisons, words), speaks=True))
-    broken = {threshold for comparison in compared.comparisons for threshold in comparison.broken}
+    rows = [change.as_row() for change in shown]
+    show(rows, to, View(lambda: _page(shown, compared.changes, words), speaks=True))
+    broken = {threshold for change in compared.changes for threshold in change.broken}
     if broken and (to.output is not None or chosen not in SPOKEN_FORMATS):
         for threshold in filter(broken.__contains__, thresholds):
             say(f"skaprof: {threshold_sentence(compared, threshold)}")
@@ -77,5 +77,5 @@ def _results_in(path: str) -> str:
     return str(Path(path) / "results.json") if Path(path).is_dir() else path
 
 
-def _page(shown: Sequence[Comparison], among: Sequence[Comparison], words: Sequence[str]) -> Page:
+def _page(shown: Sequence[Change], among: Sequence[Change], words: Sequence[str]) -> Page:
     return Page(changes_table(shown, among) if shown else None, words=words)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from skaprof.analysis.explain import explained_rows
+from skaprof.analysis.roofline_request import measured_against
 from skaprof.analysis.roofline_rows import measured_with_tf32, require_possible
+from skaprof.answers import ExplainedRow
 from skaprof.cli import options as opt
-from skaprof.cli.results import points_of
+from skaprof.cli.output import say_notices
 from skaprof.cli.show import Page, View, show
 from skaprof.errors import bad_value
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.spec import parse_mixer
 from skaprof.saved import read_results
 from skaprof.workload import FORMS, check_choice
-
-Row = dict[str, Any]
 
 
 @opt.with_options
@@ -45,11 +46,10 @@ def explain(
         raise bad_value("--baseline", baseline, "another mixer or form than --mixer")
     machine = find_hardware(hardware)
     saved = read_results(results, "--results")
-    points = points_of(saved, [ours[0], theirs[0]], machine)
+    points, notices = measured_against(saved, [ours[0], theirs[0]], machine)
+    say_notices(notices)
     tf32 = measured_with_tf32(saved)
     require_possible(points, machine, tf32=tf32)
-    from skaprof.report.explain import explained_rows
-
     rows = explained_rows(points, ours, theirs, machine, tf32=tf32)
     show(rows, to, View(lambda: _page(rows, machine)))
 
@@ -65,7 +65,7 @@ def _wanted(option: str, text: str) -> tuple[str, str | None]:
     return spec, check_choice(option, form, FORMS) if form else None
 
 
-def _page(rows: Sequence[Row], machine: Hardware) -> Page:
+def _page(rows: Sequence[ExplainedRow], machine: Hardware) -> Page:
     from skaprof.report import explain as report
     from skaprof.report.table import caption
 

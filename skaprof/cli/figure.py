@@ -45,8 +45,9 @@ def _draw(number: str, suffixes: list[str], device: str) -> list[bytes]:
         return draw_figure_4(suffixes)
     from skaprof.analysis.paper_figures import PAPER_MIXERS, figure_3_plan
     from skaprof.cli.watch import timed
+    from skaprof.measured import result_row
     from skaprof.model.spec import parse_mixer
     from skaprof.report.figures import draw_figure_3
 
     plan = figure_3_plan([parse_mixer(text) for text in PAPER_MIXERS])
-    return draw_figure_3(timed([plan], ("sdpa",), device, inf), suffixes)
+    return draw_figure_3(list(map(result_row, timed([plan], ("sdpa",), device, inf))), suffixes)

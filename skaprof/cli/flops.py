@@ -15,8 +15,10 @@ from skaprof.cli.output import say
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, environment, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.results import OpRow, ResultRow
 
 if TYPE_CHECKING:
+    from skaprof.answers import FormulaRow
     from skaprof.count import Verification
 
 MOST_ROWS = 1_000_000
@@ -64,7 +66,7 @@ def flops(
             reference.require_implementation(implementation)
     _require_row_count(plan, chosen)
     if formula:
-        formulas = [row | {"text": _encodable(row["text"])} for row in planned_formulas(plan)]
+        formulas = [row.replace(text=_encodable(row.text)) for row in planned_formulas(plan)]
         show(formulas, to, View(lambda: _formula_page(formulas)))
         return
     counted = verify or bool(modules)  # what was counted stands beside what was proved by counting
@@ -79,7 +81,7 @@ def flops(
         rows = list(rows)
     held = rows if isinstance(rows, list) else []
     view = View(
-        lambda: _page(held, plan, reference),
+        lambda: _page(held, plan, reference, per_op=per_op),
         lambda ending: _figure(held, plan.swept, ending),
         environment(counters=counted),
     )
@@ -146,7 +148,7 @@ def _encodable(text: str) -> str:
     return text
 
 
-def _formula_page(rows: Sequence[Row]) -> Page:
+def _formula_page(rows: Sequence[FormulaRow]) -> Page:
     from skaprof.model.ops import PRICES
     from skaprof.report.cost_sentences import SYMBOLS_SENTENCE
     from skaprof.report.table import formula_table
@@ -160,27 +162,30 @@ def _figure(rows: Sequence[Row], swept: Sequence[str], ending: str) -> bytes:
     from skaprof.report.plot import cost_plot
     from skaprof.report.table import caption
 
-    return cost_plot(rows, swept, caption(rows), ending)
+    drawn = list(map(ResultRow.read, rows))
+    return cost_plot(drawn, swept, caption(drawn), ending)
 
 
-def _page(rows: Sequence[Row], plan: Plan, reference: MixerSpec | None) -> Page:
+def _page(rows: Sequence[Row], plan: Plan, reference: MixerSpec | None, *, per_op: bool) -> Page:
     from skaprof.report import cost_sentences as say_of
     from skaprof.report import table
 
     if not rows:
         return Page(None, words=["There are no ops: nothing is computed."])
-    groups = say_of.size_groups(rows)
+    costs = list(map(ResultRow.read, rows))
+    groups = say_of.size_groups(costs)
     words = (
-        say_of.op_sentences(rows)
-        if "op" in rows[0]
-        else say_of.cheapest_sentences(rows, groups) + _breakevens(plan, reference)
+        say_of.op_sentences(list(map(OpRow.read, rows)))
+        if per_op
+        else say_of.cheapest_sentences(costs, groups) + _breakevens(plan, reference)
     )
-    if "verified" in rows[0]:
-        words += say_of.proof_sentences([row for row in rows if row["traffic_bytes"] is not None])
-    if "error" in rows[0]:
-        words += say_of.counted_sentences(rows)
-    mark = f"{table.MARK} lowest at its size" if any(table.lowest_rows(rows, groups).values()) else ""
-    return Page(table.cost_table(rows, groups), table.caption(rows), [*words, say_of.CONVENTION], mark)
+    if table.has_proof(costs):
+        words += say_of.proof_sentences([row for row in costs if row.traffic_bytes is not None])
+    if any(row.layout is not None for row in costs):
+        words += say_of.counted_sentences(costs)
+    words.append(say_of.convention([column.key for column in table.figure_columns(costs)]))
+    mark = f"{table.MARK} lowest at its size" if any(table.lowest_rows(costs, groups).values()) else ""
+    return Page(table.cost_table(costs, groups), table.caption(costs), words, mark)
 
 
 def _breakevens(plan: Plan, reference: MixerSpec | None) -> list[str]:

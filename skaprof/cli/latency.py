@@ -18,8 +18,9 @@ from skaprof.cli.watch import Terminal
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, require_package
 from skaprof.grids import parse_choices
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
+from skaprof.measured import SAMPLE_KEYS, result_row
 from skaprof.report.formats import ENDINGS, flat
-from skaprof.results import SAMPLE_KEYS
+from skaprof.results import ScopeRow
 from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -
     """
     from skaprof.report.plot import require_few_lines
 
-    require_few_lines([entry.head() for group in groups for entry in group], swept[1:])
+    require_few_lines([result_row(entry.head()) for group in groups for entry in group], swept[1:])
 
 
 def positive_number(option: str, text: str) -> float:
@@ -285,14 +286,15 @@ def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
 def _figure(rows: list[Row], swept: Sequence[str], ending: str) -> bytes:
     from skaprof.report.plot import latency_plot
 
-    return latency_plot(rows, swept, _caption(rows), ending)
+    return latency_plot(list(map(result_row, rows)), swept, _caption(rows), ending)
 
 
 def _caption(rows: list[Row]) -> str:
     """What all rows share."""
     from skaprof.report import model, table
 
-    return model.caption(rows) if "model" in rows[0] else table.caption(rows)
+    of_model = rows[0].get("model") is not None
+    return model.caption(list(map(ScopeRow.read, rows))) if of_model else table.caption(list(map(result_row, rows)))
 
 
 def _cells(rows: list[Row], chosen: str) -> Iterable[Row]:
@@ -305,5 +307,6 @@ def _cells(rows: list[Row], chosen: str) -> Iterable[Row]:
 def _page(rows: list[Row]) -> Page:
     from skaprof.report import latency as report
 
-    sentences = [*report.pair_sentences(rows), *report.run_sentences(rows), *report.share_sentences(rows)]
-    return Page(report.latency_table(rows), _caption(rows), sentences)
+    told = list(map(result_row, rows))
+    sentences = [*report.pair_sentences(told), *report.run_sentences(told), *report.share_sentences(told)]
+    return Page(report.latency_table(told), _caption(rows), sentences)

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from skaprof.bench.allocator import ALLOCATORS
 from skaprof.bench.protocol import Protocol
 from skaprof.errors import bad_value
-from skaprof.implementations import CLOCKS, LOOKS
+from skaprof.implementations import ALLOCATORS, CLOCKS, LOOKS
 from skaprof.workload import check_choice
 
 _PANEL = "Measuring"

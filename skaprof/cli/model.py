@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,12 +17,11 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.choice import Choice, open_backbone
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
+from skaprof.results import ScopeRow
 from skaprof.workload import FORMS, check_choice
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
-
-Row = dict[str, Any]
 MOST_NETWORKS = 1_000
 
 
@@ -74,7 +73,7 @@ def model(
         environment(counters=verify),
     )
     show(rows, to, view)
-    if not all(total.get("verified", True) for total in totals):
+    if not all(getattr(total, "verified", True) for total in totals):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
@@ -110,14 +109,14 @@ def _told_proof() -> Prove:
     return proved
 
 
-def _figure(rows: list[Row], task: str, ending: str) -> bytes:
+def _figure(rows: list[ScopeRow], task: str, ending: str) -> bytes:
     from skaprof.report.model import caption
     from skaprof.report.model_plot import scope_plot
 
     return scope_plot(rows, f"{caption(rows)}, {task}", ending)
 
 
-def _page(rows: list[Row], totals: list[Row], networks: Sequence[Network], task: str) -> Page:
+def _page(rows: list[ScopeRow], totals: list[ScopeRow], networks: Sequence[Network], task: str) -> Page:
     from skaprof.report import model as report
 
     if len(rows) > MOST_TABLE_ROWS:

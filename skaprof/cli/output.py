@@ -52,6 +52,12 @@ def say(message: str) -> None:
     print(in_options(message), file=sys.stderr, flush=True)
 
 
+def say_notices(notices: Iterable[str]) -> None:
+    """What there is to know about an answer, each on a line of stderr."""
+    for notice in notices:
+        say(f"skaprof: {notice}")
+
+
 def suffix_of(option: str, path: str, endings: Iterable[str]) -> str:
     """The path's lower-case ending, one of `endings`.
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from skaprof.analysis.roofline_rows import Point, kernel_rows, measured_with_tf32, mixer_row, require_possible
+from skaprof.analysis.roofline_request import machine_rows, measured_against, peaks_of
+from skaprof.analysis.roofline_rows import RooflinePoint, measured_with_tf32
+from skaprof.answers import RooflineRow
 from skaprof.cli import options as opt
-from skaprof.cli.results import points_of
+from skaprof.cli.output import say_notices
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, show
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.saved import read_results
-
-Row = dict[str, Any]
 
 
 @opt.with_options
@@ -46,7 +46,7 @@ def roofline(
     machine = find_hardware(hardware)
     if results is None:
         plan = sizes.plan(dtype or "float32", "forward", implementation or "eager")
-        points = [Point(row.variant, row.workload) for row in plan.rows()]
+        points = [RooflinePoint(row.variant, row.workload) for row in plan.rows()]
     else:
         if sizes.given("mixer") or dtype is not None or implementation is not None:
             raise SkaprofError(
@@ -55,39 +55,24 @@ def roofline(
         if per_op:
             raise SkaprofError("--per-op: a results file has times of whole mixers: expected no --results with it")
         saved = read_results(results, "--results")
-        points, tf32 = points_of(saved, sizes.mixer, machine), tf32 or measured_with_tf32(saved)
-    peaks = _peaks(points, tf32=tf32)
-    rows = _rows(points, machine, tf32=tf32, per_op=per_op)
+        points, notices = measured_against(saved, sizes.mixer, machine)
+        say_notices(notices)
+        tf32 = tf32 or measured_with_tf32(saved)
+    peaks = peaks_of(points, tf32=tf32)
+    if len(points) > MOST_TABLE_ROWS:
+        raise SkaprofError(f"{len(points):,} rows: expected at most {MOST_TABLE_ROWS:,}; use coarser grids")
+    rows = machine_rows(points, machine, tf32=tf32, per_op=per_op)
     view = View(lambda: _page(rows, machine, peaks), lambda ending: _figure(rows, machine, peaks, ending))
     show(rows, to, view)
 
 
-def _peaks(points: list[Point], *, tf32: bool) -> list[str]:
-    """The names of the peaks that the points are held against, each once."""
-    found = list(dict.fromkeys(point.peak(tf32=tf32) for point in points))
-    if tf32 and "tf32" not in found:
-        raise SkaprofError(f"--tf32: it is for float32, and the dtype is {', '.join(found)}: expected float32")
-    return found
-
-
-def _rows(points: list[Point], machine: Hardware, *, tf32: bool, per_op: bool) -> list[Row]:
-    if len(points) > MOST_TABLE_ROWS:
-        raise SkaprofError(f"{len(points):,} rows: expected at most {MOST_TABLE_ROWS:,}; use coarser grids")
-    require_possible(points, machine, tf32=tf32)
-    found: list[Row] = []
-    for point in points:
-        peak = point.peak(tf32=tf32)
-        found += kernel_rows(point, machine, peak) if per_op else [mixer_row(point, machine, peak)]
-    return found
-
-
-def _figure(rows: list[Row], machine: Hardware, peaks: list[str], ending: str) -> bytes:
+def _figure(rows: list[RooflineRow], machine: Hardware, peaks: list[str], ending: str) -> bytes:
     from skaprof.report.roofline_plot import roofline_plot
 
     return roofline_plot(rows, machine, peaks, ending)
 
 
-def _page(rows: list[Row], machine: Hardware, peaks: list[str]) -> Page:
+def _page(rows: list[RooflineRow], machine: Hardware, peaks: list[str]) -> Page:
     from skaprof.report import roofline as report
     from skaprof.report.table import caption
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain, product
-from typing import Annotated, Any, NamedTuple
+from itertools import product
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -16,24 +16,20 @@ from skaprof.analysis.search import (
     Found,
     Limit,
     Search,
-    expanded,
     find,
     make_search,
-    open_axes,
 )
+from skaprof.analysis.search_request import candidates_of
 from skaprof.cli import options as opt
 from skaprof.cli.model import networks_of
 from skaprof.cli.output import draw, say
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
-from skaprof.model.choice import Choice, open_backbone, parse_override
-from skaprof.model.mixers import DEFAULT_MIXERS
+from skaprof.model.choice import open_backbone
 from skaprof.model.network import HEADED_TASK
-from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.workload import require_odd_kernel
+from skaprof.results import ScopeRow
 
-Row = dict[str, Any]
 Result = tuple[Search, Found]
 
 
@@ -99,7 +95,11 @@ def search(
         raise bad_value("--objective", objective, "two or more with --plot, for its axes")
     limits = [parse_limit("--limit", text) for text in limit or ()]
     choice = open_backbone(name)
-    candidates = _candidates(choice, mixer, stage or [], kernel_size, head_dim)
+    kernel_sizes, head_dims = (
+        parse_optional_grid("--kernel-size", kernel_size),
+        parse_optional_grid("--head-dim", head_dim),
+    )
+    candidates = candidates_of(choice, mixer, stage or [], kernel_sizes, head_dims)
     networks = networks_of(choice, resolution, task, batch, forms)
     variants = list(product(networks, forms.dtypes, forms.modes))
     if to.plots and len(variants) > 1:
@@ -111,7 +111,7 @@ def search(
     for words in left_out_words(searches):
         say(f"skaprof: {words}")
     asked = _Asked(objectives, limits, task)
-    rows = [made.row(number).as_dict() for made, found in results for number in found.front]
+    rows = [made.row(number) for made, found in results for number in found.front]
     figure = partial(_figure, results[0], asked)
     if rows or chosen != "table":
         show(rows, to, View(lambda: _page(results, rows, asked), figure))
@@ -124,36 +124,7 @@ def search(
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
-def _candidates(
-    choice: Choice, mixers: Sequence[str] | None, stages: Sequence[str], kernel_size: str | None, head_dim: str | None
-) -> list[list[MixerSpec]]:
-    """The candidates of each stage: those of --stage N=SPEC where there are some, else those of --mixer."""
-    kernel_sizes = parse_optional_grid("--kernel-size", kernel_size)
-    head_dims = parse_optional_grid("--head-dim", head_dim)
-    for size in kernel_sizes:
-        require_odd_kernel(size, "--kernel-size")
-    named: list[list[str]] = [[] for _ in choice.specs]
-    for setting in stages:
-        number, spec = parse_override(choice.backbone, setting)
-        named[number - 1].append(spec.text)
-    if mixers and all(named):
-        raise bad_value("--mixer", mixers[0], "a stage that is left to it, and --stage names candidates for each")
-    everywhere = list(mixers or [*choice.texts, *DEFAULT_MIXERS])
-    texts = [of_stage or everywhere for of_stage in named]
-    axes = {axis for text in {*chain(*texts)} for axis in open_axes(parse_mixer(text, "--mixer"))}
-    for option, given, axis in (
-        ("--kernel-size", kernel_size, "kernel_size"),
-        ("--head-dim", head_dim, "head_dim"),
-    ):
-        if given is not None and axis not in axes:
-            raise bad_value(option, given, f"a candidate that has a {axis} and names none, and there is none")
-    return [
-        expanded(of_stage, kernel_sizes, head_dims, "--stage" if own else "--mixer")
-        for of_stage, own in zip(texts, named, strict=True)
-    ]
-
-
-def _page(results: Sequence[Result], rows: list[Row], asked: _Asked) -> Page:
+def _page(results: Sequence[Result], rows: list[ScopeRow], asked: _Asked) -> Page:
     from skaprof.report import model, search
 
     if len(rows) > MOST_TABLE_ROWS:
@@ -174,12 +145,12 @@ def _where(made: Search, results: Sequence[Result]) -> str:
     """The size and form of a search, where there are several."""
     from skaprof.report.model import network_text
 
-    return network_text(made.own.as_dict()) if len(results) > 1 else ""
+    return network_text(made.own) if len(results) > 1 else ""
 
 
 def _figure(result: Result, asked: _Asked, ending: str) -> bytes:
     from skaprof.report.model import caption
     from skaprof.report.search_plot import search_plot
 
-    title = f"{caption([result[0].own.as_dict()])}, {asked.task}"
+    title = f"{caption([result[0].own])}, {asked.task}"
     return search_plot(*result, asked.objectives, asked.limits, title, ending)

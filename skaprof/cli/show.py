@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof._version import __version__
 from skaprof.cli.output import deliver, draw
-from skaprof.report.formats import to_bmf, to_csv, to_json, to_markdown, to_markdown_page
+from skaprof.report.formats import Row, to_bmf, to_csv, to_json, to_markdown, to_markdown_page
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from skaprof.cli.options import Shown
 
-Row = Mapping[str, Any]
 MOST_TABLE_ROWS = 2_000
 _WIDE = 10_000
 

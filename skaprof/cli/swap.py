@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from skaprof.answers import SwapRow
 from skaprof.cli import options as opt
 from skaprof.cli.output import say
 from skaprof.cli.show import Page, View, environment, show
@@ -15,8 +16,6 @@ from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
 from skaprof.grids import parse_count, parse_sizes
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import check_choice
-
-Row = dict[str, Any]
 
 
 @opt.with_options
@@ -79,7 +78,7 @@ def swap(
     hints = {"grid": grid[0], "layout": layout, "input_dtype": dtype}
     rows = load_swapped_rows()(model, arguments, sides, replacements, _warn, **hints)
     show(rows, to, View(lambda: _page(rows, sides, dtype), environment=environment(counters=True)))
-    if rows[-1]["macs_delta"] is None or not all(row["verified"] for row in rows[:-1]):
+    if rows[-1].macs_delta is None or not all(row.verified for row in rows[:-1]):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
@@ -94,9 +93,9 @@ def _replacement(text: str) -> tuple[str, MixerSpec]:
     return pattern, parse_mixer(spec, "--replace")
 
 
-def _page(rows: Sequence[Row], shape: tuple[int, ...], input_dtype: str) -> Page:
+def _page(rows: Sequence[SwapRow], shape: tuple[int, ...], input_dtype: str) -> Page:
     from skaprof.report import swap as report
 
-    ids = "" if input_dtype == rows[-1]["dtype"] else f" of {input_dtype}"
-    heading = f"{rows[-1]['model']}, input {' x '.join(map(str, shape))}{ids}, forward, float32"
+    ids = "" if input_dtype == rows[-1].dtype else f" of {input_dtype}"
+    heading = f"{rows[-1].model}, input {' x '.join(map(str, shape))}{ids}, forward, float32"
     return Page(report.swap_table(rows), heading, report.sentences(rows))

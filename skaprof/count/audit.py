@@ -17,6 +17,7 @@ from typing import Any
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, Variant
+from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.counters import SPELLINGS, WITH_BIASES, Counter
 from skaprof.model.spec import parse_mixer
 from skaprof.subprocesses import run_python
@@ -24,8 +25,6 @@ from skaprof.workload import Workload
 
 LONGEST_SECONDS = 120.0
 """A process of a counter that takes longer is ended, and the spelling it was at has no count."""
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def cases_of(plan: Plan) -> list[Case]:
     ]
 
 
-def audit_rows(counter: Counter, cases: Sequence[Case]) -> list[Row]:
+def audit_rows(counter: Counter, cases: Sequence[Case]) -> list[AuditRow]:
     """One row for each case: the closed form's figures, and what the counter made of it."""
     return [_row(counter, case, answer) for case, answer in zip(cases, ask(counter, cases), strict=True)]
 
@@ -134,28 +133,27 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _row(counter: Counter, case: Case, answer: Answer) -> Row:
+def _row(counter: Counter, case: Case, answer: Answer) -> AuditRow:
     variant = Variant(parse_mixer(case.mixer), SPELLINGS[case.spelling].form)
     if case.spelling in WITH_BIASES:
         variant = variant._replace(spec=parse_mixer(f"{variant.spec.mixer.name}:bias=true"))
-    row = cost_row(variant, case.workload).as_dict() | {"mixer": case.mixer}
+    costs = cost_row(variant, case.workload)
     macs = None if answer.counted is None else answer.counted / counter.per_mac
-    return {
-        **row,
-        "spelling": case.spelling,
-        "counter": counter.name,
-        "counter_version": counter.version,
-        "counter_unit": counter.unit,
-        "counted": answer.counted,
-        "macs_counted": macs,
-        "captured": macs / row["macs"] if macs is not None and row["macs"] else None,
-        "seconds": answer.seconds,
-        "error": answer.error,
-    }
+    return AuditRow(
+        **costs.replace(mixer=case.mixer).as_dict(),
+        spelling=case.spelling,
+        counter=counter.name,
+        counter_version=counter.version,
+        counter_unit=counter.unit,
+        counted=answer.counted,
+        macs_counted=macs,
+        captured=macs / costs.macs if macs is not None and costs.macs else None,
+        seconds=answer.seconds,
+        error=answer.error,
+    )
 
 
-def absent_row(counter: Counter) -> Row:
+def absent_row(counter: Counter) -> AbsentCounter:
     """The row of a counter that is not installed."""
-    blank = dict.fromkeys(_row(counter, Case("identity", "modules", (1, 1, 1, 1)), Answer(None, None)))
     error = f"not installed; run: {counter.install}"
-    return {**blank, "counter": counter.name, "counter_unit": counter.unit, "error": error}
+    return AbsentCounter(counter=counter.name, counter_unit=counter.unit, error=error)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.scopes import TOTAL
+from skaprof.answers import SwapRow
 from skaprof.count.counters import without_fast_path
 from skaprof.count.user import Tally, UserCount, agreed, count_module
 from skaprof.errors import SkaprofError, named
@@ -20,7 +21,6 @@ from skaprof.nn.sites import Asked, Site, find_sites
 from skaprof.nn.swap import Swapped, put
 from skaprof.nn.user import build_user, first_that_runs, ran
 
-Row = dict[str, Any]
 DTYPE = "float32"
 
 
@@ -35,7 +35,7 @@ def swapped_rows(
     grid: tuple[int, int] | None = None,
     layout: str | None = None,
     input_dtype: str = "float32",
-) -> list[Row]:
+) -> list[SwapRow]:
     """One row for each module replaced, then one for the whole model: what it had before, has after, and the change.
 
     Args:
@@ -107,29 +107,42 @@ def _shapes(output: Any) -> Any:
 
 def _site_row(
     path: str, site: Site, had: tuple[int, int], model: nn.Module, before: UserCount, after: UserCount
-) -> Row:
+) -> SwapRow:
     w = site.workload
     height, width = (w.height, w.width) if site.has_grid else (None, None)
-    sizes = {"height": height, "width": width, "class_tokens": w.class_tokens, "tokens": w.tokens, "dim": w.dim}
-    channels = {"heads": w.heads, "head_dim": w.head_dim, "kernel_size": w.kernel_size}
-    uses = {"places": len(site.places), "calls": site.calls}
     (params_before, biases_before), (params, _) = had, _owned(model, site)
-    heads = {"heads_before": site.heads_before, "head_dim_before": site.head_dim_before}
-    replaced = heads | {"bias_params_before": biases_before}
     fvcore, torch_count = _macs_at(after.fvcore, site), _macs_at(after.torch, site)
     macs_before = agreed(_macs_at(before.fvcore, site), _macs_at(before.torch, site))
     derived = cost_row(Variant(site.spec), w)
     derived_macs = site.calls * derived.macs
     agree = (params, fvcore, torch_count) == (derived.params, derived_macs, derived_macs)
-    proof = {"params_counted": params, "macs_fvcore": fvcore, "macs_torch": torch_count, "verified": agree}
     trouble = (
         f"the closed form has {derived.params:,} parameters and {derived_macs:,} MACs in {site.calls} calls; "
         f"counted are {params:,}, and {_shown(fvcore)} (fvcore) and {_shown(torch_count)} (FlopCounterMode)"
     )
-    head = _head(path, site.name, site.replaced, site.spec.text, w.batch)
-    figures = _figures((params_before, macs_before), (params, agreed(fvcore, torch_count)))
-    said = {"error": None if agree else trouble, "note": None}
-    return head | sizes | channels | uses | {"dtype": DTYPE} | figures | replaced | proof | said
+    return SwapRow(
+        **_head(path, site.name, site.replaced, site.spec.text, w.batch),
+        height=height,
+        width=width,
+        class_tokens=w.class_tokens,
+        tokens=w.tokens,
+        dim=w.dim,
+        heads=w.heads,
+        head_dim=w.head_dim,
+        kernel_size=w.kernel_size,
+        places=len(site.places),
+        calls=site.calls,
+        **_figures((params_before, macs_before), (params, agreed(fvcore, torch_count))),
+        heads_before=site.heads_before,
+        head_dim_before=site.head_dim_before,
+        bias_params_before=biases_before,
+        params_counted=params,
+        macs_fvcore=fvcore,
+        macs_torch=torch_count,
+        verified=agree,
+        error=None if agree else trouble,
+        note=None,
+    )
 
 
 def _shown(macs: int | None) -> str:
@@ -143,7 +156,7 @@ def _macs_at(tally: Tally, site: Site) -> int | None:
     return sum(known) if len(known) == len(found) else None
 
 
-_BLANK = dict.fromkeys(
+_BLANK: dict[str, Any] = dict.fromkeys(
     (
         "height",
         "width",
@@ -163,7 +176,7 @@ _BLANK = dict.fromkeys(
 """The keys of a site's row that the whole model has no single value for."""
 
 
-def _total_row(path: str, sites: Sequence[Site], batch: int, before: UserCount, after: UserCount) -> Row:
+def _total_row(path: str, sites: Sequence[Site], batch: int, before: UserCount, after: UserCount) -> SwapRow:
     replaced = ",".join(dict.fromkeys(site.replaced for site in sites))
     mixers = ",".join(dict.fromkeys(site.spec.text for site in sites))
     troubles = [f"{when}: {count.error}" for when, count in (("before", before), ("after", after)) if count.error]
@@ -171,15 +184,15 @@ def _total_row(path: str, sites: Sequence[Site], batch: int, before: UserCount, 
     figures = _figures((before.params, before.macs), (after.params, after.macs))
     counted = figures["macs_delta"] is not None
     proof = after.as_dict() | {"error": None if counted else told, "note": told if counted else None}
-    return _head(path, TOTAL, replaced, mixers, batch) | _BLANK | {"dtype": DTYPE} | figures | proof
+    return SwapRow(**_head(path, TOTAL, replaced, mixers, batch), **_BLANK, **figures, **proof)
 
 
-def _head(path: str, scope: str, replaced: str, mixer: str, batch: int) -> Row:
+def _head(path: str, scope: str, replaced: str, mixer: str, batch: int) -> dict[str, Any]:
     names = {"model": path, "scope": scope, "replaced": replaced, "mixer": mixer}
-    return names | {"implementation": "eager", "mode": "forward", "batch": batch}
+    return names | {"implementation": "eager", "mode": "forward", "batch": batch, "dtype": DTYPE}
 
 
-def _figures(before: tuple[int, int | None], after: tuple[int, int | None]) -> Row:
+def _figures(before: tuple[int, int | None], after: tuple[int, int | None]) -> dict[str, Any]:
     (params_before, macs_before), (params, macs) = before, after
     return {
         "params": params,

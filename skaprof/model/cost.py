@@ -77,40 +77,45 @@ def op_costs(ops: Sequence[Op], bytes_per_element: Size, mode: str = "forward", 
         fused: whether each fused group runs as one kernel that never writes its inner tensors.
     """
     hidden = _hidden_tensors(ops) if fused else set()
-    kept: list[Size] = [0] * len(ops)
-    held: list[Size | None] = [None] * len(ops)
     if mode == "train":
-        kept = kept_bytes(ops, hidden, bytes_per_element)
-    else:
-        held = [*held_bytes(ops, hidden, bytes_per_element, fused=fused)]
-    recomputed = _recomputed_ops(ops, hidden) if mode == "train" else set()
+        return _training_costs(ops, hidden, bytes_per_element)
+    held = held_bytes(ops, hidden, bytes_per_element, fused=fused)
+    return [
+        _op_cost(op, bytes_per_element, op.macs, op.elementwise_flops, _forward_traffic(op, hidden), 0, op_held)
+        for op, op_held in zip(ops, held, strict=True)
+    ]
+
+
+def _training_costs(ops: Sequence[Op], hidden: set[str], bytes_per_element: Size) -> list[OpCost]:
+    recomputed = _recomputed_ops(ops, hidden)
     readers: Counter[str] = Counter()
     costs = []
-    for op, op_kept, op_held in zip(ops, kept, held, strict=True):
-        macs, elementwise, traffic = op.macs, op.elementwise_flops, _forward_traffic(op, hidden)
-        if mode == "train":
-            again = [tensor for tensor in op.inputs if readers[tensor.name]]
-            readers.update(tensor.name for tensor in op.inputs)
-            macs = macs + op.macs * len(op.contracted) + (op.macs if op.name in recomputed else 0)
-            elementwise = elementwise + op.backward_elementwise_flops + _gradient_sum_flops(again)
-            if op.name in recomputed:
-                elementwise = elementwise + op.elementwise_flops
-            traffic = traffic + _backward_traffic(op, hidden) + _gradient_sum_traffic(again, hidden)
-        costs.append(
-            OpCost(
-                op.name,
-                op.kind,
-                op.group,
-                op.params,
-                macs,
-                elementwise,
-                op.params * bytes_per_element,
-                traffic * bytes_per_element,
-                op_kept,
-                op_held,
-            )
-        )
+    for op, kept in zip(ops, kept_bytes(ops, hidden, bytes_per_element), strict=True):
+        again = [tensor for tensor in op.inputs if readers[tensor.name]]
+        readers.update(tensor.name for tensor in op.inputs)
+        runs = 2 if op.name in recomputed else 1
+        macs = op.macs * (runs + len(op.contracted))
+        elementwise = op.elementwise_flops * runs + op.backward_elementwise_flops + _gradient_sum_flops(again)
+        traffic = _forward_traffic(op, hidden) + _backward_traffic(op, hidden) + _gradient_sum_traffic(again, hidden)
+        costs.append(_op_cost(op, bytes_per_element, macs, elementwise, traffic, kept, None))
     return costs
+
+
+def _op_cost(
+    op: Op, bytes_per_element: Size, macs: Size, elementwise: Size, traffic: Size, saved: Size, peak: Size | None
+) -> OpCost:
+    return OpCost(
+        name=op.name,
+        kind=op.kind,
+        group=op.group,
+        params=op.params,
+        macs=macs,
+        elementwise_flops=elementwise,
+        weight_bytes=op.params * bytes_per_element,
+        traffic_bytes=traffic * bytes_per_element,
+        saved_bytes=saved,
+        peak_bytes=peak,
+    )
 
 
 def total(costs: Iterable[OpCost]) -> Cost:

@@ -2,78 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from skaprof.analysis.claims.file import StatedClaim
-from skaprof.analysis.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES, Verdict
-from skaprof.analysis.row_trust import Bounds, plain_number
+from skaprof.analysis.claims.outcomes import DECIDED, Outcome
+from skaprof.analysis.row_trust import Bounds
+from skaprof.answers import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES
 from skaprof.errors import printable
 from skaprof.report.numbers import counted, si, significant
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-DECIDED = (HOLDS, FAILS)
 _STYLES = {HOLDS: "green", FAILS: "bold red", INCONCLUSIVE: "yellow", NOT_TESTABLE: "yellow"}
-
-
-class Outcome(NamedTuple):
-    """A claim of a file and its verdict."""
-
-    stated: StatedClaim
-    verdict: Verdict
-
-    def is_failure(self, *, strict: bool) -> bool:
-        """Whether it came out as the file does not expect; undecided ones count only if `strict`."""
-        if self.verdict.outcome == self.stated.expected:
-            return False
-        return strict or self.verdict.outcome in DECIDED
-
-    def as_dict(self, *, strict: bool) -> dict[str, Any]:
-        """The row that every format shows; figures of the first size that came out as the whole."""
-        worst, stated = self.verdict.worst, self.stated
-        ratio = worst.ratio
-        return {
-            "name": stated.name,
-            "claim": stated.claim.text,
-            "outcome": self.verdict.outcome,
-            "expected": stated.expected,
-            "failed": self.is_failure(strict=strict),
-            "left": plain_number(worst.left),
-            "right": plain_number(worst.right),
-            "ratio": None if ratio is None else float(ratio.value),
-            "ratio_low": None if ratio is None else float(ratio.low),
-            "ratio_high": None if ratio is None else float(ratio.high),
-            "sizes": self.verdict.sizes,
-            "sizes_alike": self.verdict.sizes_alike,
-            "at": worst.point.text(stated.claim.sizes) or None,
-            "device": worst.point.device,
-            "timing": worst.point.timing,
-            "reason": worst.reason,
-            "measure": measuring_command(self) if self.verdict.outcome == NOT_TESTABLE else None,
-            "source": stated.source,
-            "note": stated.note,
-            "why": stated.why,
-        }
-
-
-def measuring_command(outcome: Outcome) -> str:
-    """The command whose results would decide the claim."""
-    claim, point = outcome.verdict.claim, outcome.verdict.worst.point
-    measured = [found for found in claim.figures if found.measured]
-    words = [word for spec in dict.fromkeys(found.spec for found in measured) for word in ("--mixer", spec)]
-    for key, given in claim.sizes.items():
-        if key not in ("implementation", "device"):
-            words += [f"--{key.replace('_', '-')}", given.value]
-    implementations = list(dict.fromkeys(found.implementation or point.implementation for found in measured))
-    words += ["--implementation", ",".join(implementations)]
-    if point.device is not None:
-        words += ["--device", "cpu" if point.device == "cpu" else "cuda"]
-    return shlex.join(["skaprof", "latency", *words, "--output", "results.jsonl"])
 
 
 def claims_table(outcomes: Sequence[Outcome]) -> Table:
@@ -117,24 +60,24 @@ _PLURALS = {HOLDS: "hold", FAILS: "fail", INCONCLUSIVE: "inconclusive", NOT_TEST
 
 def claim_sentence(outcome: Outcome) -> str:
     """How a claim came out, with its figures, its source and why."""
-    row = outcome.as_dict(strict=False)
+    row = outcome.as_row(strict=False)
     verdict, worst, stated = outcome.verdict, outcome.verdict.worst, outcome.stated
     verb = "" if verdict.outcome in DECIDED else "is "
-    parts = [f"{row['name'] or row['claim']} {verb}{verdict.outcome}"]
+    parts = [f"{row.name or row.claim} {verb}{verdict.outcome}"]
     if verdict.sizes > 1:
-        parts[0] += f" at {verdict.sizes_alike:,} of {verdict.sizes:,} sizes, first {row['at']}"
+        parts[0] += f" at {verdict.sizes_alike:,} of {verdict.sizes:,} sizes, first {row.at}"
     if worst.left is not None and worst.right is not None:
         parts.append(" against ".join(_figures(worst.left, worst.right)))
     if worst.ratio is not None:
         parts.append(f"ratio {_ratio(worst.ratio)}")
-    parts += [row["reason"]] if row["reason"] else []
+    parts += [row.reason] if row.reason else []
     if stated.expected != HOLDS:
         agrees = "as expected" if stated.expected == verdict.outcome else f"expected: {stated.expected}"
         parts.append(f"{agrees}: {stated.why}")
     parts.append(f"source: {stated.source}")
     told = f"{parts[0]}: {'; '.join(parts[1:])}."
-    if row["measure"]:
-        told += f" To measure it: {row['measure']}"
+    if row.measure:
+        told += f" To measure it: {row.measure}"
     return printable(told)
 
 

@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from skaprof.analysis.breakeven import BreakEven
 from skaprof.report.numbers import si, significant
-from skaprof.results import SIZE_KEYS, SYMBOLS
-from skaprof.workload import is_fused
+from skaprof.results import SIZE_KEYS, OpRow, ProvedScope, ResultRow, values_of
+from skaprof.workload import SYMBOLS, is_fused
 
-Row = Mapping[str, Any]
-
-CONVENTION = (
-    "1 MAC = one multiply-add of a linear, matrix product or convolution; FLOPs = 2 x MACs; elementwise FLOPs "
-    "(scale, softmax, bias, activation) are counted apart; traffic = activations read and written; peak = most "
-    "activations held at once in inference; saved = activations kept for the backward pass."
-)
+_DEFINITIONS = {
+    "macs": "1 MAC = one multiply-add of a linear, matrix product or convolution",
+    "flops": "FLOPs = 2 x MACs",
+    "elementwise_flops": "elementwise FLOPs (scale, softmax, bias, activation) are counted apart",
+    "traffic_bytes": "traffic = activations read and written",
+    "peak_bytes": "peak = most activations held at once in inference",
+    "saved_bytes": "saved = activations kept for the backward pass",
+}
 SYMBOLS_SENTENCE = (
     ", ".join(f"{symbol} {meaning}" for symbol, meaning in SYMBOLS.items()) + "; h e = d unless both are given."
 )
 _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "activation traffic"}
-_GROUP_KEYS = ("mode", "dtype", "batch", "height", "width", "dim")
 
 
-def size_groups(rows: Sequence[Row]) -> list[int]:
+def convention(shown: Collection[str]) -> str:
+    """What the figures of these keys mean, for those that a table shows."""
+    return "; ".join(words for key, words in _DEFINITIONS.items() if key in shown) + "."
+
+
+def size_groups(rows: Sequence[ResultRow]) -> list[int]:
     """For each row the number of its size: rows of one number differ in mixer and implementation, and may compete."""
     numbers: dict[tuple[Any, ...], int] = {}
-    return [numbers.setdefault(tuple(row[key] for key in _GROUP_KEYS), len(numbers)) for row in rows]
+    return [numbers.setdefault(row.place, len(numbers)) for row in rows]
 
 
-def cheapest_sentences(rows: Sequence[Row], groups: Sequence[int]) -> list[str]:
+def cheapest_sentences(rows: Sequence[ResultRow], groups: Sequence[int]) -> list[str]:
     """Which mixer is cheapest in what: at the one size shown, or at how many of the sizes."""
     if len({_name(row, rows) for row in rows}) < 2:
         return []
-    members: dict[int, list[Row]] = {}
+    members: dict[int, list[ResultRow]] = {}
     for row, group in zip(rows, groups, strict=True):
         members.setdefault(group, []).append(row)
     if len(members) == 1:
@@ -43,12 +48,14 @@ def cheapest_sentences(rows: Sequence[Row], groups: Sequence[int]) -> list[str]:
     return [_cheapest_over(metric, rows, list(members.values())) for metric in _NOUNS]
 
 
-def _cheapest_here(rows: Sequence[Row]) -> str:
+def _cheapest_here(rows: Sequence[ResultRow]) -> str:
     names = list(dict.fromkeys(_name(row, rows) for row in rows))
     won: dict[str, list[str]] = {}
     for metric, noun in _NOUNS.items():
         lowest = _lowest(rows, metric)
-        winners = [name for name in names if any(_name(row, rows) == name and row[metric] == lowest for row in rows)]
+        winners = [
+            name for name in names if any(_name(row, rows) == name and getattr(row, metric) == lowest for row in rows)
+        ]
         if len(winners) == len(names):
             continue
         bytes_too = metric.endswith("bytes")
@@ -59,37 +66,41 @@ def _cheapest_here(rows: Sequence[Row]) -> str:
     return "; ".join(f"{winners}: {' and '.join(figures)}" for winners, figures in won.items()) + "."
 
 
-def _lowest(rows: Sequence[Row], metric: str) -> int:
+def _lowest(rows: Sequence[ResultRow], metric: str) -> int:
     """The lowest figure; a module that was only counted has none of some."""
-    figures: list[int] = [row[metric] for row in rows if row[metric] is not None]
+    figures: list[int] = [getattr(row, metric) for row in rows if getattr(row, metric) is not None]
     return min(figures)
 
 
-def _cheapest_over(metric: str, rows: Sequence[Row], sizes: Sequence[Sequence[Row]]) -> str:
+def _cheapest_over(metric: str, rows: Sequence[ResultRow], sizes: Sequence[Sequence[ResultRow]]) -> str:
     wins: Counter[str] = Counter()  # in the order the rows name them, where counts are equal
     for size in sizes:
         lowest = _lowest(size, metric)
-        wins.update(list(dict.fromkeys(_name(row, rows) for row in size if row[metric] == lowest)))
-    noun = "cases" if len({(row["mode"], row["dtype"]) for row in rows}) > 1 else "sizes"
+        wins.update(list(dict.fromkeys(_name(row, rows) for row in size if getattr(row, metric) == lowest)))
+    noun = "cases" if len({(row.mode, row.dtype) for row in rows}) > 1 else "sizes"
     counts = "; ".join(f"{name} at {count:,} of {len(sizes):,} {noun}" for name, count in wins.most_common())
     return f"{'Least' if metric.endswith('bytes') else 'Fewest'} {_NOUNS[metric]}: {counts}."
 
 
-def ratio_sentences(rows: Sequence[Row]) -> list[str]:
+def ratio_sentences(rows: Sequence[ResultRow]) -> list[str]:
     """For each mixer but the baseline, at how many sizes it needs fewer or more MACs and parameters, and how much.
 
     `rows` have one form, mode and dtype, and the ratios of `skaprof.analysis.costs.ratios`.
     """
     sentences = []
-    for mixer in dict.fromkeys(row["mixer"] for row in rows if row["mixer"] != row["baseline"]):
-        own = [row for row in rows if row["mixer"] == mixer]
+    for mixer in dict.fromkeys(row.mixer for row in rows if row.mixer != row.baseline):
+        own = [row for row in rows if row.mixer == mixer]
         parts = [
             _ratio_words(_NOUNS[metric], ratios)
             for metric in ("macs", "params")
-            if (ratios := [row[f"{metric}_ratio"] for row in own if row[f"{metric}_ratio"] is not None])
+            if (
+                ratios := [
+                    getattr(row, f"{metric}_ratio") for row in own if getattr(row, f"{metric}_ratio") is not None
+                ]
+            )
         ]
         if parts:
-            sentences.append(f"Against {own[0]['baseline']}, {mixer} needs {' and '.join(parts)}.")
+            sentences.append(f"Against {own[0].baseline}, {mixer} needs {' and '.join(parts)}.")
     return sentences
 
 
@@ -110,15 +121,15 @@ def _ratio_words(noun: str, ratios: Sequence[float]) -> str:
     return f"{word} {noun}{where} {spread}"
 
 
-def _name(row: Row, rows: Sequence[Row]) -> str:
+def _name(row: ResultRow, rows: Sequence[ResultRow]) -> str:
     """The mixer, with what tells its rows apart at one size: implementation, heads, kernel."""
-    details = [str(row["implementation"])] if len({other["implementation"] for other in rows}) > 1 else []
-    own = [other for other in rows if other["mixer"] == row["mixer"] and other["dim"] == row["dim"]]
-    if len({(other["heads"], other["head_dim"]) for other in own}) > 1:
-        details.append(f"{row['heads']} x {row['head_dim']} heads")
-    if len({other["kernel_size"] for other in own}) > 1:
-        details.append(f"kernel {row['kernel_size']}")
-    return f"{row['mixer']} ({', '.join(details)})" if details else str(row["mixer"])
+    details = [str(row.implementation)] if len({other.implementation for other in rows}) > 1 else []
+    own = [other for other in rows if other.mixer == row.mixer and other.dim == row.dim]
+    if len({(other.heads, other.head_dim) for other in own}) > 1:
+        details.append(f"{row.heads} x {row.head_dim} heads")
+    if len({other.kernel_size for other in own}) > 1:
+        details.append(f"kernel {row.kernel_size}")
+    return f"{row.mixer} ({', '.join(details)})" if details else str(row.mixer)
 
 
 def breakeven_sentence(
@@ -145,76 +156,75 @@ def breakeven_sentence(
     return f"Break-even at {where}: {mixer} has {' and '.join(parts)} (against {baseline})."
 
 
-def op_sentences(rows: Sequence[Row]) -> list[str]:
+def op_sentences(rows: Sequence[OpRow]) -> list[str]:
     """For each mixer and size, where its MACs are."""
-    members: dict[tuple[Any, ...], list[Row]] = {}
+    members: dict[tuple[Any, ...], list[OpRow]] = {}
     for row in rows:
-        members.setdefault(tuple(row[key] for key in SIZE_KEYS), []).append(row)
-    varying = [key for key in _TOLD_APART if len({row[key] for row in rows}) > 1]
+        members.setdefault(values_of(row, SIZE_KEYS), []).append(row)
+    varying = [key for key in _TOLD_APART if len({getattr(row, key) for row in rows}) > 1]
     sentences = []
     for ops in members.values():
-        macs = sum(row["macs"] for row in ops)
-        where = ", ".join(f"{key.replace('_', ' ')} {ops[0][key]}" for key in varying if ops[0][key] is not None)
-        name = f"{ops[0]['mixer']} ({where})" if where else ops[0]["mixer"]
+        macs = sum(row.macs for row in ops)
+        values = zip(varying, values_of(ops[0], varying), strict=True)
+        where = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values if value is not None)
+        name = f"{ops[0].mixer} ({where})" if where else ops[0].mixer
         if macs:
-            most = sorted(ops, key=lambda row: -row["macs"])[:3]
-            shares = ", ".join(f"{row['op']} {significant(100 * row['macs'] / macs, 3)} %" for row in most)
+            most = sorted(ops, key=lambda row: -row.macs)[:3]
+            shares = ", ".join(f"{row.op} {significant(100 * row.macs / macs, 3)} %" for row in most)
             sentences.append(f"{name}: {si(macs)} MACs, most in {shares}.")
     return sentences
 
 
-_TOLD_APART = (
-    *("implementation", "mode", "batch", "height", "width", "dim", "heads", "head_dim", "kernel_size", "dtype"),
-)
+_TOLD_APART = [key for key in SIZE_KEYS if key not in ("mixer", "tokens")]
 
 
-_MEMORY_PROOFS: dict[str, Callable[[Row], bool]] = {
+_MEMORY_PROOFS: dict[str, Callable[[ResultRow | ProvedScope], bool]] = {
     "Peak: the most bytes that PyTorch's storages hold at once in a call of each eager form.": lambda row: (
-        row["mode"] == "forward" and "scope" not in row
+        row.mode == "forward" and isinstance(row, ResultRow)
     ),
-    "Saved: the bytes that autograd saves in each eager form.": lambda row: row["mode"] == "train",
+    "Saved: the bytes that autograd saves in each eager form.": lambda row: row.mode == "train",
 }
 
 
 _COUNTERS = {"macs_fvcore": "fvcore", "macs_torch": "FlopCounterMode"}
 
 
-def counted_sentences(rows: Sequence[Row]) -> list[str]:
+def counted_sentences(rows: Sequence[ResultRow]) -> list[str]:
     """What is known of modules that were counted, not derived, and what the counters did not know in them."""
-    modules: dict[str, list[Row]] = {}
+    modules: dict[str, list[ResultRow]] = {}
     for row in rows:
-        if row["traffic_bytes"] is None:
-            modules.setdefault(row["mixer"], []).append(row)
+        if row.traffic_bytes is None:
+            modules.setdefault(row.name, []).append(row)
     by_source: dict[str, list[str]] = {}
     for name, own in modules.items():
         by_source.setdefault(_counted_by(own), []).append(name)
     unknown = "elementwise FLOPs and traffic are not known"
     found = [f"{', '.join(names)}: counted by {source}, not derived; {unknown}." for source, names in by_source.items()]
-    nothing = [name for name, own in modules.items() if all(row["macs"] == 0 for row in own)]
+    nothing = [name for name, own in modules.items() if all(row.macs == 0 for row in own)]
     if nothing:
         found.append(
             f"{', '.join(nothing)}: no multiply-adds in matrix products or convolutions: elementwise work only."
         )
-    errors = dict.fromkeys(f"{row['mixer']}: {row['error']}" for own in modules.values() for row in own if row["error"])
+    errors = dict.fromkeys(f"{row.mixer}: {row.error}" for own in modules.values() for row in own if row.error)
     return [*found, *(f"{error}." for error in errors)]
 
 
-def _counted_by(rows: Sequence[Row]) -> str:
+def _counted_by(rows: Sequence[ResultRow]) -> str:
     """Which counters know all of a module, at every size."""
-    known = [name for key, name in _COUNTERS.items() if all(row[key] is not None for row in rows)]
+    known = [name for key, name in _COUNTERS.items() if all(getattr(row, key) is not None for row in rows)]
     if len(known) == 1:
         return f"{known[0]} alone"
     return "both counters" if known else "neither counter in full"
 
 
-def proof_sentences(rows: Sequence[Row]) -> list[str]:
+def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[str]:
     """How many rows are proved, by what, and what a counter does not see."""
-    verified = sum(bool(row["verified"]) for row in rows)
+    verified = sum(bool(row.verified) for row in rows)
     sentences = [
         f"Verified {verified:,} of {len(rows):,} rows: parameters of the built module, MACs of every op by fvcore and "
         "FlopCounterMode on meta tensors, and the ops that each of them leaves out."
     ]
-    if any(is_fused(row["implementation"]) and row["mode"] == "forward" for row in rows):
+    if any(is_fused(row.implementation) and row.mode == "forward" for row in rows):
         sentences.append(
             "fvcore counts scaled_dot_product_attention as nothing: in sdpa rows its MACs lack the attention, and only "
             "that, as predicted."
@@ -222,8 +232,8 @@ def proof_sentences(rows: Sequence[Row]) -> list[str]:
     sentences += [
         words
         for words, is_shown in _MEMORY_PROOFS.items()
-        if any(not is_fused(row["implementation"]) and is_shown(row) for row in rows)
+        if any(not is_fused(row.implementation) and is_shown(row) for row in rows)
     ]
-    if any(row["mode"] == "train" for row in rows):
+    if any(row.mode == "train" for row in rows):
         sentences.append("fvcore counts forward calls only: in train rows its forward count is checked, and not shown.")
     return sentences

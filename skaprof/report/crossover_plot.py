@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from skaprof.analysis.crossover_panels import Panel
 from skaprof.report.plot import MARKERS, PALETTE, STYLE, encoded, finish, number_format
-
-Row = Mapping[str, Any]
-
-Ranges = Sequence[tuple[float, float]]
 
 _TITLE_WIDTH = 48
 _WINS: dict[str, Any] = {"color": PALETTE[0], "alpha": 0.12, "lw": 0}
 _WORSE: dict[str, Any] = {"facecolor": "none", "edgecolor": PALETTE[1], "hatch": "//", "lw": 0}
-
-
-class Panel(NamedTuple):
-    """One quantity: its row key, its words, and at each size what the mixer and the baseline cost.
-
-    `wins` are the ranges of sizes in which the mixer costs less, `worse` those in which it has fewer MACs and takes
-    longer all the same; `undecided` are the sizes at which neither is known to take less.
-    """
-
-    metric: str
-    words: str
-    points: Sequence[tuple[int, float, float]]
-    wins: Ranges
-    worse: Ranges = ()
-    undecided: Collection[int] = ()
-    is_measured: bool = False
 
 
 def crossover_plot(panels: Sequence[Panel], names: tuple[str, str], axis: str, title: str, suffix: str) -> bytes:
@@ -85,21 +66,3 @@ def _explain(axes: Axes, panels: Sequence[Panel], mixer: str) -> None:
         axes.fill_between([], [], label=f"{mixer} costs less", **_WINS)
     if any(panel.worse for panel in panels):
         axes.fill_between([], [], label="fewer MACs, and more time", **_WORSE)
-
-
-def ranges(samples: Sequence[tuple[int, bool]]) -> list[tuple[float, float]]:
-    """The ranges of sizes around samples that are true, each half of the way to its neighbours."""
-    sizes = [size for size, _ in samples]
-    found = []
-    for at, (size, is_true) in enumerate(samples):
-        if is_true:
-            low = (sizes[at - 1] + size) / 2 if at else size
-            high = (size + sizes[at + 1]) / 2 if at + 1 < len(sizes) else size
-            found.append((float(low), float(high)))
-    return found
-
-
-def overlaps(some: Ranges, others: Ranges) -> list[tuple[float, float]]:
-    """Where ranges of both lists lie."""
-    found = [(max(one[0], other[0]), min(one[1], other[1])) for one in some for other in others]
-    return [(low, high) for low, high in found if low < high]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from skaprof.measured import SAMPLE_KEYS
 from skaprof.report.formats import escape_markdown, flat, to_csv, to_json
 from skaprof.report.markdown import bullets, table_of
 from skaprof.report.sections import SECTIONS
-from skaprof.results import SAMPLE_KEYS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,9 @@ from itertools import chain
 from typing import Any
 
 from skaprof.errors import printable
-from skaprof.results import METRICS, SCHEMA_VERSION
+from skaprof.measured import MeasuredRow, result_row
+from skaprof.records import Record
+from skaprof.results import METRICS, SCHEMA_VERSION, ResultRow, values_of
 
 FORMATS = ("table", "json", "csv", "markdown")
 SPOKEN_FORMATS = ("table", "markdown")
@@ -16,7 +18,13 @@ COST_FORMATS = (*FORMATS, "bmf")
 """The formats of commands whose rows are costs or times."""
 ENDINGS = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".txt": "table"}
 
-Row = Mapping[str, Any]
+Row = Mapping[str, Any] | Record
+"""A row by its keys, or a record of them."""
+
+
+def cells(row: Row) -> Mapping[str, Any]:
+    """The row's keys and values."""
+    return row.as_dict() if isinstance(row, Record) else row
 
 
 def to_json(
@@ -30,7 +38,7 @@ def to_json(
     yield json.dumps(head, ensure_ascii=False, indent=2)[: -len("\n}")] + ',\n  "rows": ['
     separator = "\n    "
     for row in rows:
-        yield separator + json.dumps(row, ensure_ascii=False)
+        yield separator + json.dumps(cells(row), ensure_ascii=False)
         separator = ",\n    "
     yield "\n  ]\n}\n"
 
@@ -39,7 +47,7 @@ def flat(row: Row, dropped: Sequence[str] = ()) -> dict[str, Any]:
     """A row whose lists are joined by semicolons, for one cell of a table, without some keys."""
     return {
         key: ";".join(map(str, value)) if isinstance(value, list) else value
-        for key, value in row.items()
+        for key, value in cells(row).items()
         if key not in dropped
     }
 
@@ -49,7 +57,7 @@ def to_csv(rows: Iterable[Row]) -> Iterator[str]:
     import csv
     import io
 
-    iterator = iter(rows)
+    iterator = map(cells, rows)
     first = next(iterator, None)
     if first is None:
         return
@@ -78,7 +86,7 @@ def to_bmf(rows: Iterable[Row]) -> Iterator[str]:
 
     separator = "\n  "
     yield "{"
-    for row in rows:
+    for row in (result_row(cells(row)) for row in rows):
         yield f"{separator}{json.dumps(_bmf_name(row))}: {json.dumps(_bmf_measures(row))}"
         separator = ",\n  "
     yield "\n}\n"
@@ -87,28 +95,28 @@ def to_bmf(rows: Iterable[Row]) -> Iterator[str]:
 _BMF_MEASURES = (*METRICS, "median_ms", "images_per_s", "tflops", "peak_memory_bytes")
 
 
-def _bmf_name(row: Row) -> str:
+def _bmf_name(row: ResultRow) -> str:
     """`ska/eager/forward/batch=1/size=14x14/dim=256/heads=8x32/float32`, and what else the row is about."""
-    parts = [row["model"], f"image={row['image_height']}x{row['image_width']}"] if row.get("model") else []
-    parts += [row["mixer"], row["implementation"], row["mode"], f"batch={row['batch']}"]
-    parts += [f"size={row['height']}x{row['width']}", f"dim={row['dim']}"] if row["dim"] is not None else []
-    parts += [f"heads={row['heads']}x{row['head_dim']}"] if row["heads"] is not None else []
-    parts += [f"kernel={row['kernel_size']}"] if row["kernel_size"] is not None else []
-    others = ("scope", "op", "device", "timing", "arguments", "layout")
-    parts += [row["dtype"], *(str(row[key]) for key in others if row.get(key))]
-    return "/".join(parts)
+    parts: list[str | None] = [row.model, f"image={row.image_height}x{row.image_width}"] if row.model else []
+    parts += [row.mixer, row.implementation, row.mode, f"batch={row.batch}"]
+    parts += [f"size={row.height}x{row.width}", f"dim={row.dim}"] if row.dim is not None else []
+    parts += [f"heads={row.heads}x{row.head_dim}"] if row.heads is not None else []
+    parts += [f"kernel={row.kernel_size}"] if row.kernel_size is not None else []
+    others = row.scope, row.op, row.device, row.timing, row.arguments, row.layout
+    return "/".join(str(part) for part in (*parts, row.dtype, *filter(None, others)))
 
 
-def _bmf_measures(row: Row) -> dict[str, dict[str, Any]]:
-    measures = {key: {"value": row[key]} for key in _BMF_MEASURES if row.get(key) is not None}
-    if "median_ms" in measures and row["ci_low_ms"] is not None:
-        measures["median_ms"] |= {"lower_value": row["ci_low_ms"], "upper_value": row["ci_high_ms"]}
+def _bmf_measures(row: ResultRow) -> dict[str, dict[str, Any]]:
+    values = zip(_BMF_MEASURES, values_of(row, _BMF_MEASURES), strict=True)
+    measures = {key: {"value": value} for key, value in values if value is not None}
+    if isinstance(row, MeasuredRow) and row.ci_low_ms is not None:
+        measures["median_ms"] |= {"lower_value": row.ci_low_ms, "upper_value": row.ci_high_ms}
     return measures
 
 
 def to_markdown(rows: Iterable[Row]) -> Iterator[str]:
     """A GitHub table with exact figures; keys as headers, numbers to the right."""
-    iterator = iter(rows)
+    iterator = map(cells, rows)
     first = next(iterator, None)
     if first is None:
         return
@@ -125,8 +133,9 @@ def to_markdown_page(words: Iterable[str], rows: Sequence[Row]) -> Iterator[str]
         yield f"- {escape_markdown(sentence)}\n"
     if rows:
         yield "\n"
-        kept = [key for key in rows[0] if any(row[key] is not None for row in rows)]
-        yield from to_markdown({key: row[key] for key in kept} for row in rows)
+        found = list(map(cells, rows))
+        kept = [key for key in found[0] if any(row[key] is not None for row in found)]
+        yield from to_markdown({key: row[key] for key in kept} for row in found)
 
 
 def _markdown_value(value: Any) -> str:

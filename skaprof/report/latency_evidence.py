@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from skaprof.measured import MeasuredRow
 from skaprof.report.numbers import significant
-from skaprof.results import name_of
-
-Row = Mapping[str, Any]
+from skaprof.results import values_of
 
 _SIZE = ("mode", "dtype", "batch", "height", "width", "dim", "image_height", "image_width")
 _CLOCKS = {
@@ -21,33 +20,26 @@ _ALLOCATORS = {
 }
 
 
-def evidence_sentences(rows: Sequence[Row]) -> list[str]:
+def evidence_sentences(rows: Sequence[MeasuredRow]) -> list[str]:
     """Of the rows that were measured; a file from before these keys says nothing."""
-    measured = [row for row in rows if row["median_ms"] is not None]
-    return [
-        *_clock(measured),
-        *_undecided(measured),
-        *best_sentences(measured),
-        *_other_algorithms(measured),
-        *fault_sentences(measured),
-    ]
+    return [*_clock(rows), *_undecided(rows), *best_sentences(rows), *_other_algorithms(rows), *fault_sentences(rows)]
 
 
-def _clock(rows: Sequence[Row]) -> list[str]:
+def _clock(rows: Sequence[MeasuredRow]) -> list[str]:
     found = []
-    for clock, allocator in dict.fromkeys((row.get("clock"), row.get("allocator")) for row in rows):
+    for clock, allocator in dict.fromkeys((row.clock, row.allocator) for row in rows):
         words = [_CLOCKS.get(clock or ""), _ALLOCATORS.get(allocator or "")]
         said = "; ".join(filter(None, words))
         found += [f"{said[0].upper()}{said[1:]}."] if said else []
     return found
 
 
-def _undecided(rows: Sequence[Row]) -> list[str]:
+def _undecided(rows: Sequence[MeasuredRow]) -> list[str]:
     """Where the wall clock leaves it open, and CPU time would not."""
     names = [
-        f"{_name(row)} {row['verdict_by_cpu']}"
+        f"{row.contender} {row.verdict_by_cpu}"
         for row in rows
-        if row["verdict"] == "inconclusive" and row.get("verdict_by_cpu") in ("faster", "slower", "same")
+        if row.verdict == "inconclusive" and row.verdict_by_cpu in ("faster", "slower", "same")
     ]
     if not names:
         return []
@@ -55,62 +47,60 @@ def _undecided(rows: Sequence[Row]) -> list[str]:
     return [f"CPU time would decide where the wall clock does not ({said}): measure with --threads 1 --clock auto."]
 
 
-def best_sentences(rows: Sequence[Row]) -> list[str]:
+def best_sentences(rows: Sequence[MeasuredRow]) -> list[str]:
     """Each mixer's fastest form against the baseline mixer's, where several forms were timed."""
     found: dict[str, None] = {}
     for row in rows:
-        best, baseline = row.get("best"), row.get("best_baseline")
+        best, baseline = row.best, row.best_baseline
         if not best or best == baseline or not _has_forms(row, rows):
             continue
         where = f"at {_where(row)}"
-        if row["ratio_best_low"] is None:
-            said = f"ratio so far {row['ratio_best']:.3f}"
+        if row.ratio_best is None:
+            continue
+        if row.ratio_best_low is None:
+            said = f"ratio so far {row.ratio_best:.3f}"
         else:
-            interval = f"{row['ratio_best_low']:.3f} to {row['ratio_best_high']:.3f}"
-            said = f"ratio {row['ratio_best']:.3f}, 95 % CI {interval}"
+            interval = f"{row.ratio_best_low:.3f} to {row.ratio_best_high:.3f}"
+            said = f"ratio {row.ratio_best:.3f}, 95 % CI {interval}"
         found[f"Best against best {where}: {best} over {baseline}, {said}."] = None
     return list(found)
 
 
-def _has_forms(row: Row, rows: Sequence[Row]) -> bool:
+def _has_forms(row: MeasuredRow, rows: Sequence[MeasuredRow]) -> bool:
     """Whether a mixer of this row's size was timed in more than one form."""
-    return len({other["implementation"] for other in rows if _size(other) == _size(row)}) > 1
+    return len({other.implementation for other in rows if _size(other) == _size(row)}) > 1
 
 
-def _other_algorithms(rows: Sequence[Row]) -> list[str]:
+def _other_algorithms(rows: Sequence[MeasuredRow]) -> list[str]:
     """Pairs in one form that ran different algorithms for the same purpose: the ratio is of these too."""
-    by_label = {(_size(row), _name(row)): row for row in rows}
+    by_label = {(_size(row), row.contender): row for row in rows}
     found: dict[str, None] = {}
     for row in rows:
-        baseline = by_label.get((_size(row), str(row["baseline"])))
-        if baseline is None or baseline is row or row["implementation"] != baseline["implementation"]:
+        baseline = by_label.get((_size(row), str(row.baseline)))
+        if baseline is None or baseline is row or row.implementation != baseline.implementation:
             continue
-        ours, theirs = row.get("backend"), baseline.get("backend")
+        ours, theirs = row.backend, baseline.backend
         if ours and theirs and ours != theirs:
-            algorithms = f"{_name(row)} ran {ours} attention and {_name(baseline)} {theirs}"
+            algorithms = f"{row.contender} ran {ours} attention and {baseline.contender} {theirs}"
             found[f"{algorithms}: their ratio is of these algorithms too."] = None
     return list(found)
 
 
-def fault_sentences(rows: Sequence[Row]) -> list[str]:
+def fault_sentences(rows: Sequence[MeasuredRow]) -> list[str]:
     """What page faults cost a call, where that is over 1 %."""
     found = []
     for row in rows:
-        if row["median_ms"] is not None and "page-faults" in row["flags"]:
-            cost = f"{significant(row['faults_ms'], 2)} of its {significant(row['median_ms'])} ms"
-            found.append(f"{_name(row)} at {_where(row)}: {row['faults']:,.0f} page faults a call, about {cost}.")
+        if row.faults is not None and row.faults_ms is not None and "page-faults" in row.flags:
+            cost = f"{significant(row.faults_ms, 2)} of its {significant(row.median_ms)} ms"
+            found.append(f"{row.contender} at {_where(row)}: {row.faults:,.0f} page faults a call, about {cost}.")
     return found
 
 
-def _size(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(key) for key in _SIZE)
+def _size(row: MeasuredRow) -> tuple[Any, ...]:
+    return values_of(row, _SIZE)
 
 
-def _where(row: Row) -> str:
-    if row.get("model") is not None:
-        return f"{row['image_height']} x {row['image_width']}, batch {row['batch']}"
-    return f"{row['tokens']:,} tokens, dim {row['dim']:,}, batch {row['batch']}"
-
-
-def _name(row: Row) -> str:
-    return f"{name_of(row)} ({row['implementation']})"
+def _where(row: MeasuredRow) -> str:
+    if row.model is not None:
+        return f"{row.image_height} x {row.image_width}, batch {row.batch}"
+    return f"{row.tokens:,} tokens, dim {row.dim:,}, batch {row.batch}"

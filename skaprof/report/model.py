@@ -1,58 +1,60 @@
 """A backbone's rows as a table and sentences: scopes, shares, differences, ceilings, static keys."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
 from skaprof.model.network import Network
-from skaprof.report.cost_sentences import CONVENTION, proof_sentences
+from skaprof.records import Record
+from skaprof.report.cost_sentences import convention, proof_sentences
 from skaprof.report.numbers import NumberFormat, si, significant
+from skaprof.results import ProvedScope, ScopeRow, values_of
 
-Row = Mapping[str, Any]
 _NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode", "implementation")
 _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "traffic"}
 _UNITS = {"params": "", "macs": "", "elementwise_flops": "FLOP", "traffic_bytes": "B"}
 _WORDS = {"params": "params", "macs": "MACs", "elementwise_flops": "elementwise", "traffic_bytes": "traffic"}
 _PROOF = (("params_counted", "params", "counted"), ("macs_fvcore", "macs", "fvcore"), ("macs_torch", "macs", "torch"))
+CONVENTION = convention(_UNITS)
 _TOTAL = "total"
 _NARROW = (0, 1, 0, 0)  # two blanks between columns: there are many
 _MOST_TOLD = 8  # networks: of more, the table's columns say it
 
 
-def caption(rows: Sequence[Row]) -> str:
+def caption(rows: Sequence[ScopeRow]) -> str:
     """What all rows share: `caformer_s18, 224 x 224, forward, eager, batch 1, float32`."""
     words = _network_words(rows[0])
     return ", ".join(words[key] for key in words if key not in _varying(rows))
 
 
-def apart_text(row: Row, rows: Sequence[Row]) -> str:
+def apart_text(row: ScopeRow, rows: Sequence[ScopeRow]) -> str:
     """What tells the row's network from the others', as a caption has it; nothing where there is one network."""
     words = _network_words(row)
     return ", ".join(words[key] for key in words if key in _varying(rows))
 
 
-def _network_words(row: Row) -> dict[str, str]:
+def _network_words(row: ScopeRow) -> dict[str, str]:
     return {
-        "model": row["model"],
+        "model": row.model,
         "image_height": image_text(row),
-        "mode": row["mode"],
-        "implementation": row["implementation"],
-        "batch": f"batch {row['batch']:,}",
-        "dtype": row["dtype"],
+        "mode": row.mode,
+        "implementation": row.implementation,
+        "batch": f"batch {row.batch:,}",
+        "dtype": row.dtype,
     }
 
 
-def image_text(row: Row) -> str:
+def image_text(row: ScopeRow) -> str:
     """The image size, height first."""
-    return f"{row['image_height']} x {row['image_width']}"
+    return f"{row.image_height} x {row.image_width}"
 
 
-def scope_table(rows: Sequence[Row], totals: Sequence[Row]) -> Table:
+def scope_table(rows: Sequence[ScopeRow], totals: Sequence[ScopeRow]) -> Table:
     """The rows, each network's total below them, and lines between networks."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=_NARROW)
-    has_parts = rows[0]["scope"] != _TOTAL
+    has_parts = rows[0].scope != _TOTAL
     places = [column for column in _identity_columns(totals) if has_parts or column[0] not in ("grid", "dim")]
     columns = [*places, *_figure_columns([*rows, *totals], has_parts=has_parts)]
     for words, is_number, _ in columns:
@@ -61,12 +63,12 @@ def scope_table(rows: Sequence[Row], totals: Sequence[Row]) -> Table:
         parts = [row for row in rows if _network_of(row) == _network_of(total)]
         for row in parts if has_parts else []:
             table.add_row(*(text(row) for _, _, text in columns))
-        told = {**total, "mixer": None} if has_parts else total  # its parts have said it
+        told = total.replace(mixer=None) if has_parts else total  # its parts have said it
         table.add_row(*(text(told) for _, _, text in columns), end_section=has_parts)
     return table
 
 
-def network_table(rows: Sequence[Row]) -> Table:
+def network_table(rows: Sequence[ScopeRow]) -> Table:
     """Rows of whole networks that differ in their mixers, with lines between sizes."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=_NARROW)
     columns = [column for column in _identity_columns(rows) if column[0] not in ("scope", "grid", "dim")]
@@ -78,30 +80,30 @@ def network_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-Column = tuple[str, bool, Callable[[Row], str]]
+Column = tuple[str, bool, Callable[[Any], str]]
 """The words above a column, whether it holds numbers, and a row's text in it."""
 
 
-def _identity_columns(totals: Sequence[Row]) -> list[Column]:
+def _identity_columns(totals: Sequence[ScopeRow]) -> list[Column]:
     varying = _varying(totals)
     named: dict[str, Column] = {
         "image_height": ("image", False, image_text),
-        "batch": ("batch", True, lambda row: f"{row['batch']:,}"),
-        "dtype": ("dtype", False, lambda row: str(row["dtype"])),
-        "mode": ("mode", False, lambda row: str(row["mode"])),
-        "implementation": ("form", False, lambda row: str(row["implementation"])),
+        "batch": ("batch", True, lambda row: f"{row.batch:,}"),
+        "dtype": ("dtype", False, lambda row: str(row.dtype)),
+        "mode": ("mode", False, lambda row: str(row.mode)),
+        "implementation": ("form", False, lambda row: str(row.implementation)),
     }
     return [
         *(column for key, column in named.items() if key in varying),
-        ("scope", False, lambda row: str(row["scope"])),
-        ("mixer", False, lambda row: "-" if row["mixer"] is None else str(row["mixer"])),
-        ("grid", True, lambda row: "-" if row["height"] is None else f"{row['height']} x {row['width']}"),
-        ("dim", True, lambda row: "-" if row["dim"] is None else f"{row['dim']:,}"),
+        ("scope", False, lambda row: str(row.scope)),
+        ("mixer", False, lambda row: "-" if row.mixer is None else str(row.mixer)),
+        ("grid", True, lambda row: "-" if row.height is None else f"{row.height} x {row.width}"),
+        ("dim", True, lambda row: "-" if row.dim is None else f"{row.dim:,}"),
     ]
 
 
-def _figure_columns(rows: Sequence[Row], *, has_parts: bool) -> list[Column]:
-    is_modified = any(row[f"{key}_delta"] for row in rows for key in _NOUNS)
+def _figure_columns(rows: Sequence[ScopeRow], *, has_parts: bool) -> list[Column]:
+    is_modified = any(getattr(row, f"{key}_delta") for row in rows for key in _NOUNS)
     columns = []
     for key, unit in _UNITS.items():
         columns.append(scaled(rows, key, _WORDS[key], unit))
@@ -111,23 +113,23 @@ def _figure_columns(rows: Sequence[Row], *, has_parts: bool) -> list[Column]:
             columns.append(scaled(rows, f"{key}_delta", "change", unit, signed=True))
     columns.append(_share("mixers'\nMACs", "mixer_macs_share"))
     columns.append(_share("mixers'\ntraffic", "mixer_traffic_bytes_share"))
-    if "verified" in rows[0]:
+    if isinstance(rows[0], ProvedScope):
         columns += [scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
-        columns.append(("verified", True, lambda row: "yes" if row["verified"] else "NO"))
+        columns.append(("verified", True, lambda row: "yes" if row.verified else "NO"))
     return columns
 
 
 def _share(words: str, key: str) -> Column:
-    return f"{words}\n(%)", True, lambda row: significant(100 * row[key], 3)
+    return f"{words}\n(%)", True, lambda row: significant(100 * getattr(row, key), 3)
 
 
-def scaled(rows: Sequence[Row], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
+def scaled(rows: Sequence[Record], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
     """A column of one SI prefix, that of the key it is `like`, if any; a missing figure is a dash."""
-    number = NumberFormat.of([abs(row[like or key] or 0) for row in rows])
+    number = NumberFormat.of([abs(getattr(row, like or key) or 0) for row in rows])
     prefixed = f"{number.prefix}{unit}"
 
-    def text(row: Row) -> str:
-        value = row[key]
+    def text(row: Record) -> str:
+        value = getattr(row, key)
         if value is None:
             return "-"
         sign = "-" if value < 0 else "+" if signed and value else ""
@@ -141,37 +143,37 @@ def percent(share: float) -> str:
     return f"{significant(100 * share, 3)} %"
 
 
-def sentences(rows: Sequence[Row], totals: Sequence[Row], networks: Sequence[Network]) -> list[str]:
+def sentences(rows: Sequence[ScopeRow], totals: Sequence[ScopeRow], networks: Sequence[Network]) -> list[str]:
     """What the table shows: differences, ceilings, static keys, and what runs otherwise than asked for."""
     told = totals if len(totals) <= _MOST_TOLD else []
-    found = [difference_sentence(total) for total in told if any(total[f"{key}_delta"] for key in _NOUNS)]
+    found = [difference_sentence(total) for total in told if any(getattr(total, f"{key}_delta") for key in _NOUNS)]
     for total in told:
         found.append(_ceiling_sentence([row for row in rows if _network_of(row) == _network_of(total)], total))
     found += [*_key_sentences(totals), *_form_sentences(networks)]
-    if "verified" in rows[0]:
-        found += proof_sentences(rows)
+    if isinstance(rows[0], ProvedScope):
+        found += proof_sentences([row for row in rows if isinstance(row, ProvedScope)])
     return [*found, f"{CONVENTION} Norms, shortcuts and pooling are elementwise too."]
 
 
-def difference_sentence(total: Row) -> str:
+def difference_sentence(total: ScopeRow) -> str:
     """What a network has more and less than the backbone with its own mixers, from its row of scope total."""
     parts = []
     for key, noun in _NOUNS.items():
-        change, own = total[f"{key}_delta"], total[key] - total[f"{key}_delta"]
+        change, own = getattr(total, f"{key}_delta"), getattr(total, key) - getattr(total, f"{key}_delta")
         word = ("fewer" if change < 0 else "more") if key != "traffic_bytes" else "less" if change < 0 else "more"
         relative = f" ({percent(abs(change) / own)})" if own else ""
         parts.append(f"{si(abs(change), _UNITS[key])}{relative} {word} {noun}" if change else f"as many {noun}")
     return f"Against its own mixers at {_where(total)}: {', '.join(parts)}."
 
 
-def _ceiling_sentence(rows: Sequence[Row], total: Row) -> str:
+def _ceiling_sentence(rows: Sequence[ScopeRow], total: ScopeRow) -> str:
     """The most that mixers which cost nothing would save (Amdahl's law): where, and in all stages."""
     shares = {"MACs": "mixer_macs_share", "traffic": "mixer_traffic_bytes_share"}
-    everywhere = " and ".join(f"{_saving(total[key])} of {noun}" for noun, key in shares.items())
-    best = [(noun, max(rows, key=lambda row: row[key]), key) for noun, key in shares.items()]
-    places = " and ".join(f"{_saving(row[key])} of {noun} in {row['scope']}" for noun, row, key in best)
-    are_stages = sum(row["mixer"] is not None for row in rows) > 1 and not any("." in row["scope"] for row in rows)
-    where = f"; {places} alone" if are_stages and total["mixer_traffic_bytes"] else ""
+    everywhere = " and ".join(f"{_saving(getattr(total, key))} of {noun}" for noun, key in shares.items())
+    best = [(noun, max(rows, key=lambda row: getattr(row, key)), key) for noun, key in shares.items()]
+    places = " and ".join(f"{_saving(getattr(row, key))} of {noun} in {row.scope}" for noun, row, key in best)
+    are_stages = sum(row.mixer is not None for row in rows) > 1 and not any("." in row.scope for row in rows)
+    where = f"; {places} alone" if are_stages and total.mixer_traffic_bytes else ""
     return f"Ceiling at {_where(total)}: mixers that cost nothing would save {everywhere}{where}."
 
 
@@ -179,15 +181,15 @@ def _saving(share: float) -> str:
     return f"{percent(share)} ({1 / (1 - share):.2f}x)" if share < 1 else percent(share)
 
 
-def _key_sentences(totals: Sequence[Row]) -> list[str]:
+def _key_sentences(totals: Sequence[ScopeRow]) -> list[str]:
     """What static keys bind the network to, and how many parameters they are there."""
-    seen = {image_text(total): total for total in totals if total["key_params"]}
+    seen = {image_text(total): total for total in totals if total.key_params}
     if not seen:
         return []
     seen = dict(list(seen.items())[:_MOST_TOLD])
     parts = [
-        f"{si(total['key_params'])} of {si(total['params'])} parameters at {image} "
-        f"({percent(total['key_params'] / total['params'])})"
+        f"{si(total.key_params)} of {si(total.params)} parameters at {image} "
+        f"({percent(total.key_params / total.params)})"
         for image, total in seen.items()
     ]
     return [
@@ -214,20 +216,20 @@ def _form_sentences(networks: Sequence[Network]) -> list[str]:
     return found
 
 
-def _where(total: Row) -> str:
+def _where(total: ScopeRow) -> str:
     """A network's size, with its mode and form, which change what it costs."""
-    return f"{image_text(total)} ({total['mode']}, {total['implementation']})"
+    return f"{image_text(total)} ({total.mode}, {total.implementation})"
 
 
-def network_text(row: Row) -> str:
+def network_text(row: ScopeRow) -> str:
     """All that tells one size and form from another."""
-    return f"{image_text(row)}, batch {row['batch']:,}, {row['dtype']}, {row['mode']}, {row['implementation']}"
+    return f"{image_text(row)}, batch {row.batch:,}, {row.dtype}, {row.mode}, {row.implementation}"
 
 
-def _network_of(row: Row) -> tuple[Any, ...]:
-    return tuple(row[key] for key in _NETWORK_KEYS)
+def _network_of(row: ScopeRow) -> tuple[Any, ...]:
+    return values_of(row, _NETWORK_KEYS)
 
 
-def _varying(rows: Sequence[Row]) -> set[str]:
-    varying = {key for key in _NETWORK_KEYS if len({row[key] for row in rows}) > 1}
+def _varying(rows: Sequence[ScopeRow]) -> set[str]:
+    varying = {key for key in _NETWORK_KEYS if len({getattr(row, key) for row in rows}) > 1}
     return varying | {"image_height"} if "image_width" in varying else varying

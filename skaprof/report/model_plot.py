@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import fill
-from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -14,8 +13,7 @@ from skaprof.errors import SkaprofError, named
 from skaprof.report.model import apart_text
 from skaprof.report.plot import PALETTE, STYLE, encoded, finish
 from skaprof.report.search import FIGURE_WORDS
-
-Row = Mapping[str, Any]
+from skaprof.results import ScopeRow
 
 _DRAWN = ("macs", "params")
 _MOST_BARS = 100
@@ -24,12 +22,12 @@ _LINE_INCHES = 0.17  # of a line of a label
 _BAR_INCHES = 0.24
 
 
-def scope_plot(rows: Sequence[Row], title: str, suffix: str) -> bytes:
+def scope_plot(rows: Sequence[ScopeRow], title: str, suffix: str) -> bytes:
     """`scope_figure` as ".png" or ".svg"."""
     return encoded(scope_figure(rows, title), suffix)
 
 
-def scope_figure(rows: Sequence[Row], title: str) -> Figure:
+def scope_figure(rows: Sequence[ScopeRow], title: str) -> Figure:
     """MACs and parameters of each scope as bars, the part that its mixers hold apart from the rest.
 
     A bar is labelled with its scope and the mixer there; the rows of one size and form stand together, under what
@@ -50,8 +48,8 @@ def scope_figure(rows: Sequence[Row], title: str) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, height), layout="constrained")
         for axes, metric in zip(figure.subplots(1, 2, sharey=True), _DRAWN, strict=True):
-            mixers = [row[f"mixer_{metric}"] for row in rows]
-            rest = [row[metric] - row[f"mixer_{metric}"] for row in rows]
+            mixers = [getattr(row, f"mixer_{metric}") for row in rows]
+            rest = [getattr(row, metric) - getattr(row, f"mixer_{metric}") for row in rows]
             axes.barh(places, mixers, color=PALETTE[0], height=0.62, label="mixers")
             axes.barh(places, rest, left=mixers, color=PALETTE[-1], height=0.62, label="the rest")
             axes.grid(axis="y", visible=False)
@@ -68,15 +66,15 @@ def scope_figure(rows: Sequence[Row], title: str) -> Figure:
         return figure
 
 
-def _lines(rows: Sequence[Row]) -> list[tuple[str, Row | None]]:
+def _lines(rows: Sequence[ScopeRow]) -> list[tuple[str, ScopeRow | None]]:
     """The labels from top to bottom, each with its bar's row; None where it heads the rows of one size and form."""
-    found: list[tuple[str, Row | None]] = []
+    found: list[tuple[str, ScopeRow | None]] = []
     heading = ""
     for row in rows:
         apart = apart_text(row, rows)
         if apart != heading:
             found += [("", None), (apart, None)] if found else [(apart, None)]
             heading = apart
-        mixer = "" if row["mixer"] is None else " " + row["mixer"].replace(",", ", ")
-        found.append((f"{row['scope']}{mixer}", row))
+        mixer = "" if row.mixer is None else " " + row.mixer.replace(",", ", ")
+        found.append((f"{row.scope}{mixer}", row))
     return found

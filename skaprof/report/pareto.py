@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from skaprof.answers import ParetoRow
 from skaprof.report.markdown import table_of
 from skaprof.report.numbers import si, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Row = Mapping[str, Any]
 
-
-def pareto_table(rows: Sequence[Row]) -> str:
+def pareto_table(rows: Sequence[ParetoRow]) -> str:
     """The networks on the front, those of fewest MACs first, with what changes against the backbone's own mixers."""
     headers = ("mixers", "params", "change", "MACs", "change", "traffic", "change")
-    front = sorted((row for row in rows if row["on_front"]), key=lambda row: (row["macs"], row["params"]))
+    front = sorted((row for row in rows if row.on_front), key=lambda row: (row.macs, row.params))
     cells = [
         (
-            row["mixer"],
-            si(row["params"]),
-            signed(row["params_delta"]),
-            si(row["macs"]),
-            signed(row["macs_delta"]),
-            si(row["traffic_bytes"], "B"),
-            signed(row["traffic_bytes_delta"], "B"),
+            row.mixer,
+            si(row.params),
+            signed(row.params_delta),
+            si(row.macs),
+            signed(row.macs_delta),
+            si(row.traffic_bytes, "B"),
+            signed(row.traffic_bytes_delta, "B"),
         )
         for row in front
     ]
     return table_of(headers, cells)
 
 
-def pareto_findings(rows: Sequence[Row]) -> list[str]:
+def pareto_findings(rows: Sequence[ParetoRow]) -> list[str]:
     """How many networks there are, how many on the front, and whether the unmodified backbone is one of them."""
-    front = [row for row in rows if row["on_front"]]
+    front = [row for row in rows if row.on_front]
     own = next((row for row in rows if _is_own(row)), None)
-    networks = f"Of {len(rows):,} networks that these mixers make of {rows[0]['model']}"
+    networks = f"Of {len(rows):,} networks that these mixers make of {rows[0].model}"
     said = f"{networks}, {len(front):,} are on the Pareto front of parameters, MACs and traffic"
     if own is None:
         return [f"{said}."]
-    place = "is one of them" if own["on_front"] else "is not: another is as good in all three and better in one"
+    place = "is one of them" if own.on_front else "is not: another is as good in all three and better in one"
     return [f"{said}; the backbone with its own mixers {place}."]
 
 
-def pareto_figure(rows: Sequence[Row]) -> Figure:
+def pareto_figure(rows: Sequence[ParetoRow]) -> Figure:
     """Every network's MACs over its parameters, the front and the unmodified backbone marked."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -57,21 +56,21 @@ def pareto_figure(rows: Sequence[Row]) -> Figure:
         figure = Figure(figsize=(5.8, 4.2), layout="constrained")
         axes = figure.subplots()
         groups = {
-            "networks": ([row for row in rows if not row["on_front"]], PALETTE[5], 10, "o"),
-            "front": ([row for row in rows if row["on_front"]], PALETTE[1], 20, "o"),
+            "networks": ([row for row in rows if not row.on_front], PALETTE[5], 10, "o"),
+            "front": ([row for row in rows if row.on_front], PALETTE[1], 20, "o"),
             "own mixers": ([row for row in rows if _is_own(row)], PALETTE[6], 70, "*"),
         }
         for label, (shown, color, size, marker) in groups.items():
-            across, up = ([row[key] for row in shown] for key in ("params", "macs"))
+            across, up = ([getattr(row, key) for row in shown] for key in ("params", "macs"))
             axes.scatter(across, up, s=size, color=color, label=label, marker=marker, linewidths=0)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6))
             axis.set_major_formatter(EngFormatter(sep=" "))
         axes.set_xlabel("parameters")
         axes.set_ylabel("MACs")
-        finish(figure, f"Every mixer in every stage of {rows[0]['model']}", legend=True)
+        finish(figure, f"Every mixer in every stage of {rows[0].model}", legend=True)
         return figure
 
 
-def _is_own(row: Row) -> bool:
-    return not (row["params_delta"] or row["macs_delta"] or row["traffic_bytes_delta"])
+def _is_own(row: ParetoRow) -> bool:
+    return not (row.params_delta or row.macs_delta or row.traffic_bytes_delta)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
@@ -21,10 +21,10 @@ from matplotlib.ticker import (
 )
 
 from skaprof.errors import SkaprofError, named
+from skaprof.measured import MeasuredRow
+from skaprof.records import Record
 from skaprof.report.numbers import si, significant
-from skaprof.results import name_of
-
-Row = Mapping[str, Any]
+from skaprof.results import ResultRow, name_of, values_of
 
 PLOT_FORMATS = {".png": "png", ".svg": "svg"}
 AXES = {
@@ -67,10 +67,10 @@ STYLE = {
 }
 
 
-def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str) -> bytes:
+def cost_plot(rows: Sequence[ResultRow], swept: Sequence[str], title: str, suffix: str) -> bytes:
     """MACs and parameters of every mixer over the first of the `swept` row keys, or as bars where there is none.
 
-    The other swept keys tell the lines apart. With `macs_ratio` in the rows, the ratios to the baseline are drawn.
+    The other swept keys tell the lines apart. Where rows have a baseline, the ratios to it are drawn.
     `suffix` is ".png" or ".svg".
 
     Raises:
@@ -89,12 +89,14 @@ def cost_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str
         return encoded(figure, suffix)
 
 
-def latency_plot(rows: Sequence[Row], swept: Sequence[str], title: str, suffix: str, key: str = "median_ms") -> bytes:
+def latency_plot(
+    rows: Sequence[ResultRow], swept: Sequence[str], title: str, suffix: str, key: str = "median_ms"
+) -> bytes:
     """`latency_figure` as ".png" or ".svg"."""
     return encoded(latency_figure(rows, swept, title, key), suffix)
 
 
-def latency_figure(rows: Sequence[Row], swept: Sequence[str], title: str, key: str = "median_ms") -> Figure:
+def latency_figure(rows: Sequence[ResultRow], swept: Sequence[str], title: str, key: str = "median_ms") -> Figure:
     """Latency over the first swept key with interval bands, one line a mixer and implementation; else as bars.
 
     `key` is "median_ms", or "images_per_s" for throughput.
@@ -102,7 +104,7 @@ def latency_figure(rows: Sequence[Row], swept: Sequence[str], title: str, key: s
     Raises:
         SkaprofError: nothing was measured.
     """
-    measured = [row for row in rows if row["median_ms"] is not None]
+    measured = [row for row in rows if isinstance(row, MeasuredRow)]
     if not measured:
         raise SkaprofError(f"{named('plot')}: nothing was measured, there is nothing to draw")
     with matplotlib.rc_context(STYLE):
@@ -116,7 +118,7 @@ def latency_figure(rows: Sequence[Row], swept: Sequence[str], title: str, key: s
         return figure
 
 
-def panel_figure(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str) -> Figure:
+def panel_figure(panels: Sequence[tuple[str, str, Sequence[ResultRow]]], title: str) -> Figure:
     """MACs above parameters for each (heading, axis, rows): the shape of the paper's figure 4."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 5.4), layout="constrained")
@@ -129,7 +131,7 @@ def panel_figure(panels: Sequence[tuple[str, str, Sequence[Row]]], title: str) -
         return figure
 
 
-def require_few_lines(rows: Sequence[Row], others: Sequence[str]) -> dict[str, list[Row]]:
+def require_few_lines(rows: Sequence[ResultRow], others: Sequence[str]) -> dict[str, list[ResultRow]]:
     """The rows of each line, under its label; `others` are the swept keys but the axis.
 
     Raises:
@@ -141,12 +143,12 @@ def require_few_lines(rows: Sequence[Row], others: Sequence[str]) -> dict[str, l
     return series
 
 
-def _series(rows: Sequence[Row], others: Sequence[str]) -> dict[str, list[Row]]:
+def _series(rows: Sequence[ResultRow], others: Sequence[str]) -> dict[str, list[ResultRow]]:
     """The rows of each line, under its label: the mixer and whatever else tells lines apart."""
-    varying = [key for key in ("implementation", "mode", "dtype") if len({row[key] for row in rows}) > 1]
-    series: dict[str, list[Row]] = {}
+    varying = [key for key in ("implementation", "mode", "dtype") if len({_at(row, key) for row in rows}) > 1]
+    series: dict[str, list[ResultRow]] = {}
     for row in rows:
-        details = [_detail(key, row[key]) for key in (*varying, *others) if row[key] is not None]
+        details = [_detail(key, _at(row, key)) for key in (*varying, *others) if _at(row, key) is not None]
         series.setdefault(", ".join([name_of(row), *details]), []).append(row)
     return series
 
@@ -155,18 +157,19 @@ def _detail(key: str, value: Any) -> str:
     return str(value) if key in ("implementation", "mode", "dtype") else f"{key} {value}"
 
 
-def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -> None:
+def _lines(axes: Axes, rows: Sequence[ResultRow], metric: str, swept: Sequence[str]) -> None:
     axis, *others = swept
     key = _drawn_key(rows, metric)
     names = list(dict.fromkeys(map(name_of, rows)))
     series = require_few_lines(rows, others)
     for number, (label, of_label) in enumerate(series.items()):
-        line = sorted((row for row in of_label if row[axis] is not None), key=lambda row: row[axis]) or of_label[:1]
-        points = [(row[axis], row[key]) for row in line if row[axis] is not None and row[key] is not None]
-        if not points and line[0][key] is None:
+        line = sorted((row for row in of_label if _at(row, axis) is not None), key=lambda row: _at(row, axis))
+        line = line or of_label[:1]
+        points = [pair for row in line if None not in (pair := values_of(row, (axis, key)))]
+        if not points and _at(line[0], key) is None:
             continue  # a ratio over nothing
         if not points:  # a mixer without this axis (a convolution over heads) is a level, not a line
-            axes.axhline(line[0][key], label=label, color=color_of(line[0], names), linestyle=":")
+            axes.axhline(_at(line[0], key), label=label, color=color_of(line[0], names), linestyle=":")
             continue
         axes.plot(
             *zip(*points, strict=True),
@@ -178,29 +181,34 @@ def _lines(axes: Axes, rows: Sequence[Row], metric: str, swept: Sequence[str]) -
             markevery=max(1, len(points) // _MOST_MARKED_POINTS),
             linewidth=1.4,
         )
-        if banded := [row for row in line if row.get("ci_low_ms") is not None]:
+        if banded := [row for row in line if isinstance(row, MeasuredRow) and row.interval]:
             low, high = zip(*(_band(row, key) for row in banded), strict=True)
-            axes.fill_between([row[axis] for row in banded], low, high, color=color_of(line[0], names), alpha=0.2, lw=0)
+            axes.fill_between(
+                [_at(row, axis) for row in banded], low, high, color=color_of(line[0], names), alpha=0.2, lw=0
+            )
     _scale_axes(axes, rows, key, axis)
     axes.set_xlabel(AXES[axis])
     axes.set_ylabel(_drawn_words(rows, metric))
 
 
-def _band(row: Row, key: str) -> tuple[float, float]:
+def _at(row: Record, key: str) -> Any:
+    return getattr(row, key, None)
+
+
+def _band(row: MeasuredRow, key: str) -> tuple[float, float]:
     """The interval around a measured value; throughput falls where latency rises."""
-    if key == "images_per_s":
-        return row["batch"] / row["ci_high_ms"] * 1e3, row["batch"] / row["ci_low_ms"] * 1e3
-    return row["ci_low_ms"], row["ci_high_ms"]
+    low, high = row.interval or (row.median_ms, row.median_ms)
+    return (row.batch / high * 1e3, row.batch / low * 1e3) if key == "images_per_s" else (low, high)
 
 
-def color_of(row: Row, names: Sequence[str]) -> str:
+def color_of(row: Record, names: Sequence[str]) -> str:
     """The colour of what the row is of: the place of its name among `names`."""
     return PALETTE[names.index(name_of(row)) % len(PALETTE)]
 
 
-def _scale_axes(axes: Axes, rows: Sequence[Row], key: str, axis: str) -> None:
-    xs = sorted({row[axis] for row in rows} - {None})
-    ys = [row[key] for row in rows if row[key] is not None]
+def _scale_axes(axes: Axes, rows: Sequence[ResultRow], key: str, axis: str) -> None:
+    xs = sorted({_at(row, axis) for row in rows} - {None})
+    ys = [value for row in rows if (value := _at(row, key)) is not None]
     if xs and xs[-1] >= 8 * xs[0] and axis != "kernel_size":
         axes.set_xscale("log", base=2)
         ticks = [2**power for power in range(60) if xs[0] <= 2**power <= xs[-1]]
@@ -224,17 +232,17 @@ def number_format(key: str) -> Formatter:
     return StrMethodFormatter("{x:,g}") if key.endswith("_ms") else EngFormatter(sep=" ")
 
 
-def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+def _bars(axes: Axes, rows: Sequence[ResultRow], metric: str) -> None:
     key = _drawn_key(rows, metric)
-    varying = [name for name in ("implementation", "mode", "dtype") if len({row[name] for row in rows}) > 1]
-    described = (" ".join([name_of(row), *(str(row[key]) for key in varying)]) for row in rows)
+    varying = [name for name in ("implementation", "mode", "dtype") if len({_at(row, name) for row in rows}) > 1]
+    described = (" ".join([name_of(row), *(str(_at(row, key)) for key in varying)]) for row in rows)
     labels = [fill(text.replace(",", ", "), _LABEL_WIDTH) for text in described]
     names = list(dict.fromkeys(map(name_of, rows)))
     places = range(len(rows))
-    values = [row[key] or 0 for row in rows]
+    values = [_at(row, key) or 0 for row in rows]
     axes.barh(places, values, color=[color_of(row, names) for row in rows], height=0.62)
     for place, value in zip(places, values, strict=True):
-        if rows[place][key] is None:
+        if _at(rows[place], key) is None:
             axes.annotate("undefined", (0, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
             continue
         text = f"{value:.3f}x" if key.endswith("_ratio") else significant(value) if "ms" in key else si(value)
@@ -248,12 +256,12 @@ def _bars(axes: Axes, rows: Sequence[Row], metric: str) -> None:
     axes.set_xlabel(_drawn_words(rows, metric))
 
 
-def _drawn_key(rows: Sequence[Row], metric: str) -> str:
-    return f"{metric}_ratio" if f"{metric}_ratio" in rows[0] else metric
+def _drawn_key(rows: Sequence[ResultRow], metric: str) -> str:
+    return f"{metric}_ratio" if rows[0].baseline and metric in _METRICS else metric
 
 
-def _drawn_words(rows: Sequence[Row], metric: str) -> str:
-    baseline = rows[0].get("baseline")
+def _drawn_words(rows: Sequence[ResultRow], metric: str) -> str:
+    baseline = rows[0].baseline
     return f"{_METRICS[metric]} over {baseline}'s" if baseline and metric in _METRICS else _WORDS[metric]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
@@ -10,11 +10,10 @@ from rich.table import Table
 
 from skaprof.analysis.prediction import PredictionError, prediction_error
 from skaprof.analysis.roofline import ridge
+from skaprof.answers import RooflineRow
 from skaprof.model.hardware import CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE, Hardware, in_unit
 from skaprof.report.numbers import significant
 from skaprof.report.table import size_cells, size_columns
-
-Row = Mapping[str, Any]
 
 _COLUMNS = {
     "intensity": "FLOPs\nper byte",
@@ -28,17 +27,17 @@ _COLUMNS = {
 _SHARES = ("peak_share", "ideal_share")
 
 
-def roofline_table(rows: Sequence[Row]) -> Table:
+def roofline_table(rows: Sequence[RooflineRow]) -> Table:
     """One line a mixer or kernel; columns that no row has a figure for are left out."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     sizes = size_columns(rows)
     for column in sizes:
         table.add_column(column.words, no_wrap=True)
-    kept = {key: words for key, words in _COLUMNS.items() if any(row[key] is not None for row in rows)}
+    kept = {key: words for key, words in _COLUMNS.items() if any(getattr(row, key) is not None for row in rows)}
     for key, words in kept.items():
         table.add_column(words, justify="left" if key == "bound" else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*size_cells(sizes, row), *(_cell(key, row[key]) for key in kept))
+        table.add_row(*size_cells(sizes, row), *(_cell(key, getattr(row, key)) for key in kept))
     return table
 
 
@@ -65,7 +64,7 @@ def caption(hardware: Hardware, peaks: Sequence[str]) -> str:
     return f"{hardware.name}: {', '.join(ceilings)}"
 
 
-def sentences(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> list[str]:
+def sentences(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str]) -> list[str]:
     """Where the ceilings meet, what bounds what, how good the predictions are, and where the figures come from."""
     meetings = ", ".join(f"{significant(ridge(hardware, peak))} ({peak})" for peak in peaks)
     found = [f"The ceilings meet at {meetings} FLOPs per byte; below, memory is the bound."]
@@ -77,9 +76,9 @@ def sentences(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> 
             "No times are predicted: data sheets have no launch cost and no rates of small kernels; "
             "skaprof calibrate measures them."
         )
-    if any(row["predicted_ms"] for row in rows):
+    if any(row.predicted_ms for row in rows):
         found += _extrapolated(rows)
-    if any((row["ideal_share"] or 0) > 1 for row in rows):
+    if any((row.ideal_share or 0) > 1 for row in rows):
         found.append(
             "Above 100 % of the roofline: data that stays in a cache moves faster than the bandwidth of memory."
         )
@@ -90,10 +89,10 @@ def sentences(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> 
     return [*found, f"Ceilings: {hardware.source}, {hardware.date}."]
 
 
-def _extrapolated(rows: Sequence[Row]) -> list[str]:
+def _extrapolated(rows: Sequence[RooflineRow]) -> list[str]:
     """Where rates of other kernels than the machine was calibrated with are taken to be theirs."""
     sizes = {"head_dim": CALIBRATED_HEAD_DIM, "kernel_size": CALIBRATED_KERNEL_SIZE}
-    if all(row.get(key) in (None, size) for row in rows for key, size in sizes.items()):
+    if all(getattr(row, key, None) in (None, size) for row in rows for key, size in sizes.items()):
         return []
     return [
         f"Rates were measured with heads {CALIBRATED_HEAD_DIM} wide and {CALIBRATED_KERNEL_SIZE} x "

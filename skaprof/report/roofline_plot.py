@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skaprof.analysis.roofline import ridge
+from skaprof.answers import RooflineRow
 from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import Hardware
 from skaprof.report.plot import MARKERS, STYLE, color_of, encoded, finish
 from skaprof.report.roofline import ceilings_text
-from skaprof.results import name_of
-
-Row = Mapping[str, Any]
+from skaprof.results import name_of, values_of
 
 _MARGIN = 4.0  # how far the axes go beyond the points, as a factor
 _MOST_LABELS = 24
 
 
-def roofline_plot(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str], suffix: str) -> bytes:
+def roofline_plot(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str], suffix: str) -> bytes:
     """`roofline_figure` as ".png" or ".svg"."""
     return encoded(roofline_figure(rows, hardware, peaks), suffix)
 
 
-def roofline_figure(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> Figure:
+def roofline_figure(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str]) -> Figure:
     """FLOP/s over FLOPs per byte on logarithmic axes: measured (filled), predicted, or else ideal (hollow).
 
     There is a roof for each of `peaks`.
@@ -35,7 +33,7 @@ def roofline_figure(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str
     Raises:
         SkaprofError: no row computes anything.
     """
-    drawn = [row for row in rows if row["intensity"] and row["ideal_ms"]]
+    drawn = [row for row in rows if row.intensity and row.ideal_ms]
     if not drawn:
         raise SkaprofError(f"{named('plot')}: nothing is computed, there is nothing to draw")
     with matplotlib.rc_context(STYLE):
@@ -49,14 +47,14 @@ def roofline_figure(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str
         return figure
 
 
-def _title(rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> str:
-    hollow = "predicted" if any(row["predicted_ms"] for row in rows) else "at the ceilings"
-    shown = f"filled: measured, hollow: {hollow}" if any(row["measured_ms"] for row in rows) else hollow
+def _title(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str]) -> str:
+    hollow = "predicted" if any(row.predicted_ms for row in rows) else "at the ceilings"
+    shown = f"filled: measured, hollow: {hollow}" if any(row.measured_ms for row in rows) else hollow
     return f"{hardware.name}: {ceilings_text(hardware, peaks)} ({shown})"
 
 
-def _ceilings(axes: Axes, rows: Sequence[Row], hardware: Hardware, peaks: Sequence[str]) -> None:
-    reached = [*(ridge(hardware, peak) for peak in peaks), *(row["intensity"] for row in rows)]
+def _ceilings(axes: Axes, rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str]) -> None:
+    reached = [*(ridge(hardware, peak) for peak in peaks), *(row.intensity or 0.0 for row in rows)]
     low, high = min(reached) / _MARGIN, max(reached) * _MARGIN
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -69,20 +67,20 @@ def _ceilings(axes: Axes, rows: Sequence[Row], hardware: Hardware, peaks: Sequen
             )
 
 
-def _points(axes: Axes, rows: Sequence[Row]) -> None:
+def _points(axes: Axes, rows: Sequence[RooflineRow]) -> None:
     """Every row's best figures: measured and predicted, or where it has neither, what the ceilings allow."""
     names = list(dict.fromkeys(map(name_of, rows)))
-    varying = [key for key in ("dtype", "device", "timing") if len({row.get(key) for row in rows}) > 1]
+    varying = [key for key in ("dtype", "device", "timing") if len({getattr(row, key, None) for row in rows}) > 1]
     labels = list(dict.fromkeys(_label(row, varying) for row in rows))
     told: set[str] = set()
     for row in rows:
         label = _label(row, varying)
-        measured_or_predicted = [key for key in ("predicted_ms", "measured_ms") if row[key]]
+        measured_or_predicted = [key for key in ("predicted_ms", "measured_ms") if getattr(row, key)]
         for key in measured_or_predicted or ["ideal_ms"]:
             color = color_of(row, names)
             axes.plot(
-                [row["intensity"]],
-                [(row["flops"] + row["elementwise_flops"]) / row[key] * 1e3],
+                [row.intensity or 0.0],
+                [(row.flops + row.elementwise_flops) / getattr(row, key) * 1e3],
                 linestyle="none",
                 marker=MARKERS[labels.index(label) % len(MARKERS)],
                 markersize=5,
@@ -93,5 +91,5 @@ def _points(axes: Axes, rows: Sequence[Row]) -> None:
             told.add(label)
 
 
-def _label(row: Row, varying: Sequence[str]) -> str:
-    return ", ".join(str(row[key]) for key in ("mixer", "implementation", "op", *varying) if row.get(key))
+def _label(row: RooflineRow, varying: Sequence[str]) -> str:
+    return ", ".join(str(value) for value in values_of(row, ("mixer", "implementation", "op", *varying)) if value)

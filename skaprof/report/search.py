@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from skaprof.analysis.search import Found, Limit, Search
-from skaprof.report.cost_sentences import CONVENTION
-from skaprof.report.model import percent
+from skaprof.report.model import CONVENTION, percent
 from skaprof.report.numbers import si
 
 FIGURE_WORDS = {

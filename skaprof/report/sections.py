@@ -5,19 +5,23 @@ A section does not know what else is in the report. `SECTIONS` is their order, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from skaprof.analysis import report_rows as requests
 from skaprof.analysis.report_rows import Contents
+from skaprof.answers import AbsentCounter, AuditRow, BreakEvenRow, CrossoverRow, FormulaRow, ParetoRow, RooflineRow
+from skaprof.measured import MeasuredRow, result_row
 from skaprof.model.hardware import find_hardware
+from skaprof.records import Record
 from skaprof.report import cost_sentences
 from skaprof.report.audit import audit_table
 from skaprof.report.audit import sentences as audit_sentences
 from skaprof.report.crossover import caption as crossover_caption
 from skaprof.report.crossover import crossover_sentences, crossover_table
 from skaprof.report.formats import escape_markdown
+from skaprof.report.latency import measured
 from skaprof.report.markdown import bullets, from_terminal, image, table_of
 from skaprof.report.model import difference_sentence, percent, scope_table
 from skaprof.report.numbers import si, signed, significant
@@ -25,13 +29,13 @@ from skaprof.report.pareto import pareto_figure, pareto_findings, pareto_table
 from skaprof.report.roofline import caption as roofline_caption
 from skaprof.report.roofline import roofline_table
 from skaprof.report.roofline import sentences as roofline_sentences
-from skaprof.report.table import cost_table, formula_table
+from skaprof.report.table import cost_table, figure_columns, formula_table
 from skaprof.report.timing import latency_section
+from skaprof.results import SIZE_KEYS, ResultRow, SwappedScope, values_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Row = Mapping[str, Any]
 Draw = Callable[[], "Figure"]
 
 
@@ -43,8 +47,11 @@ class Rendered(NamedTuple):
     figures: Mapping[str, Draw] = {}
 
 
-class Section(NamedTuple):
-    """A section's heading, what makes its rows from closed forms, and what renders them.
+R = TypeVar("R", bound=Record)
+
+
+class Section(NamedTuple, Generic[R]):
+    """A section's heading, what makes its rows from closed forms, and what renders them, read as records of one kind.
 
     `rows` is None where they are timed or counted: PyTorch makes them. `in_analytic`: --analytic-only has it without
     being asked.
@@ -52,8 +59,13 @@ class Section(NamedTuple):
 
     title: str
     rows: Callable[[Contents], list[dict[str, Any]]] | None
-    render: Callable[[Sequence[Row]], Rendered]
+    record: Callable[[Mapping[str, Any]], R]
+    view: Callable[[Sequence[R]], Rendered]
     in_analytic: bool = True
+
+    def render(self, rows: Iterable[Mapping[str, Any]]) -> Rendered:
+        """The section of these rows, as a results file has them."""
+        return self.view([self.record(row) for row in rows])
 
 
 def figure(name: str, alt: str) -> str:
@@ -61,44 +73,51 @@ def figure(name: str, alt: str) -> str:
     return image(f"{name}.png", alt, f"{name}.svg")
 
 
-def _formulas(rows: Sequence[Row]) -> Rendered:
+def _formulas(rows: Sequence[FormulaRow]) -> Rendered:
     return Rendered(f"{from_terminal(formula_table(rows))}\n{escape_markdown(cost_sentences.SYMBOLS_SENTENCE)}\n")
 
 
-def _sizes(rows: Sequence[Row]) -> Rendered:
+def _sizes(rows: Sequence[ResultRow]) -> Rendered:
     places = dict.fromkeys(map(_place, rows))
     tables = "".join(_size_table([row for row in rows if _place(row) == place]) for place in places)
     findings = []
-    for form in dict.fromkeys(row["implementation"] for row in rows):
-        own = [row for row in rows if row["implementation"] == form]
+    for form in dict.fromkeys(row.implementation for row in rows):
+        own = [row for row in rows if row.implementation == form]
         said = [
             *cost_sentences.cheapest_sentences(own, cost_sentences.size_groups(own)),
             *cost_sentences.ratio_sentences(own),
         ]
         findings += [f"{form}: {sentence}" for sentence in said]
-    note = f"{cost_sentences.CONVENTION} Ratios are over {rows[0]['baseline']}'s; bold is lowest at its size.\n"
+    shown = [column.key for column in figure_columns(rows)]
+    note = f"{cost_sentences.convention(shown)} Ratios are over {rows[0].baseline}'s; bold is lowest at its size.\n"
     return Rendered(f"{tables}{note}", findings)
 
 
-def _place(row: Row) -> tuple[Any, ...]:
-    return row["height"], row["width"], row["dim"]
+def _place(row: ResultRow) -> tuple[Any, ...]:
+    return row.height, row.width, row.dim
 
 
-def _size_table(rows: Sequence[Row]) -> str:
+def _size_table(rows: Sequence[ResultRow]) -> str:
     height, width, dim = _place(rows[0])
     heading = f"### {height} x {width} tokens, dim {dim:,}"
     return f"{heading}\n\n{from_terminal(cost_table(rows, cost_sentences.size_groups(rows)))}\n"
 
 
-def _break_evens(rows: Sequence[Row]) -> Rendered:
+def _break_evens(rows: Sequence[BreakEvenRow]) -> Rendered:
     headers = ("mixer", "dim", "fewer parameters", "fewer MACs")
-    cells = [(row["mixer"], f"{row['dim']:,}", _range(row, "params"), _range(row, "macs")) for row in rows]
-    note = f"Token counts at which a mixer needs less than {rows[0]['baseline']}; heads and kernel at their defaults.\n"
+    cells = [
+        (
+            row.mixer,
+            f"{row.dim:,}",
+            *(_range(row.params_wins, row.params_tokens), _range(row.macs_wins, row.macs_tokens)),
+        )
+        for row in rows
+    ]
+    note = f"Token counts at which a mixer needs less than {rows[0].baseline}; heads and kernel at their defaults.\n"
     return Rendered(f"{table_of(headers, cells)}\n{note}")
 
 
-def _range(row: Row, metric: str) -> str:
-    wins, tokens = row[f"{metric}_wins"], row[f"{metric}_tokens"]
+def _range(wins: str | None, tokens: int | None) -> str:
     return {
         "always": "at every size",
         "never": "never",
@@ -109,10 +128,10 @@ def _range(row: Row, metric: str) -> str:
     }[wins]
 
 
-def _figure_4(rows: Sequence[Row]) -> Rendered:
+def _figure_4(rows: Sequence[ResultRow]) -> Rendered:
     panels = [
-        (heading, axis, [row for row in rows if row["panel"] == heading])
-        for heading, axis in dict.fromkeys((row["panel"], row["axis"]) for row in rows)
+        (heading, axis, [row for row in rows if row.panel == heading])
+        for heading, axis in dict.fromkeys((str(row.panel), str(row.axis)) for row in rows)
     ]
 
     def draw() -> Figure:
@@ -120,95 +139,92 @@ def _figure_4(rows: Sequence[Row]) -> Rendered:
 
         return panel_figure(panels, "MACs and parameters of one mixer: batch 1; FLOPs = 2 x MACs")
 
-    mixers = ", ".join(dict.fromkeys(row["mixer"] for row in rows))
+    mixers = ", ".join(dict.fromkeys(row.name for row in rows))
     alt = f"MACs and parameters of {mixers}: {'; '.join(heading for heading, *_ in panels)}"
     return Rendered(figure("figure4", alt), (), {"figure4": draw})
 
 
-def _backbones(rows: Sequence[Row]) -> Rendered:
+def _backbones(rows: Sequence[SwappedScope]) -> Rendered:
     """Stage tables of the unmodified backbone and of the swaps that have one, then the totals of every swap."""
-    totals = [row for row in rows if row["scope"] == "total"]
-    stages = [row for row in rows if row["scope"] != "total"]
+    totals = [row for row in rows if row.scope == "total"]
+    stages = [row for row in rows if row.scope != "total"]
     parts = []
-    for swap in dict.fromkeys(row["swap"] for row in stages):
-        own = [row for row in stages if row["swap"] == swap]
-        table = scope_table(own, [row for row in totals if row["swap"] == swap])
+    for swap in dict.fromkeys(row.swap for row in stages):
+        own = [row for row in stages if row.swap == swap]
+        table = scope_table(own, [row for row in totals if row.swap == swap])
         parts.append(f"### {_network_name(own[0])}\n\n{from_terminal(table)}\n")
-    changed = [row for row in totals if row["params_delta"] or row["macs_delta"] or row["traffic_bytes_delta"]]
+    changed = [row for row in totals if row.params_delta or row.macs_delta or row.traffic_bytes_delta]
     said = [f"{_network_name(row)} a{difference_sentence(row).removeprefix('A')}" for row in changed]
     heading = "### Each mixer in each stage\n\n"
-    findings = [text for text, row in zip(said, changed, strict=True) if row["swap"] in {row["swap"] for row in stages}]
+    findings = [text for text, row in zip(said, changed, strict=True) if row.swap in {row.swap for row in stages}]
     return Rendered(f"{''.join(parts)}{heading}{bullets(said)}", findings)
 
 
-def _network_name(row: Row) -> str:
-    return f"{row['model']} with {row['swap']}" if row["swap"] else str(row["model"])
+def _network_name(row: SwappedScope) -> str:
+    return f"{row.model} with {row.swap}" if row.swap else str(row.model)
 
 
-def _scaling(rows: Sequence[Row]) -> Rendered:
-    drawn = [{**row, "mixer": row["swap"]} for row in rows]
+def _scaling(rows: Sequence[SwappedScope]) -> Rendered:
+    drawn = [ResultRow.read(row.as_dict() | {"mixer": row.swap}) for row in rows]
 
     def draw() -> Figure:
         from skaprof.report.plot import panel_figure
 
-        return panel_figure([("", "resolution", drawn)], f"{rows[0]['model']} over the image size")
+        return panel_figure([("", "resolution", drawn)], f"{rows[0].model} over the image size")
 
     headers = ("image", "network", "params", "MACs", "change in params", "change in MACs", "mixers' MACs")
     cells = [
         (
-            f"{row['resolution']}",
-            row["swap"],
-            si(row["params"]),
-            si(row["macs"]),
-            signed(row["params_delta"]),
-            signed(row["macs_delta"]),
-            percent(row["mixer_macs_share"]),
+            f"{row.resolution}",
+            str(row.swap),
+            si(row.params),
+            si(row.macs),
+            signed(row.params_delta),
+            signed(row.macs_delta),
+            percent(row.mixer_macs_share),
         )
         for row in rows
     ]
-    alt = f"MACs and parameters of {rows[0]['model']} with {', '.join(dict.fromkeys(row['swap'] for row in rows))}"
+    alt = f"MACs and parameters of {rows[0].model} with {', '.join(dict.fromkeys(str(row.swap) for row in rows))}"
     note = "A static key grows with the number of tokens: each image size is another network.\n"
     return Rendered(f"{figure('scaling', alt)}\n{table_of(headers, cells, 2)}\n{note}", (), {"scaling": draw})
 
 
-def _pareto(rows: Sequence[Row]) -> Rendered:
+def _pareto(rows: Sequence[ParetoRow]) -> Rendered:
     alt = f"MACs over parameters of {len(rows):,} networks, those on the Pareto front marked"
     body = f"{figure('pareto', alt)}\n{pareto_table(rows)}"
     return Rendered(body, pareto_findings(rows), {"pareto": partial(pareto_figure, rows)})
 
 
-def _crossovers(rows: Sequence[Row]) -> Rendered:
+def _crossovers(rows: Sequence[CrossoverRow]) -> Rendered:
     said = crossover_sentences(rows)
     return Rendered(f"{crossover_caption(rows)}\n\n{from_terminal(crossover_table(rows))}\n{bullets(said)}")
 
 
-def _memory(rows: Sequence[Row]) -> Rendered:
+def _memory(rows: Sequence[ResultRow]) -> Rendered:
     headers = ("mixer", "form", "tokens", "dim", "weights", "peak in inference", "kept for backward")
-    saved = {_without_mode(row): row["saved_bytes"] for row in rows if row["mode"] == "train"}
+    but_mode = [key for key in SIZE_KEYS if key != "mode"]
+    saved = {values_of(row, but_mode): row.saved_bytes for row in rows if row.mode == "train"}
     cells = [
         (
-            row["mixer"],
-            row["implementation"],
-            f"{row['height']} x {row['width']}",
-            f"{row['dim']:,}",
-            si(row["weight_bytes"], "B"),
-            "-" if row["peak_bytes"] is None else si(row["peak_bytes"], "B"),
-            si(saved[_without_mode(row)], "B"),
+            row.name,
+            row.implementation,
+            f"{row.height} x {row.width}",
+            f"{row.dim:,}",
+            si(row.weight_bytes, "B"),
+            "-" if row.peak_bytes is None else si(row.peak_bytes, "B"),
+            si(saved[values_of(row, but_mode)] or 0, "B"),
         )
         for row in rows
-        if row["mode"] == "forward"
+        if row.mode == "forward"
     ]
     note = "Peak: the most activations held at once; kept for backward: what autograd saves in a forward pass.\n"
     return Rendered(f"{table_of(headers, cells, 2)}\n{note}")
 
 
-def _without_mode(row: Row) -> tuple[Any, ...]:
-    return tuple(row[key] for key in ("mixer", "implementation", "height", "width", "dim", "heads", "kernel_size"))
-
-
-def _roofline(rows: Sequence[Row]) -> Rendered:
-    hardware = find_hardware(rows[0]["hardware"])
-    peaks = list(dict.fromkeys(row["dtype"] for row in rows))
+def _roofline(rows: Sequence[RooflineRow]) -> Rendered:
+    hardware = find_hardware(rows[0].hardware)
+    peaks = list(dict.fromkeys(row.dtype for row in rows))
     said = [roofline_caption(hardware, peaks), *roofline_sentences(rows, hardware, peaks)]
 
     def draw() -> Figure:
@@ -221,62 +237,66 @@ def _roofline(rows: Sequence[Row]) -> Rendered:
     return Rendered(body, (), {"roofline": draw})
 
 
-def _audit(rows: Sequence[Row]) -> Rendered:
-    said = audit_sentences(rows)
-    return Rendered(f"{from_terminal(audit_table(rows))}\n{bullets(said)}", said[:1])
+def _audit(rows: Sequence[AuditRow | AbsentCounter]) -> Rendered:
+    counted = [row for row in rows if isinstance(row, AuditRow)]
+    said = audit_sentences(counted, [row for row in rows if isinstance(row, AbsentCounter)])
+    return Rendered(f"{from_terminal(audit_table(counted))}\n{bullets(said)}", said[:1])
 
 
-def _verification(rows: Sequence[Row]) -> Rendered:
-    failed = [row for row in rows if not row["verified"]]
+def _audited(row: Mapping[str, Any]) -> AuditRow | AbsentCounter:
+    return AbsentCounter.read(row) if row["mixer"] is None else AuditRow.read(row)
+
+
+def _verification(rows: Sequence[ResultRow]) -> Rendered:
+    failed = [row for row in rows if not row.verified]
     proof = cost_sentences.proof_sentences(rows)
-    lines = [
-        (row["mixer"], row["implementation"], row["mode"], f"{row['height']} x {row['width']}", f"{row['dim']:,}")
-        for row in failed
-    ]
+    lines = [(row.name, row.implementation, row.mode, f"{row.height} x {row.width}", f"{row.dim:,}") for row in failed]
     table = table_of(("mixer", "form", "mode", "tokens", "dim"), lines, 4) if failed else ""
     return Rendered(f"{bullets(proof)}\n{table}", proof[:1])
 
 
-def _heads(rows: Sequence[Row]) -> Rendered:
+def _heads(rows: Sequence[ResultRow]) -> Rendered:
     """Figure 3's speed half: throughput over the number of heads."""
     from skaprof.report.figures import figure_3
 
     headers = ("mixer", "heads", "images/s", "median (ms)", "flags")
     cells = [
         (
-            row["mixer"],
-            f"{row['heads']}",
-            significant(row["images_per_s"]) if row["images_per_s"] else "-",
-            significant(row["median_ms"]) if row["median_ms"] else "-",
-            ", ".join(row["flags"]) or row["verdict"],
+            row.name,
+            f"{row.heads}",
+            significant(row.images_per_s) if isinstance(row, MeasuredRow) else "-",
+            significant(row.median_ms) if isinstance(row, MeasuredRow) else "-",
+            ", ".join(row.flags or ()) or str(row.verdict),
         )
         for row in rows
     ]
-    drawable = [row for row in rows if row["median_ms"] is not None]
-    alt = f"Images per second of {', '.join(dict.fromkeys(row['mixer'] for row in rows))} over the number of heads"
+    drawable = measured(rows)
+    alt = f"Images per second of {', '.join(dict.fromkeys(row.name for row in rows))} over the number of heads"
     shown = figure("figure3", alt) if drawable else ""
     figures = {"figure3": partial(figure_3, drawable)} if drawable else {}
     return Rendered(f"{shown}\n{table_of(headers, cells)}", (), figures)
 
 
-def _latency(rows: Sequence[Row]) -> Rendered:
+def _latency(rows: Sequence[ResultRow]) -> Rendered:
     return Rendered(*latency_section(rows, figure))
 
 
-SECTIONS: dict[str, Section] = {
-    "formulas": Section("Closed forms", requests.formulas, _formulas),
-    "sizes": Section("Costs at the sizes asked for", requests.sizes, _sizes),
-    "break-evens": Section("Break-evens over the tokens", requests.break_evens, _break_evens),
-    "figure-4": Section("MACs and parameters over tokens and dim", requests.figure_4, _figure_4),
-    "backbones": Section("A whole backbone", requests.backbones, _backbones),
-    "scaling": Section("A backbone over the image size", requests.scaling, _scaling, in_analytic=False),
-    "pareto": Section("Mixers in every stage", requests.pareto, _pareto, in_analytic=False),
-    "crossovers": Section("Where costs cross", requests.crossovers, _crossovers, in_analytic=False),
-    "memory": Section("Memory", requests.memory, _memory, in_analytic=False),
-    "roofline": Section("Roofline", requests.roofline, _roofline, in_analytic=False),
-    "audit": Section("What other counters capture", None, _audit),
-    "verification": Section("Verification", None, _verification),
-    "latency": Section("Latency", None, _latency),
-    "figure-3": Section("Throughput over the number of heads", None, _heads),
+SECTIONS: dict[str, Section[Any]] = {
+    "formulas": Section("Closed forms", requests.formulas, FormulaRow.read, _formulas),
+    "sizes": Section("Costs at the sizes asked for", requests.sizes, ResultRow.read, _sizes),
+    "break-evens": Section("Break-evens over the tokens", requests.break_evens, BreakEvenRow.read, _break_evens),
+    "figure-4": Section("MACs and parameters over tokens and dim", requests.figure_4, ResultRow.read, _figure_4),
+    "backbones": Section("A whole backbone", requests.backbones, SwappedScope.read, _backbones),
+    "scaling": Section(
+        "A backbone over the image size", requests.scaling, SwappedScope.read, _scaling, in_analytic=False
+    ),
+    "pareto": Section("Mixers in every stage", requests.pareto, ParetoRow.read, _pareto, in_analytic=False),
+    "crossovers": Section("Where costs cross", requests.crossovers, CrossoverRow.read, _crossovers, in_analytic=False),
+    "memory": Section("Memory", requests.memory, ResultRow.read, _memory, in_analytic=False),
+    "roofline": Section("Roofline", requests.roofline, RooflineRow.read, _roofline, in_analytic=False),
+    "audit": Section("What other counters capture", None, _audited, _audit),
+    "verification": Section("Verification", None, ResultRow.read, _verification),
+    "latency": Section("Latency", None, result_row, _latency),
+    "figure-3": Section("Throughput over the number of heads", None, result_row, _heads),
 }
 """Every section by name, in the order of the report."""

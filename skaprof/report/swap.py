@@ -1,31 +1,30 @@
 """A model before and after a swap, as a table and sentences."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from rich import box
 from rich.table import Table
 
+from skaprof.answers import SwapRow
 from skaprof.model.spec import parse_mixer
+from skaprof.report.cost_sentences import convention
 from skaprof.report.model import Column, percent, scaled
 from skaprof.report.numbers import counted, si
 
-Row = Mapping[str, Any]
 
-
-def swap_table(rows: Sequence[Row]) -> Table:
+def swap_table(rows: Sequence[SwapRow]) -> Table:
     """One line a module replaced, and the whole model below: before, after, and the change."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     columns: list[Column] = [
-        ("scope", False, lambda row: str(row["scope"])),
-        ("was", False, lambda row: str(row["replaced"])),
-        ("mixer", False, lambda row: str(row["mixer"])),
-        *((word, True, _number(word)) for word in ("places", "calls") if any((row[word] or 1) > 1 for row in rows)),
+        ("scope", False, lambda row: str(row.scope)),
+        ("was", False, lambda row: str(row.replaced)),
+        ("mixer", False, lambda row: str(row.mixer)),
+        *((word, True, _number(word)) for word in ("places", "calls") if _is_several(rows, word)),
         ("tokens", True, _number("tokens")),
         ("grid", True, _grid),
         ("dim", True, _number("dim")),
-        ("heads", True, lambda row: _heads(row["heads"], row["head_dim"])),
+        ("heads", True, lambda row: _heads(row.heads, row.head_dim)),
     ]
     for key, words in (("params", "params"), ("macs", "MACs")):
         columns.append(scaled(rows, f"{key}_before", f"{words}\nbefore", "", like=key))
@@ -38,55 +37,59 @@ def swap_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _number(key: str) -> Callable[[Row], str]:
-    return lambda row: "-" if row[key] is None else f"{row[key]:,}"
+def _is_several(rows: Sequence[SwapRow], key: str) -> bool:
+    return any((getattr(row, key) or 1) > 1 for row in rows)
 
 
-def _grid(row: Row) -> str:
-    if row["height"] is None:
+def _number(key: str) -> Callable[[SwapRow], str]:
+    return lambda row: "-" if getattr(row, key) is None else f"{getattr(row, key):,}"
+
+
+def _grid(row: SwapRow) -> str:
+    if row.height is None:
         return "-"
-    return f"{row['height']} x {row['width']}" + (f" + {row['class_tokens']}" if row["class_tokens"] else "")
+    return f"{row.height} x {row.width}" + (f" + {row.class_tokens}" if row.class_tokens else "")
 
 
 def _heads(heads: int | None, head_dim: int | None) -> str:
     return "-" if heads is None else f"{heads} x {head_dim}"
 
 
-def sentences(rows: Sequence[Row]) -> list[str]:
+def sentences(rows: Sequence[SwapRow]) -> list[str]:
     """What the swap changes, what it leaves behind, and what the counters did not know."""
     *sites, total = rows
     told = [f"{counted(len(sites), 'submodule')} replaced: {', '.join(_change(total, *words) for words in _NOUNS)}."]
     told += [*_width_sentences(sites), *_bias_sentences(sites)]
-    if any(row["calls"] > 1 for row in sites):
+    if any((row.calls or 1) > 1 for row in sites):
         told.append("A module's parameters count once, its MACs once for each call.")
-    if any(row["class_tokens"] > 1 for row in sites):
+    if any((row.class_tokens or 0) > 1 for row in sites):
         told.append("Tokens beyond the grid are class tokens: they come first, and have no place on it.")
-    proved = sum(row["verified"] for row in sites)
+    proved = sum(bool(row.verified) for row in sites)
     agreement = ": both counters and the closed forms agree" if proved else ""
     told.append(f"Verified {proved:,} of {counted(len(sites), 'mixer')}{agreement}.")
-    told += [f"Not verified: {row['scope']}: {row['error']}." for row in sites if row["error"]]
-    if total["error"]:
-        told.append(f"Not counted: {total['error']}.")
-    if total["note"]:
-        told.append(f"By one counter alone: {total['note']}.")
-    return [*told, "1 MAC = one multiply-add of a linear, matrix product or convolution; FLOPs = 2 x MACs."]
+    told += [f"Not verified: {row.scope}: {row.error}." for row in sites if row.error]
+    if total.error:
+        told.append(f"Not counted: {total.error}.")
+    if total.note:
+        told.append(f"By one counter alone: {total.note}.")
+    return [*told, convention(("macs",))]
 
 
-def _width_sentences(sites: Sequence[Row]) -> Iterator[str]:
+def _width_sentences(sites: Sequence[SwapRow]) -> Iterator[str]:
     """Where the mixer's heads are not those of the module it replaces."""
     found = Counter(
-        tuple(row[key] for key in ("heads_before", "head_dim_before", "heads", "head_dim"))
+        tuple(getattr(row, key) for key in ("heads_before", "head_dim_before", "heads", "head_dim"))
         for row in sites
-        if row["heads"] is not None and row["heads_before"] is not None
+        if row.heads is not None and row.heads_before is not None
     )
     for (heads_before, head_dim_before, heads, head_dim), count in found.items():
         if (heads_before, head_dim_before or head_dim) != (heads, head_dim):
             before = _attention(heads_before, head_dim_before)
             yield f"{counted(count, 'mixer')}: attention of {before} before, of {_attention(heads, head_dim)} after."
     unread = Counter(
-        (row["mixer"], row["heads"], row["head_dim"])
+        (row.mixer, row.heads, row.head_dim)
         for row in sites
-        if row["heads"] is not None and row["heads_before"] is None and parse_mixer(row["mixer"]).heads is None
+        if row.heads is not None and row.heads_before is None and parse_mixer(row.mixer).heads is None
     )
     for (mixer, heads, head_dim), count in unread.items():
         yield (
@@ -100,12 +103,12 @@ def _attention(heads: int, head_dim: int | None) -> str:
     return f"{counted(heads, 'head')}{known}"
 
 
-def _bias_sentences(sites: Sequence[Row]) -> Iterator[str]:
+def _bias_sentences(sites: Sequence[SwapRow]) -> Iterator[str]:
     """Where the module replaced had biases, and the linear layers of the mixer could have some, and have none."""
     lost: Counter[str] = Counter()
     for row in sites:
-        if parse_mixer(row["mixer"]).options.get("bias") is False:
-            lost[row["mixer"]] += row["bias_params_before"]
+        if parse_mixer(row.mixer).options.get("bias") is False:
+            lost[row.mixer] += row.bias_params_before or 0
     for mixer, count in (+lost).items():
         cure = "" if ":bias=" in mixer else f" ({mixer}:bias=true has its own)"
         yield f"The {count:,} bias parameters of what was replaced are not in {mixer}{cure}."
@@ -114,8 +117,8 @@ def _bias_sentences(sites: Sequence[Row]) -> Iterator[str]:
 _NOUNS = (("params", "parameters"), ("macs", "MACs"))
 
 
-def _change(total: Row, key: str, noun: str) -> str:
-    change, before = total[f"{key}_delta"], total[f"{key}_before"]
+def _change(total: SwapRow, key: str, noun: str) -> str:
+    change, before = getattr(total, f"{key}_delta"), getattr(total, f"{key}_before")
     if change is None:
         return f"no count of {noun}"
     if not change:

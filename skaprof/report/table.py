@@ -1,6 +1,6 @@
 """The terminal table: figures with SI units in the headers, the lowest of the mixers marked at each size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rich import box
@@ -9,9 +9,12 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from skaprof.answers import AuditRow, FormulaRow
+from skaprof.records import Record
 from skaprof.report.numbers import NumberFormat
+from skaprof.results import ResultRow, Sized, values_of
 
-Row = Mapping[str, Any]
+SizedRow = ResultRow | Sized | AuditRow
 
 
 class Column(NamedTuple):
@@ -47,14 +50,19 @@ PROOF = (
 MARK = "*"
 
 
-def cost_table(rows: Sequence[Row], groups: Sequence[int]) -> Table:
+def has_proof(rows: Sequence[ResultRow]) -> bool:
+    """Whether counters were asked."""
+    return any(row.params_counted is not None for row in rows)
+
+
+def cost_table(rows: Sequence[ResultRow], groups: Sequence[int]) -> Table:
     """The table of cost rows; `groups` gives each row's size, and the lowest figure of each size is marked."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     sizes = size_columns(rows)
     for column in sizes:
         table.add_column(column.words, justify="left" if column.key in _TEXT else "right", no_wrap=True)
-    figures = [column for column in (*FIGURES, *PROOF) if _is_shown(column.key, rows)]
-    numbers = {column.key: NumberFormat.of([row[column.key] or 0 for row in rows]) for column in figures}
+    figures = [*figure_columns(rows), *(PROOF if has_proof(rows) else ())]
+    numbers = {column.key: NumberFormat.of([getattr(row, column.key) or 0 for row in rows]) for column in figures}
     for column in figures:
         table.add_column(_header(column, numbers[column.key]), justify="right", no_wrap=True)
     lowest = lowest_rows(rows, groups)
@@ -62,52 +70,56 @@ def cost_table(rows: Sequence[Row], groups: Sequence[int]) -> Table:
         cells: list[str | Text] = [*size_cells(sizes, row)]
         for column in figures:
             is_lowest = index in lowest.get(column.key, ())
-            cells.append(_figure(column, row[column.key], numbers[column.key], is_lowest))
+            cells.append(_figure(column, getattr(row, column.key), numbers[column.key], is_lowest))
         table.add_row(*cells)
         if index + 1 < len(rows) and groups[index + 1] != groups[index] and _has_pairs(groups):
             table.add_section()
     return table
 
 
-def _is_shown(key: str, rows: Sequence[Row]) -> bool:
-    return key in rows[0] and (key not in _IN_ONE_MODE or any(row[key] for row in rows))
+def figure_columns(rows: Sequence[ResultRow]) -> list[Column]:
+    """The columns of figures that a table of these rows has."""
+    return [column for column in FIGURES if _is_shown(column, rows)]
 
 
-def lowest_rows(rows: Sequence[Row], groups: Sequence[int]) -> dict[str, set[int]]:
+def _is_shown(column: Column, rows: Sequence[ResultRow]) -> bool:
+    if column.unit is None:
+        return rows[0].baseline is not None
+    return column.key not in _IN_ONE_MODE or any(getattr(row, column.key) for row in rows)
+
+
+def lowest_rows(rows: Sequence[ResultRow], groups: Sequence[int]) -> dict[str, set[int]]:
     """For each figure, the indices of the rows that are lowest at their size; none where all there are equal."""
     members: dict[int, list[int]] = {}
     for index, group in enumerate(groups):
         members.setdefault(group, []).append(index)
     lowest: dict[str, set[int]] = {}
-    for column in FIGURES:
-        if column.unit is None or "op" in rows[0]:
+    for column in figure_columns(rows) if rows[0].op is None else ():
+        if column.unit is None:
             continue
         for indices in members.values():
-            if not _is_shown(column.key, rows):
-                continue
-            values = {index: rows[index][column.key] for index in indices if rows[index][column.key] is not None}
-            if values and min(values.values()) < max(values.values()):
-                lowest.setdefault(column.key, set()).update(
-                    index for index, value in values.items() if value == min(values.values())
-                )
+            found = {index: value for index in indices if (value := getattr(rows[index], column.key)) is not None}
+            if found and min(found.values()) < max(found.values()):
+                least = {index for index, value in found.items() if value == min(found.values())}
+                lowest.setdefault(column.key, set()).update(least)
     return lowest
 
 
-def caption(rows: Sequence[Row]) -> str:
+def caption(rows: Sequence[SizedRow]) -> str:
     """What all rows share, in words: `forward, batch 1, 196 tokens (14 x 14), dim 256, 8 heads of 32, float32`."""
     first = rows[0]
     parts = []
     if not _varies(rows, "mode"):
-        parts.append(str(first["mode"]))
+        parts.append(str(first.mode))
     if not _varies(rows, "implementation"):
-        parts.append(str(first["implementation"]))
+        parts.append(str(first.implementation))
     if not _varies(rows, "batch"):
-        parts.append(f"batch {first['batch']:,}")
+        parts.append(f"batch {first.batch:,}")
     if not _varies(rows, "height") and not _varies(rows, "width"):
-        noun = "token" if first["tokens"] == 1 else "tokens"
-        parts.append(f"{first['tokens']:,} {noun} ({first['height']} x {first['width']})")
+        noun = "token" if first.tokens == 1 else "tokens"
+        parts.append(f"{first.tokens:,} {noun} ({first.height} x {first.width})")
     if not _varies(rows, "dim"):
-        parts.append(f"dim {first['dim']:,}")
+        parts.append(f"dim {first.dim:,}")
     heads, head_dim = _shared(rows, "heads"), _shared(rows, "head_dim")
     if heads is not None and head_dim is not None:
         parts.append(f"{heads:,} {'head' if heads == 1 else 'heads'} of {head_dim}{_not_of_modules(rows)}")
@@ -115,17 +127,17 @@ def caption(rows: Sequence[Row]) -> str:
     if kernel is not None:
         parts.append(f"{kernel} x {kernel} kernel{_not_of_modules(rows)}")
     if not _varies(rows, "dtype"):
-        parts.append(str(first["dtype"]))
+        parts.append(str(first.dtype))
     return ", ".join(parts)
 
 
-def _not_of_modules(rows: Sequence[Row]) -> str:
+def _not_of_modules(rows: Sequence[SizedRow]) -> str:
     """That a user's modules have heads and a kernel of their own, which nobody knows here."""
-    names = list(dict.fromkeys(str(row["mixer"]) for row in rows if row.get("layout") is not None))
+    names = list(dict.fromkeys(str(row.mixer) for row in rows if getattr(row, "layout", None) is not None))
     return f" (not {', '.join(names)})" if names else ""
 
 
-def formula_table(rows: Sequence[Row]) -> Table:
+def formula_table(rows: Sequence[FormulaRow]) -> Table:
     """The closed forms, one mixer after the other."""
     columns = size_columns(rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
@@ -133,10 +145,10 @@ def formula_table(rows: Sequence[Row]) -> Table:
         table.add_column(words, no_wrap=True)
     previous: list[str] = []
     for row in rows:
-        identity = [str(row[column.key]) for column in columns]
+        identity = [str(getattr(row, column.key)) for column in columns]
         if previous and identity != previous:
             table.add_section()
-        table.add_row(*(identity if identity != previous else [""] * len(columns)), row["quantity"], row["text"])
+        table.add_row(*(identity if identity != previous else [""] * len(columns)), row.quantity, row.text)
         previous = identity
     return table
 
@@ -179,37 +191,37 @@ _SIZE_WORDS = {
 }
 
 
-def size_columns(rows: Sequence[Row]) -> list[Column]:
+def size_columns(rows: Sequence[Record]) -> list[Column]:
     """The columns that tell rows apart: the mixer, the op, and every size that is not the same in all rows."""
     always = {"mixer", "op", "kind"}
-    keys = [key for key in _SIZE_WORDS if key in rows[0] and (key in always or _varies(rows, key))]
+    keys = [key for key in _SIZE_WORDS if _varies(rows, key) or (key in always and _values(rows, key))]
     if _varies(rows, "width") and "height" not in keys:
         keys.insert(keys.index("tokens") + 1 if "tokens" in keys else 1, "height")
     return [Column(key, _SIZE_WORDS[key]) for key in keys]
 
 
-def _values(rows: Sequence[Row], key: str) -> set[Any]:
-    return {row.get(key) for row in rows} - {None}
+def _values(rows: Sequence[Record], key: str) -> set[Any]:
+    return {getattr(row, key, None) for row in rows} - {None}
 
 
-def _varies(rows: Sequence[Row], key: str) -> bool:
+def _varies(rows: Sequence[Record], key: str) -> bool:
     return len(_values(rows, key)) > 1
 
 
-def _shared(rows: Sequence[Row], key: str) -> Any:
+def _shared(rows: Sequence[Record], key: str) -> Any:
     values = _values(rows, key)
     return values.pop() if len(values) == 1 else None
 
 
-def size_cells(columns: Sequence[Column], row: Row) -> list[str]:
+def size_cells(columns: Sequence[Column], row: Record) -> list[str]:
     """The cells of a row under those columns."""
     return [_size_text(column.key, row) for column in columns]
 
 
-def _size_text(key: str, row: Row) -> str:
+def _size_text(key: str, row: Record) -> str:
     if key == "height":
-        return f"{row['height']} x {row['width']}"
-    value = row.get(key)
+        return "{} x {}".format(*values_of(row, ("height", "width")))
+    value = getattr(row, key, None)
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,27 +10,26 @@ from typing import Any, NamedTuple
 from skaprof.analysis.claims.backbones import BACKBONES, Backbones
 from skaprof.analysis.claims.nodes import Claim, ClaimError, Figure, SizeWord
 from skaprof.analysis.claims.sizes import Point
-from skaprof.analysis.costs import cost_row
+from skaprof.analysis.costs import cost_row, sizes_of
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.row_trust import Bounds, baselines_of, figure, identity, is_baseline_of, noise, why_unsound
 from skaprof.errors import SkaprofError, bad_value, shown, shown_path
+from skaprof.measured import MeasuredRow
 from skaprof.model.mixers import MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.results import SIZE_KEYS
+from skaprof.results import IDENTITY_KEYS, ResultRow
 from skaprof.saved import SavedResults
-
-Row = Mapping[str, Any]
 
 
 class NotTestableError(Exception):
     """A figure that cannot be told here, and why."""
 
 
-class MeasuredRow(NamedTuple):
-    """A row of results and the baselines of its file."""
+class RowOfFile(NamedTuple):
+    """A row of what was timed, or could not be, and the baselines of its file."""
 
-    row: Row
-    baselines: Sequence[Row]
+    row: ResultRow
+    baselines: Sequence[MeasuredRow]
 
 
 class Sources:
@@ -38,14 +37,14 @@ class Sources:
 
     def __init__(self, results: Iterable[SavedResults] = (), backbones: Backbones | None = None) -> None:
         self.backbones = BACKBONES if backbones is None else backbones
-        self.rows: dict[tuple[Any, ...], MeasuredRow] = {}
+        self.rows: dict[tuple[Any, ...], RowOfFile] = {}
         self.warnings: list[str] = []
         for saved in results:
             self._add(saved)
 
     def _add(self, saved: SavedResults) -> None:
-        baselines = baselines_of(saved.rows)
-        measured = {identity(row): row for row in saved.rows if row.get("device") and row.get("timing")}
+        baselines = baselines_of(saved.costs)
+        measured = {identity(row): row for row in saved.costs if row.device and row.timing}
         repeated = measured.keys() & self.rows.keys()
         if saved.warning:
             self.warnings.append(saved.warning)
@@ -55,10 +54,10 @@ class Sources:
             self.warnings.append(
                 f"{shown_path(saved.path)}: {len(repeated):,} of its rows replace those of a file before it"
             )
-        self.rows |= {key: MeasuredRow(row, baselines) for key, row in measured.items()}
+        self.rows |= {key: RowOfFile(row, baselines) for key, row in measured.items()}
 
     def require_known(self, claim: Claim) -> None:
-        """Nothing, where every figure is of a mixer or a backbone that exists.
+        """Raise unless every figure is of a mixer or a backbone that exists.
 
         Raises:
             ClaimError: one is not, at its place.
@@ -93,7 +92,7 @@ class Sources:
 
     def settings_of(self, claim: Claim, point: Point) -> list[Point]:
         """The point on each device and timing that it allows and that has rows; itself where there are none."""
-        conditions = sorted({(row["device"], row["timing"]) for row, _ in self.rows.values()})
+        conditions = sorted({(str(row.device), str(row.timing)) for row, _ in self.rows.values()})
         placed = [
             point._replace(device=device, timing=timing)
             for device, timing in conditions
@@ -118,7 +117,7 @@ class Sources:
             measured = self.measured(found, point)
             value = figure(measured.row, found.metric, measured.baselines)
             if value is None:
-                raise NotTestableError(measured.row.get("error") or f"the row has no {found.metric}")
+                raise NotTestableError(measured.row.error or f"the row has no {found.metric}")
             return value
         implementation = found.implementation or point.implementation
         exact = self._counted(found, point, implementation)
@@ -137,7 +136,7 @@ class Sources:
         count: int | None = costs[found.metric]
         return count
 
-    def measured(self, found: Figure, point: Point) -> MeasuredRow:
+    def measured(self, found: Figure, point: Point) -> RowOfFile:
         """The row that tells a measured figure.
 
         Raises:
@@ -146,12 +145,9 @@ class Sources:
         if self._is_backbone(found):
             raise NotTestableError("no command measures a backbone yet")
         variant, workload = _mixer_at(found, point)
-        w = workload
-        sizes = (w.batch, w.height, w.width, w.tokens, w.dim, w.heads, w.head_dim, w.kernel_size)
-        values = (variant.spec.text, variant.implementation, variant.mode, *sizes, variant.dtype)
-        row = dict(zip(SIZE_KEYS, values, strict=True)) | {"device": point.device, "timing": point.timing}
+        row = sizes_of(variant, workload) | {"device": point.device, "timing": point.timing}
         try:
-            return self.rows[identity(row)]
+            return self.rows[tuple(row.get(key) for key in IDENTITY_KEYS)]
         except KeyError:
             raise NotTestableError(f"no results of {variant.spec.text} ({variant.implementation})") from None
 
@@ -162,11 +158,13 @@ class Sources:
         """
         if ours.metric != theirs.metric or ours.metric not in ("median_ms", "images_per_s"):
             return None
-        left, right = self.measured(ours, point), self.measured(theirs, point)
-        if is_baseline_of(right.row, left.row):
-            ratio = _ratio(left)
-        elif is_baseline_of(left.row, right.row):
-            ratio = _inverse(_ratio(right))
+        (left, baselines), (right, others) = self.measured(ours, point), self.measured(theirs, point)
+        if not isinstance(left, MeasuredRow) or not isinstance(right, MeasuredRow):
+            return None
+        if is_baseline_of(right, left):
+            ratio = _ratio(left, baselines)
+        elif is_baseline_of(left, right):
+            ratio = _inverse(_ratio(right, others))
         else:
             return None
         return _inverse(ratio) if ours.metric == "images_per_s" else ratio
@@ -177,7 +175,7 @@ class Sources:
             if found.measured and found.metric != "peak_memory_bytes":
                 row = self.measured(found, point).row
                 if reason := why_unsound(row):
-                    return f"{row['mixer']} ({row['implementation']}): {reason}"
+                    return f"{row.mixer} ({row.implementation}): {reason}"
         return None
 
 
@@ -199,12 +197,11 @@ def _is_device(wanted: str | None, device: str) -> bool:
     return device != "cpu" if wanted.partition(":")[0] == "cuda" else wanted.casefold() in device.casefold()
 
 
-def _ratio(measured: MeasuredRow) -> Bounds | None:
-    low, middle, high = (measured.row.get(key) for key in ("ratio_low", "ratio", "ratio_high"))
-    if not (low and middle and high):
+def _ratio(row: MeasuredRow, baselines: Sequence[MeasuredRow]) -> Bounds | None:
+    if row.ratio_interval is None:
         return None
-    factor = noise(measured.row, measured.baselines)
-    return Bounds(Fraction(low / factor), Fraction(middle), Fraction(high * factor))
+    (low, high), factor = row.ratio_interval, noise(row, baselines)
+    return Bounds(Fraction(low / factor), Fraction(row.ratio), Fraction(high * factor))
 
 
 def _inverse(ratio: Bounds | None) -> Bounds | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from skaprof.analysis.claims.grammar import parse_claim
-from skaprof.analysis.claims.judge import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE
 from skaprof.analysis.claims.nodes import Claim, ClaimError
+from skaprof.answers import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE
 from skaprof.errors import SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.toml_file import read_toml
 

@@ -226,7 +226,7 @@ def _next_key(text: str, start: int) -> int:
 
 
 def _require_units(claim: Claim, column: int) -> None:
-    """Nothing, where both sides are of one dimension and `~=` has a number to round to.
+    """Raise unless both sides are of one dimension and `~=` has a number to round to.
 
     Raises:
         ClaimError: at the operator that joins two dimensions.

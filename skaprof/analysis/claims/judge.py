@@ -9,9 +9,9 @@ from skaprof.analysis.claims.figures import NotTestableError, Sources
 from skaprof.analysis.claims.nodes import Claim, ClaimError, Expression, Figure, Number, Operation, SizeWord, nodes_of
 from skaprof.analysis.claims.sizes import Point, points_of
 from skaprof.analysis.row_trust import Bounds
+from skaprof.answers import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE
 from skaprof.errors import SkaprofError
 
-HOLDS, FAILS, INCONCLUSIVE, NOT_TESTABLE = OUTCOMES = ("holds", "fails", "inconclusive", "not testable here")
 _LARGEST = Fraction(10) ** 100
 _WORST_FIRST = (FAILS, INCONCLUSIVE, NOT_TESTABLE, HOLDS)
 
