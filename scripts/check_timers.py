@@ -18,8 +18,9 @@ from typing import Any
 
 import torch
 
-from skaprof.bench.configuration import Entry, Options, measure_configuration, open_device
+from skaprof.bench.configuration import Entry, Options, open_device
 from skaprof.bench.contenders import build
+from skaprof.bench.measuring import measure_configuration
 
 GPU_ENTRIES = (
     Entry("mhsa", "forward", "bfloat16", "sdpa", (128, 14, 14, 768, 24, 32, None)),

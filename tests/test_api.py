@@ -202,7 +202,7 @@ def _write_report(folder: Path) -> None:
 
 
 def _write_results(path: Path, **changes: int) -> None:
-    row = skaprof.cost("ska")._replace(**changes).as_dict()
+    row = skaprof.cost("ska").replace(**changes).as_dict()
     path.write_text(json.dumps({"schema_version": 1, "command": "skaprof flops", "environment": {}, "rows": [row]}))
 
 
@@ -222,10 +222,8 @@ def test_rows_are_a_sequence_that_pandas_takes_and_nobody_changes() -> None:
     assert list(rows.frame().columns) == list(rows[0].as_dict())
     assert rows == skaprof.roofline(("mhsa", "ska"), tokens=(49, 196))
     assert rows.notes == ()
-    with pytest.raises(AttributeError, match="cannot be changed"):
+    with pytest.raises(AttributeError, match="is frozen: mixer cannot be set"):
         rows[0].mixer = "ska"
-    with pytest.raises(AttributeError, match="the row has no 'nothing': it has mixer"):
-        _ = rows[0].nothing
 
 
 def test_an_answer_is_the_command_lines(tmp_path: Path, skaprof_here: Run) -> None:

@@ -284,10 +284,10 @@ def test_a_file_of_results_has_a_limit(tmp_path: Path, monkeypatch: pytest.Monke
         read_results(tmp_path / "runs.jsonl", "--results")
 
 
-def test_standard_input_is_a_file_too_and_has_its_limit(skaprof: Run) -> None:
+def test_standard_input_is_a_file_too_and_has_its_limit(skaprof_process: Run) -> None:
     for name in ("-", "/dev/stdin") if Path("/dev/stdin").exists() else ("-",):
-        assert skaprof("check", name, input=CLAIMS).returncode == 0
-    done = skaprof("check", "-", input="#" * (inputs.MOST_TEXT + 1))
+        assert skaprof_process("check", name, input=CLAIMS).returncode == 0
+    done = skaprof_process("check", "-", input="#" * (inputs.MOST_TEXT + 1))
     assert (done.returncode, done.stderr) == (2, "skaprof: '-' is too long: expected at most 1 MiB\n")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, Run
 
-from skaprof.api import cost, verify
+from skaprof import cost, verify
 from skaprof.bench.configuration import Entry, Options, open_device
 from skaprof.bench.measuring import measure_configuration
 from skaprof.cli.user import say_hidden_mixers

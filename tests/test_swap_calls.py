@@ -17,6 +17,7 @@ from user_models import Around, Attention, DepthwiseConvolution, Sharing
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
+from skaprof.answers import SwapRow
 from skaprof.cli.swap import swap as swap_command
 from skaprof.count.swap import swapped_rows
 from skaprof.errors import SkaprofError
@@ -29,14 +30,14 @@ SHAPE = (2, 16, 48)
 X = torch.zeros(SHAPE)
 
 
-def rows_of(call: str, *replacements: str, shape: tuple[int, ...] = SHAPE, **hints: Any) -> list[dict[str, Any]]:
+def rows_of(call: str, *replacements: str, shape: tuple[int, ...] = SHAPE, **hints: Any) -> list[SwapRow]:
     """Rows for the model `Around(call)`, or that of `user_models` named so; each replacement as `--replace` has it."""
     has_class = hasattr(user_models, call)
     path, arguments = (call, ()) if has_class else ("Around", (("call", call),))
     pairs = [(text.partition("=")[0], parse_mixer(text.partition("=")[2])) for text in replacements]
     warned: list[str] = []
     rows = swapped_rows(f"user_models:{path}", arguments, shape, pairs, warned.append, **hints)
-    require_valid({"schema_version": 1, "command": "", "environment": {}, "rows": rows})
+    require_valid({"schema_version": 1, "command": "", "environment": {}, "rows": [row.as_dict() for row in rows]})
     return rows
 
 
@@ -57,28 +58,28 @@ def test_attention_put_in_its_own_place_changes_nothing_however_it_is_called(
     call: str, pattern: str, calls: int
 ) -> None:
     *sites, total = rows_of(call, f"{pattern}=mhsa:bias=true")
-    assert total["params_delta"] == total["macs_delta"] == 0
+    assert total.params_delta == total.macs_delta == 0
     for row in sites:
-        assert (row["batch"], row["tokens"], row["dim"], row["heads"], row["calls"]) == (2, 16, 48, 4, calls)
-        assert row["verified"]
-        assert row["macs_before"] == row["macs"] > 0
-        assert row["params_before"] == row["params"]
+        assert (row.batch, row.tokens, row.dim, row.heads, row.calls) == (2, 16, 48, 4, calls)
+        assert row.verified
+        assert row.macs_before == row.macs > 0
+        assert row.params_before == row.params
 
 
 @pytest.mark.parametrize(("call", "places", "calls"), [("Sharing", 3, 3), ("twice", 1, 2)])
 def test_a_module_counts_its_parameters_once_and_its_macs_for_each_call(call: str, places: int, calls: int) -> None:
     row, total = rows_of(call, "attn=ska")
     derived = cost_row(Variant(parse_mixer("ska")), Workload(2, 4, 4, 48, 4, 12))
-    assert (row["params"], row["macs"]) == (derived.params, calls * derived.macs)
-    assert (row["places"], row["calls"], row["verified"]) == (places, calls, True)
-    assert total["params_delta"] == row["params_delta"]
-    assert total["macs_delta"] == row["macs_delta"]
+    assert (row.params, row.macs) == (derived.params, calls * derived.macs)
+    assert (row.places, row.calls, row.verified) == (places, calls, True)
+    assert total.params_delta == row.params_delta
+    assert total.macs_delta == row.macs_delta
     assert "A module's parameters count once, its MACs once for each call." in told([row, total])
 
 
 @pytest.mark.parametrize("call", ["multihead", "off meta"])
 def test_both_counters_know_all_that_multihead_attention_runs(call: str) -> None:
-    assert rows_of(call, "attn=ska")[-1]["note"] is None
+    assert rows_of(call, "attn=ska")[-1].note is None
 
 
 def test_one_mixer_stands_in_all_places_of_a_shared_module() -> None:
@@ -164,13 +165,13 @@ def test_a_changed_model_refuses_a_mask_and_options_that_are_on() -> None:
 
 
 def test_models_of_token_ids_need_their_dtype() -> None:
-    assert rows_of("ids", "attn=ska", shape=(2, 16), input_dtype="int64")[0]["verified"]
+    assert rows_of("ids", "attn=ska", shape=(2, 16), input_dtype="int64")[0].verified
     with pytest.raises(SkaprofError, match="token ids needs input_dtype int64, and shape BxN"):
         rows_of("ids", "attn=ska", shape=(2, 16))
 
 
 def test_without_a_second_batch_size_the_axis_as_long_as_the_batch_is_the_batch() -> None:
-    assert rows_of("batch of 2", "attn=ska")[0]["tokens"] == 16
+    assert rows_of("batch of 2", "attn=ska")[0].tokens == 16
     with pytest.raises(SkaprofError, match="at batch 1 the model fails: RuntimeError"):
         rows_of("batch of 2", "attn=ska", shape=(2, 2, 48))
 
@@ -237,7 +238,7 @@ def test_forward_may_be_any_callable_but_a_script() -> None:
 
 def test_tokens_beyond_the_grid_are_shown_and_limited() -> None:
     rows = rows_of("once", "attn=ska", shape=(1, 20, 48), grid=(4, 4))
-    assert (rows[0]["class_tokens"], rows[0]["tokens"]) == (4, 20)
+    assert (rows[0].class_tokens, rows[0].tokens) == (4, 20)
     assert "4 x 4 + 4" in told(rows)
     assert "Tokens beyond the grid are class tokens" in told(rows)
     for grid, words in (((2, 4), "8 beside a 2 x 4 grid: expected fewer"), ((0, -1), "grid: '0'"), ((4,), "a pair")):
@@ -248,12 +249,12 @@ def test_tokens_beyond_the_grid_are_shown_and_limited() -> None:
 def test_no_grid_is_made_up_for_tokens_that_have_none() -> None:
     for tokens in (20, 2):
         row = rows_of("once", "attn=ska", shape=(1, tokens, 48))[0]
-        assert (row["height"], row["width"], row["tokens"], row["verified"]) == (None, None, tokens, True)
+        assert (row.height, row.width, row.tokens, row.verified) == (None, None, tokens, True)
 
 
 def test_the_width_of_attention_is_kept_or_its_change_is_said() -> None:
     rows = rows_of("wide", "attn=ska")
-    assert (rows[0]["heads"], rows[0]["head_dim"], rows[0]["head_dim_before"]) == (4, 20, 20)
+    assert (rows[0].heads, rows[0].head_dim, rows[0].head_dim_before) == (4, 20, 20)
     assert "channels before" not in told(rows)
     changed = told(rows_of("wide", "attn=ska:heads=4"))
     assert "1 mixer: attention of 4 heads x 20 = 80 channels before, of 4 heads x 12 = 48 channels after." in changed
@@ -270,7 +271,7 @@ def test_heads_that_cannot_be_read_are_said_to_be_chosen(monkeypatch: pytest.Mon
 def test_a_mixer_that_is_not_verified_is_told_with_both_counts() -> None:
     rows = rows_of("fickle", "attn=mhsa")
     macs = cost_row(Variant(parse_mixer("mhsa")), Workload(2, 4, 4, 48, 4, 12)).macs
-    assert rows[0]["verified"] is False
+    assert rows[0].verified is False
     told_macs = f"and {2 * macs:,} MACs in 2 calls; counted are 9,216, and {macs:,} (fvcore) and {macs:,} (FlopCounter"
     assert f"Not verified: attn: the closed form has 9,216 parameters {told_macs}" in told(rows)
 

@@ -52,11 +52,11 @@ def test_each_op_is_proved_on_its_own(text: str) -> None:
     w = Workload(2, 3, 4, *channels, variant.spec.resolve_kernel_size())
     proof = verify(variant, w)
     for op in skaprof.analysis.costs.op_rows(variant, w):
-        found = proof.of_op(op["op"])
+        found = proof.of_op(op.op)
         assert found == {
-            "params_counted": op["params"],
-            "macs_fvcore": op["macs"],
-            "macs_torch": op["macs"],
+            "params_counted": op.params,
+            "macs_fvcore": op.macs,
+            "macs_torch": op.macs,
             "verified": True,
         }
 

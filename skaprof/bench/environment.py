@@ -65,15 +65,17 @@ def require_clock(clock: str, timing: str, device: str) -> None:
         return
     threads = torch.get_num_threads()
     if device != "cpu":
-        raise bad_value("--clock", clock, "auto or wall on a GPU: CPU time is that of launching, not of its kernels")
+        raise bad_value(
+            named("clock"), clock, "auto or wall on a GPU: CPU time is that of launching, not of its kernels"
+        )
     if timing == "wall":
-        raise bad_value("--clock", clock, "auto or wall with --timing wall")
+        raise bad_value(named("clock"), clock, f"auto or wall with {named('timing')} wall")
     if threads > 1:
         meaning = f"the CPU time of {threads} threads is their work added up, not how long a call takes"
-        raise bad_value("--clock", clock, f"auto, wall, or --threads 1 with it: {meaning}")
+        raise bad_value(named("clock"), clock, f"auto, wall, or {named('threads')} 1 with it: {meaning}")
     if not CpuDevice().has_cpu_clock:
         raise SkaprofError(
-            "--clock: 'cpu' needs a system that counts what a thread does, as Linux; use auto", EXIT_MISSING
+            f"{named('clock')}: 'cpu' needs a system that counts what a thread does, as Linux; use auto", EXIT_MISSING
         )
 
 

@@ -148,7 +148,7 @@ def _encodable(text: str) -> str:
     return text
 
 
-def _formula_page(rows: Sequence[FormulaRow]) -> Page:
+def _formula_page(rows: "Sequence[FormulaRow]") -> Page:
     from skaprof.model.ops import PRICES
     from skaprof.report.cost_sentences import SYMBOLS_SENTENCE
     from skaprof.report.table import formula_table
