@@ -9,6 +9,7 @@ from functools import cache
 from itertools import combinations
 from random import Random
 from statistics import fmean, median
+from time import process_time, sleep
 
 import pytest
 
@@ -262,3 +263,20 @@ def test_a_real_processor_counts_what_a_thread_does() -> None:
     assert after.faults - before.faults >= len(fresh) // 2**22
     assert device.cpu_seconds() > cpu
     assert 0 < device.fault_seconds < 1e-3
+
+
+@pytest.mark.skipif(CpuDevice().counts() is None, reason="this platform counts nothing for a thread")
+def test_a_real_call_that_sleeps_waits_and_one_that_works_does_not() -> None:
+    device = CpuDevice()
+    sleeping, working = Contender("sleeps", lambda: sleep(2e-3)), Contender("works", lambda: sum(range(20_000)))
+    found = measure(device, [working, sleeping], Settings(timing="hot", looks=(2,), samples_per_block=4))
+    assert ["waits" in record.flags for record in found.records] == [False, True]
+    assert clock(found) == "wall"
+
+
+def test_the_clocks_of_several_threads_are_the_processs_and_cannot_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    device = CpuDevice()
+    assert not device.has_cpu_clock
+    before = process_time()
+    assert before <= (device.cpu_seconds() or 0.0) <= process_time()
