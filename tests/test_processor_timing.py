@@ -19,7 +19,7 @@ from skaprof.bench.device import Contender
 from skaprof.bench.engine import measure
 from skaprof.bench.fake import Noise, autocorrelated, drifting, independent, spiky
 from skaprof.bench.fake_processor import FakeProcessor, Neighbours
-from skaprof.bench.record import Measurement, Record, Settings, ratio_of
+from skaprof.bench.record import Measurement, Record, Settings, Spent, ratio_of
 from skaprof.bench.statistics import fastest_values, looks_between, ratio_interval
 from skaprof.implementations import LOOKS
 
@@ -175,6 +175,21 @@ def test_the_fastest_quarter_is_of_the_run_and_not_of_each_block() -> None:
     assert fastest_values([quiet, disturbed, disturbed, quiet]) == pytest.approx([0.0] * 4)
     assert math.exp(median(fastest_values([quiet, quiet]))) == 1.0
     assert fastest_values([quiet]) == [0.0]
+
+
+def disturbed_in(rounds: int) -> Record:
+    """A call of one second, that takes two in so many of twelve rounds."""
+    spent = [[[Spent(2.0 if number < rounds else 1.0)] * 4] * 2 for number in range(12)]
+    return Record("a", [[[3.0] * 4] * 2] * 12, spent=spent, decides="cpu")
+
+
+def test_what_disturbs_most_rounds_is_in_no_ratio_by_cpu_time_and_widens_its_interval() -> None:
+    found = ratio_of(disturbed_in(8), disturbed_in(0), Settings())
+    assert math.exp(found.mean) == pytest.approx(1.0)
+    by_medians = ratio_of(replace(disturbed_in(8), decides="wall"), disturbed_in(0), Settings(), "wall")
+    assert by_medians.mean == 0.0  # its wall clock saw nothing of it
+    assert disturbed_in(8).witnesses_by("cpu") == pytest.approx(4.0)
+    assert disturbed_in(8).witnesses_by("wall") == 12
 
 
 def lasting(random: Random) -> Noise:
