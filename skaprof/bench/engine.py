@@ -240,10 +240,7 @@ def _warm_up(device: Device, contender: Contender, record: Record, settings: Set
 
 
 def _is_warm(device: Device, current: float, previous: float) -> bool:
-    """Whether two windows agree; on a processor, whether the last is no faster than those before.
-
-    There, others come and go: windows of a call that has long been warm disagree, until no time is left to measure.
-    """
+    """Whether two windows agree; on a processor, where others come and go, whether the last is the fastest no more."""
     if device.has_queue:
         return abs(current / previous - 1) < WARM_AGREEMENT
     return current > (1 - WARM_AGREEMENT) * previous
