@@ -9,6 +9,7 @@ from functools import cache
 from itertools import combinations
 from random import Random
 from statistics import fmean, median
+from time import process_time, sleep
 
 import pytest
 
@@ -18,7 +19,7 @@ from skaprof.bench.device import Contender
 from skaprof.bench.engine import measure
 from skaprof.bench.fake import Noise, autocorrelated, drifting, independent, spiky
 from skaprof.bench.fake_processor import FakeProcessor, Neighbours
-from skaprof.bench.record import Measurement, Record, Settings, ratio_of
+from skaprof.bench.record import Measurement, Record, Settings, Spent, ratio_of
 from skaprof.bench.statistics import fastest_values, looks_between, ratio_interval
 from skaprof.implementations import LOOKS
 
@@ -176,6 +177,21 @@ def test_the_fastest_quarter_is_of_the_run_and_not_of_each_block() -> None:
     assert fastest_values([quiet]) == [0.0]
 
 
+def disturbed_in(rounds: int) -> Record:
+    """A call of one second, that takes two in so many of twelve rounds."""
+    spent = [[[Spent(2.0 if number < rounds else 1.0)] * 4] * 2 for number in range(12)]
+    return Record("a", [[[3.0] * 4] * 2] * 12, spent=spent, decides="cpu")
+
+
+def test_what_disturbs_most_rounds_is_in_no_ratio_by_cpu_time_and_widens_its_interval() -> None:
+    found = ratio_of(disturbed_in(8), disturbed_in(0), Settings())
+    assert math.exp(found.mean) == pytest.approx(1.0)
+    by_medians = ratio_of(replace(disturbed_in(8), decides="wall"), disturbed_in(0), Settings(), "wall")
+    assert by_medians.mean == 0.0  # its wall clock saw nothing of it
+    assert disturbed_in(8).witnesses_by("cpu") == pytest.approx(3.0)
+    assert disturbed_in(8).witnesses_by("wall") == 12
+
+
 def lasting(random: Random) -> Noise:
     """Weather that only adds, and lasts for some twenty blocks of four calls."""
     slow, own = autocorrelated(random, 0.1, memory=16e-3), independent(random, 0.02)
@@ -262,3 +278,20 @@ def test_a_real_processor_counts_what_a_thread_does() -> None:
     assert after.faults - before.faults >= len(fresh) // 2**22
     assert device.cpu_seconds() > cpu
     assert 0 < device.fault_seconds < 1e-3
+
+
+@pytest.mark.skipif(CpuDevice().counts() is None, reason="this platform counts nothing for a thread")
+def test_a_real_call_that_sleeps_waits_and_one_that_works_does_not() -> None:
+    device = CpuDevice()
+    sleeping, working = Contender("sleeps", lambda: sleep(2e-3)), Contender("works", lambda: sum(range(20_000)))
+    found = measure(device, [working, sleeping], Settings(timing="hot", looks=(2,), samples_per_block=4))
+    assert ["waits" in record.flags for record in found.records] == [False, True]
+    assert clock(found) == "wall"
+
+
+def test_the_clocks_of_several_threads_are_the_processs_and_cannot_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    device = CpuDevice()
+    assert not device.has_cpu_clock
+    before = process_time()
+    assert before <= (device.cpu_seconds() or 0.0) <= process_time()
