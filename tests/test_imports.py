@@ -17,6 +17,8 @@ PACKAGE = ROOT / "skaprof"
 LAYERS = (
     *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "results", "files"),
     *(
+        "neighbours",
+        "locks",
         "toml_file",
         "inputs",
         "implementations",
