@@ -156,6 +156,11 @@ class Times(opt.DrawnCosts):
     ] = None
 
     @property
+    def read_and_written(self) -> tuple[str, ...]:
+        """The options whose file is gone on with, and not replaced."""
+        return ("--resume",) if self.lines is not None else ()
+
+    @property
     def lines(self) -> str | None:
         """The file of lines, if that is what --output names."""
         return self.output if self.output is not None and self.output.lower().endswith(_LINES) else None
