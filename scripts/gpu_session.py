@@ -108,7 +108,7 @@ class Session:
         here = head and head["environment"].get("gpu_uuid") == self.gpu.get("uuid")
         seconds = min(step.seconds, self.left - START_SECONDS)
         limit = ("--max-seconds", f"{seconds:.0f}", "--device", self.device, "--format", "csv")
-        where = ("--resume" if here else "--output", str(path))
+        where = ("--resume", str(path)) if here else ("--force", "--output", str(path))
         failed = run(seconds + GRACE_SECONDS, "-m", "skaprof", "latency", *step.arguments, *limit, *where)
         _, rows = saved(path)
         self.said.append((step.name, f"{failed} {summary(rows)}".strip()))

@@ -7,16 +7,24 @@ import sys
 
 
 def run() -> None:
-    """Run the command line and exit. Ctrl-C while modules still load ends it as quietly as later on."""
+    """Run the command line and exit. A signal while modules still load ends it as quietly as later on."""
     gc.disable()  # what a command imports stays until it ends: main() turns it on again once all is there
+    from skaprof.cli.signals import Signals
+    from skaprof.errors import EXIT_INTERRUPTED
+
+    signals = Signals()
     try:
+        signals.watch()
         from skaprof.cli.app import main
 
-        sys.exit(main())
+        code = main()
+        signals.leave()
     except KeyboardInterrupt:
+        signals.leave()
         if sys.stderr is not None:
             sys.stderr.write("skaprof: interrupted\n")
-        sys.exit(130)
+        code = EXIT_INTERRUPTED
+    sys.exit(signals.exit_code(code) if code == EXIT_INTERRUPTED else code)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 EXIT_CHECK_FAILED = 1
 EXIT_USAGE = 2
 EXIT_MISSING = 3
+EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 

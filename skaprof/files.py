@@ -8,8 +8,8 @@ from errno import ENOENT
 from pathlib import Path
 
 from skaprof.errors import SkaprofError, bad_value, named, shown, shown_path
-
-_LONGEST_PREFIX = 40  # characters of a name in its neighbour's, which the system's limit then still fits
+from skaprof.locks import Lock, take
+from skaprof.neighbours import clear_away, exchange, neighbour_of, put_back, remove_folder
 
 
 def require_writable(name: str, path: str) -> Path:
@@ -43,11 +43,11 @@ def _writable(name: str, path: str) -> Path:
     return target
 
 
-def write_whole(name: str, path: str, chunks: Iterable[str | bytes]) -> None:
+def write_whole(name: str, path: str, chunks: Iterable[str | bytes], lock: Lock | None = None) -> None:
     """Write the file whole or not at all: into a neighbour first, which then takes its place.
 
     A link stays, and what it leads to is written; a file that was there leaves its permissions. Devices and pipes are
-    written directly. What UTF-8 lacks is escaped as `encoded` has it.
+    written directly. What UTF-8 lacks is escaped as `encoded` has it. A `lock` on the file goes over to the new one.
 
     Raises:
         SkaprofError: it cannot be written; what stood there before still stands, and no neighbour is left.
@@ -58,25 +58,32 @@ def write_whole(name: str, path: str, chunks: Iterable[str | bytes]) -> None:
             with target.open("wb") as stream:
                 stream.writelines(map(encoded, chunks))
             return
-        _replace(target, chunks)
+        _replace(target, chunks, lock)
     except OSError as error:
         raise unwritten(name, path, error) from None
 
 
-def _replace(target: Path, chunks: Iterable[str | bytes]) -> None:
-    from tempfile import NamedTemporaryFile
-
-    prefix = f".{target.name[:_LONGEST_PREFIX]}."
-    with NamedTemporaryFile(dir=target.parent, prefix=prefix, delete=False) as stream:
-        try:
+def _replace(target: Path, chunks: Iterable[str | bytes], lock: Lock | None) -> None:
+    clear_away(target)
+    neighbour = neighbour_of(target)  # named before it is there: whatever interrupts this knows what to take away
+    try:
+        with open(neighbour, "xb", opener=_private) as stream:
+            take(stream.fileno())
             stream.writelines(map(encoded, chunks))
             stream.flush()
             os.fsync(stream.fileno())
-            os.chmod(stream.name, _mode_of(target))
-            os.replace(stream.name, target)
-        except BaseException:
-            Path(stream.name).unlink(missing_ok=True)
-            raise
+            os.chmod(neighbour, _mode_of(target))
+            if lock is not None:
+                lock.move_to(stream.fileno())
+            os.replace(neighbour, target)
+    except BaseException:
+        neighbour.unlink(missing_ok=True)
+        raise
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read until it is whole."""
+    return os.open(path, flags, 0o600)
 
 
 def append(name: str, path: str, chunks: Iterable[str | bytes]) -> None:
@@ -114,11 +121,12 @@ def write_folder(
         raise bad_value(name, path, "a folder in a folder that exists")
     if target.exists() and not target.is_dir():
         raise bad_value(name, path, "a folder, and this is a file")
-    if target.exists() and any(target.iterdir()):
-        reason = why_not(target) if why_not else f"it is there already: {named('force')} replaces it"
-        if reason:
-            raise SkaprofError(f"{name}: {shown(path)} is not written: {reason}")
     try:
+        put_back(target)
+        if target.exists() and any(target.iterdir()):
+            reason = why_not(target) if why_not else f"it is there already: {named('force')} replaces it"
+            if reason:
+                raise SkaprofError(f"{name}: {shown(path)} is not written: {reason}")
         _swap_in(target, files)
     except OSError as error:
         raise unwritten(name, path, error) from None
@@ -126,24 +134,25 @@ def write_folder(
 
 def _swap_in(target: Path, files: Mapping[str, bytes]) -> None:
     """A new folder in the place of `target`, which goes only once the new one stands whole beside it."""
-    import shutil
-    from tempfile import mkdtemp
-
-    fresh = Path(mkdtemp(dir=target.parent, prefix=f".{target.name[:_LONGEST_PREFIX]}."))
-    old = fresh.with_name(f"{fresh.name}.old")
+    clear_away(target)
+    fresh = neighbour_of(target)
+    descriptor: int | None = None
     try:
+        fresh.mkdir(mode=0o700)
+        if os.name == "posix":
+            descriptor = os.open(fresh, os.O_RDONLY)
+            take(descriptor)
         for name, data in files.items():
             (fresh / name).write_bytes(data)
         fresh.chmod(0o777 & ~_umask())
         if target.exists():
-            target.rename(old)
-        fresh.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+            exchange(fresh, target)  # which leaves the old folder under the new one's name
+        else:
+            fresh.rename(target)
+    finally:
+        remove_folder(fresh)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def encoded(chunk: str | bytes) -> bytes:

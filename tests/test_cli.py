@@ -253,6 +253,25 @@ def test_a_missing_package_exits_3_and_says_what_to_install(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_an_internal_error_is_one_line_and_exits_70(skaprof: Run, monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug\nof ours")
+
+    monkeypatch.setattr("skaprof.cli.flops.planned_rows", broken)
+    done = skaprof("flops", "--dim", "64")
+    assert (done.returncode, done.stdout) == (70, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("skaprof: internal error: RuntimeError: a bug\\nof ours (test_cli.py, line ")
+    assert "report it in the project's issue tracker, with what --traceback shows" in done.stderr
+    words = ["flops", "--dim", "64"]
+    words.insert(place, "--traceback")
+    whole = skaprof(*words)
+    assert (whole.returncode, whole.stdout) == (70, "")
+    assert whole.stderr.startswith("Traceback (most recent call last)")
+    assert whole.stderr.endswith(done.stderr)
+
+
 def test_a_mismatch_is_shown_op_by_op_and_exits_1(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault planted in the model, as a user would meet it."""
 

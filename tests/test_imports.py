@@ -18,6 +18,8 @@ LAYERS = (
     *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "schema"),
     *("answers", "measured", "results", "records", "files"),
     *(
+        "neighbours",
+        "locks",
         "toml_file",
         "inputs",
         "implementations",

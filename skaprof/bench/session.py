@@ -63,14 +63,17 @@ class Session:
         self.finished = 0
         self.store: Any = None
 
-    def prepare(self, output: str | None, resume: str | None, command: str) -> None:
+    def prepare(self, output: str | None, resume: str | None, command: str, *, force: bool = False) -> None:
         """Open the file rows are saved to, with the rows it holds already; a new one names the `command`.
 
+        It is this run's alone until `run` is over. With `force` a new one takes the place of one that is there, once
+        there are rows.
+
         Raises:
-            SkaprofError: it cannot be read or written, is damaged, or was measured elsewhere or otherwise.
+            SkaprofError: it cannot be read or written, is damaged, was measured elsewhere or otherwise, is there
+                already, or another process writes it.
         """
-        from skaprof.bench.environment import IDENTITY
-        from skaprof.bench.store import Store, header, read, require_same
+        from skaprof.bench.store import Store, header
 
         head = header(command, self.environment, self.options.as_dict())
         if resume is not None:
@@ -78,18 +81,30 @@ class Session:
                 raise SkaprofError(
                     f"{named('resume')} goes on in its own file: expected no other {named('output')} FILE.jsonl"
                 )
-            path = Path(resume)
-            found, rows, good_bytes, damaged = read(path)
-            require_same(path, found, head, IDENTITY)
-            self.store, self.rows = Store(path), rows
-            if damaged:
-                self.store.truncate_to(good_bytes)
-                self.watcher.say(
-                    f"{named('resume')}: the last line of {path} was cut off; its {len(rows):,} good rows are kept"
-                )
+            self._go_on(Path(resume), head)
         elif output is not None:
             self.store = Store(Path(output))
-            self.store.start(head)
+            self.store.start(head, force=force)
+
+    def _go_on(self, path: Path, head: dict[str, Any]) -> None:
+        from skaprof.bench.environment import IDENTITY
+        from skaprof.bench.store import Store, read, require_same
+
+        store = Store(path)
+        if path.is_file():  # anything else is refused by whoever reads it
+            store.go_on()
+        try:
+            found, rows, good_bytes, damaged = read(path)
+            require_same(path, found, head, IDENTITY)
+        except BaseException:
+            store.close()
+            raise
+        self.store, self.rows = store, rows
+        if damaged:
+            store.truncate_to(good_bytes)
+            self.watcher.say(
+                f"{named('resume')}: the last line of {path} was cut off; its {len(rows):,} good rows are kept"
+            )
 
     def run(self, groups: Sequence[Sequence[Timed]]) -> bool:
         """Measure what is missing; whether Ctrl-C ended it. What was measured stays in `rows` whatever happens.
@@ -97,6 +112,13 @@ class Session:
         Raises:
             SkaprofError: the file cannot be written any more, or holds another module of a name; or the GPU was lost.
         """
+        try:
+            return self._run(groups)
+        finally:
+            if self.store is not None:
+                self.store.close()
+
+    def _run(self, groups: Sequence[Sequence[Timed]]) -> bool:
         from skaprof.bench.configuration import identity, unmeasured
         from skaprof.bench.store import require_same_sources
 

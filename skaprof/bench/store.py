@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from skaprof.errors import SkaprofError, named, shown, shown_path
-from skaprof.files import append, unwritten, write_whole
+from skaprof.files import append, require_writable, unwritten, write_whole
 from skaprof.foreign_code import SOURCE_KEYS
+from skaprof.locks import Held, Lock
 from skaprof.results import SCHEMA_VERSION
 from skaprof.saved import read_results
 
@@ -27,18 +29,53 @@ def header(command: str, environment: Mapping[str, Any], settings: Mapping[str, 
 
 
 class Store:
-    """An open JSON-lines file. Each line is flushed to the disk before the next measurement starts."""
+    """An open JSON-lines file. Each line is flushed to the disk before the next measurement starts.
+
+    One process at a time has it, from `start` or `go_on` to `close`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: Lock | None = None
+        self._head: list[str] = []
+        """The header of rows that take the place of a file, which stands until there are some."""
 
-    def start(self, head: Mapping[str, Any]) -> None:
+    def start(self, head: Mapping[str, Any], *, force: bool = False) -> None:
         """Begin the file with its header.
 
+        Args:
+            force: where a file is there already, replace it, by the header and the first rows at once.
+
         Raises:
-            SkaprofError: it cannot be written.
+            SkaprofError: it cannot be written, another process writes it, or it is there already.
         """
-        write_whole(named("output"), str(self.path), [_line(head)])
+        target = require_writable(named("output"), str(self.path))
+        if target.exists() and not target.is_file():  # a device
+            append(named("output"), str(self.path), [_line(head)])
+            return
+        is_new = _create(target)
+        try:
+            self._lock = _locked(self.path, "output")
+            if target.stat().st_size == 0:
+                append(named("output"), str(self.path), [_line(head)])
+                return
+        except BaseException:
+            if is_new and target.stat().st_size == 0:
+                target.unlink()
+            self.close()
+            raise
+        if not force:
+            self.close()
+            raise _is_there(self.path)
+        self._head = [_line(head)]
+
+    def go_on(self) -> None:
+        """Take the file that is there as one's own.
+
+        Raises:
+            SkaprofError: another process writes it, or it cannot be written.
+        """
+        self._lock = _locked(self.path, "resume")
 
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows.
@@ -46,7 +83,10 @@ class Store:
         Raises:
             SkaprofError: they cannot be written, the file's folder has gone, say.
         """
-        append(named("output"), str(self.path), map(_line, rows))
+        if self._head:
+            self._replace([*self._head, *map(_line, rows)])
+        else:
+            append(named("output"), str(self.path), map(_line, rows))
 
     def rewrite(self, rows: Sequence[Row]) -> None:
         """All rows anew under the header that is there, whole or not at all.
@@ -54,17 +94,75 @@ class Store:
         Raises:
             SkaprofError: as `append`.
         """
+        self._replace([*(self._head or [self._first_line()]), *map(_line, rows)])
+
+    def _replace(self, lines: Sequence[str]) -> None:
+        write_whole(named("output"), str(self.path), lines, self._lock)
+        self._head = []
+
+    def _first_line(self) -> str:
         try:
             with self.path.open(encoding="utf-8") as stream:
-                head = stream.readline()
+                return stream.readline()
         except OSError as error:
             raise unwritten(named("output"), str(self.path), error) from None
-        write_whole(named("output"), str(self.path), [head, *map(_line, rows)])
+
+    def close(self) -> None:
+        """Let others write the file."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def truncate_to(self, good_bytes: int) -> None:
         """Cut off a damaged last line."""
         with self.path.open("r+b") as stream:
             stream.truncate(good_bytes)
+
+
+def require_free(output: str | None, resume: str | None, *, force: bool) -> None:
+    """What `Store` would refuse, told before any work is done.
+
+    Raises:
+        SkaprofError: another process writes the file, or one is there that is neither gone on with nor replaced.
+    """
+    if resume is not None and force:
+        raise SkaprofError(f"{named('force')} replaces a file, and {named('resume')} goes on with one: expected one")
+    path, parameter = (output, "output") if resume is None else (resume, "resume")
+    if path is None or not os.path.isfile(path):
+        return
+    _locked(Path(path), parameter).release()
+    if resume is None and not force and os.path.getsize(path):
+        raise _is_there(Path(path))
+
+
+def _locked(path: Path, parameter: str) -> Lock:
+    try:
+        return Lock(path)
+    except Held as error:
+        raise SkaprofError(
+            f"{named(parameter)}: {shown_path(path)} is being written by {error.by}: expected a file of its own for "
+            "each run"
+        ) from None
+    except OSError as error:
+        raise unwritten(named(parameter), str(path), error) from None
+
+
+def _create(target: Path) -> bool:
+    """Make an empty file, which can be locked; whether there was none."""
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise unwritten(named("output"), str(target), error) from None
+    return True
+
+
+def _is_there(path: Path) -> SkaprofError:
+    return SkaprofError(
+        f"{named('output')}: {shown_path(path)} is there already: expected {named('resume')} with it to go on, "
+        f"{named('force')} to replace it, or another file"
+    )
 
 
 def _line(document: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from skaprof.cli.as_typed import Command, Group
 from skaprof.cli.output import abandon_stdout, emit, say
 from skaprof.errors import (
     EXIT_BROKEN_PIPE,
+    EXIT_INTERNAL,
     EXIT_INTERRUPTED,
     EXIT_MISSING,
     EXIT_USAGE,
@@ -151,13 +152,18 @@ PANELS = {
 }
 """What a user wants to do with each command: the groups of `skaprof --help`."""
 
+_TRACEBACK = "--traceback"
 _UsageError: Any = typer.BadParameter.__base__  # click's, or typer's own copy of it, depending on typer's version
 
 
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    traceback: Annotated[
+        bool, typer.Option(_TRACEBACK, help="Of an internal error, show all that a report of it needs.")
+    ] = False,
 ) -> None:
+    del traceback  # whoever says what went wrong looks for the word itself, which may stand anywhere
     if version:
         from skaprof._version import __version__
 
@@ -206,7 +212,8 @@ def main() -> int:
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
-        exit_code = int(app(prog_name="skaprof", standalone_mode=False) or 0)
+        words = [word for word in sys.argv[1:] if word != _TRACEBACK]
+        exit_code = int(app(words, prog_name="skaprof", standalone_mode=False) or 0)
         if exit_code == EXIT_INTERRUPTED:  # typer has caught Ctrl-C
             raise KeyboardInterrupt
         return exit_code
@@ -218,7 +225,7 @@ def main() -> int:
 
 
 def _message_and_exit_code(error: BaseException) -> tuple[str, int]:
-    """What to say of an error, and how to exit; an error that is a bug of ours is raised again."""
+    """What to say of an error, and how to exit."""
     missing = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else ""
     match error:
         case SkaprofError():
@@ -237,8 +244,22 @@ def _message_and_exit_code(error: BaseException) -> tuple[str, int]:
         case _ if missing in _PACKAGES:
             found = missing_package(missing, "this command").message, EXIT_MISSING
         case _:
-            raise error
+            found = _internal(error), EXIT_INTERNAL
     return found
+
+
+def _internal(error: BaseException) -> str:
+    """What to say of an error that is a bug of ours: in one line, unless the rest is asked for."""
+    from traceback import extract_tb, format_exception
+
+    if _TRACEBACK in sys.argv:
+        sys.stderr.write("".join(format_exception(error)))
+    place = extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {printable(error)}"[:_LONGEST_ERROR]
+    return (
+        f"internal error: {what} ({os.path.basename(place.filename)}, line {place.lineno}): a bug of skaprof; please "
+        f"report it in the project's issue tracker, with what {_TRACEBACK} shows"
+    )
 
 
 def _of_system(error: OSError) -> str:
@@ -251,6 +272,7 @@ def _of_system(error: OSError) -> str:
     return printable(error)
 
 
+_LONGEST_ERROR = 300
 _PACKAGES = frozenset(("torch", "fvcore", "numpy", "pandas", "sympy", "matplotlib", "scipy"))
 
 

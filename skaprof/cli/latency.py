@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.bench.store import require_free
 from skaprof.cli import latency_networks as networks
 from skaprof.cli import latency_protocol as protocol
 from skaprof.cli import options as opt
@@ -142,10 +143,23 @@ class Times(opt.DrawnCosts):
             rich_help_panel="Output",
         ),
     ] = None
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace a FILE.jsonl that is there, once something is measured.",
+            rich_help_panel="Output",
+        ),
+    ] = False
     plot: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Draw latency: .png or .svg; repeatable.", rich_help_panel="Output"),
     ] = None
+
+    @property
+    def read_and_written(self) -> tuple[str, ...]:
+        """The options whose file is gone on with, and not replaced."""
+        return ("--resume",) if self.lines is not None else ()
 
     @property
     def lines(self) -> str | None:
@@ -192,6 +206,7 @@ def latency(
     the tolerance. A verdict needs the whole interval beyond the tolerance, and sound conditions.
     """
     to.require()
+    require_free(to.lines, measuring.resume, force=to.force)
     seconds = inf if measuring.max_seconds is None else positive_number("--max-seconds", measuring.max_seconds)
     fraction = positive_number("--tolerance", measuring.tolerance) / 100
     modules = users.modules()
@@ -224,7 +239,7 @@ def latency(
     if to.plots and swept:
         _require_drawable(groups, swept)
     session = Session(options, open_device(where), seconds, Terminal("timing"), isolate=measuring.isolate)
-    session.prepare(to.lines, measuring.resume, command_line())
+    session.prepare(to.lines, measuring.resume, command_line(), force=to.force)
     interrupted = False
     try:
         interrupted = session.run(groups)

@@ -1,17 +1,16 @@
 """The options that commands share, so that a word means the same in each, and what they parse to.
 
-A command that takes a record of `Options` has the record's fields as options, in its place (`with_options`).
 Annotations are evaluated here and in the commands, not kept as text: that would be compiled at every start.
 """
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_origin, get_type_hints
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
+from skaprof.cli.option_records import Options as Options  # noqa: PLC0414  # commands find it here
+from skaprof.cli.option_records import with_options as with_options  # noqa: PLC0414  # as above
 from skaprof.cli.output import format_of, require_destinations
 from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_optional_grid, token_grid_sides
 from skaprof.model.mixers import DEFAULT_MIXERS
@@ -57,55 +56,6 @@ Task = Annotated[
         metavar="TASK", help="classification; detection (800x1280) or segmentation (512x2048), both without the head."
     ),
 ]
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-class Options:
-    """A frozen record of options as typed, its fields annotated as a command's parameters are.
-
-    A dataclass, but for the code that one would compile at every start.
-    """
-
-    def __init__(self, **given: Any) -> None:
-        vars(self).update(given)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{name} is not to be set: options are as typed")
-
-    def but(self, **changes: Any) -> Self:
-        """The same options with some changed."""
-        return type(self)(**vars(self) | changes)
-
-
-def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer sees it: each parameter that is a record of options is the record's fields instead."""
-    records: dict[str, tuple[type[Options], list[str]]] = {}
-    parameters: list[Parameter] = []
-    hints = get_type_hints(command, include_extras=True)
-    for parameter in signature(command).parameters.values():
-        kind = hints[parameter.name]
-        if not (isinstance(kind, type) and issubclass(kind, Options)):
-            parameters.append(parameter.replace(annotation=kind))
-            continue
-        hints_of_kind = get_type_hints(kind, include_extras=True)
-        fields = {name: hint for name, hint in hints_of_kind.items() if get_origin(hint) is Annotated}
-        records[parameter.name] = kind, list(fields)
-        parameters += [
-            Parameter(name, Parameter.KEYWORD_ONLY, default=getattr(kind, name), annotation=hint)
-            for name, hint in fields.items()
-        ]
-
-    @wraps(command)
-    def parsed(**given: Any) -> None:
-        made = {
-            name: kind(**{field: given.pop(field) for field in fields if field in given})
-            for name, (kind, fields) in records.items()
-        }
-        command(**made, **given)
-
-    parsed.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature looks for first
-    parsed.__annotations__ = {}
-    return parsed
 
 
 class Sizes(Options):
@@ -244,6 +194,11 @@ class Shown(Options):
         ),
     ] = None
     formats: ClassVar[tuple[str, ...]] = FORMATS
+
+    def destinations(self) -> list[tuple[str, str]]:
+        """The files to write, each with its option."""
+        output = [("--output", self.output)] if self.output is not None else []
+        return output + [("--plot", path) for path in self.plots]
 
     @property
     def chosen(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, in_options, shown, shown_path
@@ -92,23 +92,62 @@ def _require_agreement(format: str, output: str | None) -> None:
         )
 
 
-def _require_distinct(paths: Iterable[str]) -> None:
+def _require_distinct(paths: Sequence[str]) -> None:
     """Nothing, where no two paths are one file.
 
     Raises:
         SkaprofError: two are; the second would replace the first.
     """
-    seen: set[str] = set()
-    for path in paths:
-        real = os.path.realpath(path)
-        if real in seen:
+    for place, path in enumerate(paths):
+        if any(is_one_file(path, other) for other in paths[:place]):
             raise SkaprofError(
                 f"--output and --plot: {shown(path)} is named twice: expected a file of its own for each"
             )
-        seen.add(real)
 
 
-def require_destinations(output: str | None, plots: Iterable[str]) -> None:
+def is_one_file(path: str, other: str) -> bool:
+    """Whether two paths name one file, which may not be there yet: through links of either kind, too."""
+    try:
+        return os.path.realpath(path) == os.path.realpath(other) or os.path.samefile(path, other)
+    except (OSError, ValueError):  # one is not there, or can be no file's name
+        return False
+
+
+def require_no_input(option: str, destination: str, given: Mapping[str, object]) -> None:
+    """Raise where the file that an option writes, or one in the folder, is one that the command reads.
+
+    Args:
+        given: what is typed for each other option or argument, by its name in a message. Each text counts that names
+            the file, as it is or as the beginning of `FILE.py:NAME` and `FILE.toml[stage1=SPEC]`.
+
+    Raises:
+        SkaprofError: it is: reading it once more would find what was written.
+    """
+    for name, value in given.items():
+        for text in value if isinstance(value, list | tuple) else (value,):
+            for path in _files_in(text) if isinstance(text, str) else ():
+                if _is_at(path, destination):
+                    raise SkaprofError(
+                        f"{option}: {shown_path(destination)} would replace {shown_path(path)}, which {name} reads: "
+                        "expected another place"
+                    )
+
+
+def _files_in(text: str) -> list[str]:
+    """The files that a text may name; of a folder, the results of the report in it."""
+    beginnings = dict.fromkeys((text, text.rpartition(":")[0], text.partition("[")[0]))
+    found = [path for path in beginnings if path and "\0" not in path and os.path.exists(path)]
+    return [os.path.join(path, "results.json") if os.path.isdir(path) else path for path in found]
+
+
+def _is_at(path: str, destination: str) -> bool:
+    """Whether it is that file, or lies in that folder."""
+    if is_one_file(path, destination):
+        return True
+    return os.path.isdir(destination) and is_one_file(os.path.dirname(os.path.realpath(path)), destination)
+
+
+def require_destinations(output: str | None, plots: Sequence[str]) -> None:
     """Raise unless --output and every --plot can be written, each to a file of its own.
 
     Raises:

@@ -12,7 +12,7 @@ import typer
 
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli import options as opt
-from skaprof.cli.output import say
+from skaprof.cli.output import require_no_input, say
 from skaprof.cli.show import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, shown, shown_path
 from skaprof.files import write_folder
@@ -61,6 +61,8 @@ def report(
         raise SkaprofError("--from redraws what a file holds: expected no option that chooses contents beside it")
     if analytic_only and (latency or device or max_seconds):
         raise SkaprofError("--analytic-only times nothing: expected no --latency, --device or --max-seconds beside it")
+    if not check:
+        require_no_input("--output", output, {"--from": from_results, "--latency": latency, "--config": config})
     interrupted = False
     if from_results is not None:
         results = _saved_report(from_results)
