@@ -191,7 +191,7 @@ def test_the_examples_of_the_documentation_are_true() -> None:
 
 def _write_report(folder: Path) -> None:
     folder.mkdir()
-    row = {"section": "formulas", **formula_rows(parse_mixer("ska"))[0]}
+    row = {"section": "formulas", **formula_rows(parse_mixer("ska"))[0].as_dict()}
     results = {
         "command": "skaprof report",
         "environment": {"skaprof": "0"},
