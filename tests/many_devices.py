@@ -84,6 +84,7 @@ def whole_runs_only(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine, "WARM_AGREEMENT", np.inf)
     patch.setattr(engine, "decided", lambda records, settings: False)
     patch.setattr(engine, "_own_flags", lambda record, settings: set())
+    patch.setattr(engine, "evidence_flags", lambda device, record: set())
     patch.setattr(engine, "conclude", lambda records, settings: records)
 
 

@@ -10,17 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import row_examples
 import torch
 from conftest import ROOT, Run
 from torch import Tensor, nn
 
-from skaprof.bench import allocator
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
+from skaprof.bench import allocator, protocol
 from skaprof.bench.best_forms import best_forms
 from skaprof.bench.configuration import Entry, Options, open_device
 from skaprof.bench.kernels import attention_backend, processor_kernels
 from skaprof.bench.measuring import measure_configuration
 from skaprof.bench.record import Record, Settings
+from skaprof.cli.output import say
+from skaprof.measured import MeasuredRow
+from skaprof.model.spec import parse_mixer
 from skaprof.report.latency_evidence import evidence_sentences
+from skaprof.workload import Workload
 
 FAULTS = """
 import resource, sys
@@ -65,11 +72,9 @@ def test_another_malloc_is_named_and_left_as_it_is(monkeypatch: pytest.MonkeyPat
 def test_an_allocator_that_cannot_be_put_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from skaprof.cli import latency_protocol
-
-    monkeypatch.setattr(latency_protocol, "put_allocator", lambda choice: "as-is")
-    monkeypatch.setattr(latency_protocol, "malloc_name", lambda: "jemalloc")
-    assert latency_protocol.Protocol().hold()["allocator"] == "as-is"
+    monkeypatch.setattr(protocol, "put_allocator", lambda choice: "as-is")
+    monkeypatch.setattr(protocol, "malloc_name", lambda: "jemalloc")
+    assert protocol.Protocol().hold(say)["allocator"] == "as-is"
     assert "--allocator keep: jemalloc cannot be told to; measured as-is" in capsys.readouterr().err
 
 
@@ -164,7 +169,9 @@ OTHER = ROW | {"mixer": "mhsa", "verdict": "baseline", "best": "mhsa (sdpa)"}
 
 
 def said(*measured: dict[str, Any]) -> str:
-    return " ".join(evidence_sentences(measured))
+    costs = cost_row(Variant(parse_mixer("ska")), Workload(1, 14, 14, 384, 12, 32))
+    rows = [MeasuredRow.read(row_examples.measured_row(costs, 4.0) | row) for row in measured]
+    return " ".join(evidence_sentences(rows))
 
 
 def test_sentences_say_what_the_times_rest_on() -> None:
@@ -186,7 +193,7 @@ def test_sentences_say_what_the_times_rest_on() -> None:
 def test_rows_from_before_these_keys_are_read() -> None:
     path = ROOT / "tests" / "data" / "latency.json"
     old = json.loads(path.read_text())["rows"]
-    assert evidence_sentences(old) == []
+    assert evidence_sentences(list(map(MeasuredRow.read, old))) == []
 
 
 @pytest.mark.parametrize(
@@ -210,16 +217,16 @@ def test_bad_input_gets_one_clear_line(skaprof_here: Run, arguments: tuple[str, 
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core")
-def test_cpu_time_of_several_threads_is_refused_with_what_it_would_mean(skaprof: Run) -> None:
-    done = skaprof("latency", "--device", "cpu", "--clock", "cpu", "--threads", "2")
+def test_cpu_time_of_several_threads_is_refused_with_what_it_would_mean(skaprof_process: Run) -> None:
+    done = skaprof_process("latency", "--device", "cpu", "--clock", "cpu", "--threads", "2")
     assert (done.returncode, done.stdout) == (2, "")
     assert "the CPU time of 2 threads is their work added up" in done.stderr
     assert "--threads 1" in done.stderr
 
 
-def test_rounds_and_threads_are_as_asked_for(skaprof: Run) -> None:
+def test_rounds_and_threads_are_as_asked_for(skaprof_process: Run) -> None:
     small = ("latency", "--device", "cpu", "--tokens", "9", "--dim", "16", "-m", "mhsa", "--implementation", "eager")
-    done = skaprof(*small, "--rounds", "3", "--threads", "1", "--allocator", "as-is", "--format", "json")
+    done = skaprof_process(*small, "--rounds", "3", "--threads", "1", "--allocator", "as-is", "--format", "json")
     document = json.loads(done.stdout)
     (row,) = document["rows"]
     assert (row["rounds"], row["allocator"]) == (3, "as-is")
