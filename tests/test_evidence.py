@@ -54,10 +54,11 @@ def faults(choice: str) -> list[str]:
 
 @needs_glibc
 def test_memory_that_is_kept_is_not_faulted_in_again_and_as_is_is() -> None:
-    held, name, count = faults("keep")
-    assert (held, name, int(count) < 100) == ("keep", "glibc", True)
-    held, _, count = faults("as-is")
-    assert (held, int(count) > 10_000) == ("as-is", True)
+    held, name, kept = faults("keep")
+    assert (held, name) == ("keep", "glibc")
+    held, _, fresh = faults("as-is")
+    assert (held, int(fresh) > 10_000) == ("as-is", True)
+    assert int(kept) < int(fresh) / 10  # 0 but where the system itself moves pages meanwhile
 
 
 def test_another_malloc_is_named_and_left_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
