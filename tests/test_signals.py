@@ -97,6 +97,17 @@ def test_nohup_is_respected(tmp_path: Path) -> None:
     assert path.read_text().count("\n") > 20_000
 
 
+def test_a_signal_within_the_text_of_an_exec_exits_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import signal\nfrom skaprof import __main__\nfrom skaprof.cli import app\n"
+        "app.main = lambda: exec('signal.raise_signal(signal.SIGTERM)')\n__main__.run()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, "-m", "program"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (143, "skaprof: interrupted\n")
+
+
 @pytest.fixture
 def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Signals]:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)

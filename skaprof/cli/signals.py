@@ -17,6 +17,14 @@ _AGAIN = 0.05
 """Seconds until what was lost on its way is raised once more."""
 
 
+class Ended(KeyboardInterrupt):  # no error
+    """A signal that ends the program.
+
+    Of a class of its own: where a bare KeyboardInterrupt leaves the text that an `exec` runs, as imports have them,
+    Python notes it, and dies by SIGINT at its exit whoever has caught it since.
+    """
+
+
 class Signals:
     """The signals received so far."""
 
@@ -46,18 +54,18 @@ class Signals:
             self.first = number
         elif number != signal.SIGINT and self._last - last < _ONCE:
             return
-        raise KeyboardInterrupt
+        raise Ended
 
     def _unraisable(self, lost: Any) -> None:
         """Where a signal came while Python cleaned up, which no error leaves, it comes again a moment later."""
-        if lost.exc_type is not KeyboardInterrupt:
+        if lost.exc_type is not Ended:
             sys.__unraisablehook__(lost)
         elif hasattr(signal, "setitimer"):
             signal.signal(signal.SIGALRM, self._once_more)
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
 
     def _once_more(self, number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        raise Ended
 
     def exit_code(self, code: int) -> int:
         """The exit code of a program that was interrupted: 128 and the number of the signal, as shells have it."""
