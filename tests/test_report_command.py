@@ -22,9 +22,7 @@ from skaprof.cli.measured_sections import MEASURED
 from skaprof.cli.report_config import read_contents
 from skaprof.errors import SkaprofError
 from skaprof.model.spec import parse_mixer
-from skaprof.report import folder as folder_module
 from skaprof.report.document import files_of
-from skaprof.report.folder import FIGURES
 from skaprof.report.macs_vs_time import kept_promises
 from skaprof.report.sections import SECTIONS
 from skaprof.report.timing import outcomes, with_promises
@@ -171,46 +169,6 @@ def test_force_does_not_touch_what_is_not_the_reports(skaprof: Run, tmp_path: Pa
     assert done.returncode == 2
     assert "is not written" in done.stderr
     assert (folder / foreign).read_text() == "mine"
-
-
-@pytest.mark.parametrize("kind", ["folder", "link", "listed", "odd list", "other results"])
-def test_force_deletes_nothing_that_skaprof_cannot_have_written(skaprof: Run, tmp_path: Path, kind: str) -> None:
-    folder, mine = tmp_path / "report", tmp_path / "mine"
-    mine.write_text("mine")
-    arguments = ("report", "--config", small_config(tmp_path), "--output", str(folder), "--force")
-    assert skaprof(*arguments).returncode == 0
-    results, word = json.loads((folder / "results.json").read_text()), "sizes.csv"
-    if kind in ("folder", "link"):
-        (folder / "sizes.csv").unlink()
-    if kind == "folder":
-        (folder / "sizes.csv").mkdir()
-        (folder / "sizes.csv" / "thesis.tex").write_text("mine")
-    elif kind == "link":
-        (folder / "sizes.csv").symlink_to(mine)
-    elif kind == "listed":
-        word = "thesis.tex"
-        (folder / word).write_text("mine")
-        results["settings"]["files"].append(word)
-    elif kind == "odd list":
-        word = "report.md"
-        results["settings"]["files"] = {"report.md": 1}
-    else:
-        word, results["settings"] = "report.md", {}
-    (folder / "results.json").write_text(json.dumps(results))
-    before = sorted(os.listdir(folder))
-    done = skaprof(*arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert f"is not written: '{word}' in it is not the report's" in done.stderr
-    assert sorted(os.listdir(folder)) == before
-    assert sorted(os.listdir(tmp_path)) == ["mine", "report", "small.toml"]
-
-
-def test_every_file_of_a_report_has_a_name_that_may_be_replaced() -> None:
-    written = {path.name for folder in (ANALYTIC, ANALYTIC.parent / "cpu") for path in folder.iterdir()}
-    assert written <= set(folder_module._names())
-    source = (ROOT / "skaprof" / "report" / "sections.py").read_text()
-    source += (ROOT / "skaprof" / "report" / "timing.py").read_text()
-    assert set(re.findall(r"""\bfigure\(["'](\w+)["']""", source)) == set(FIGURES)
 
 
 def test_check_tells_what_drifted_and_writes_nothing(skaprof: Run, tmp_path: Path) -> None:
