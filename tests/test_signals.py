@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from conftest import ROOT
 
 from skaprof import neighbours
 from skaprof.cli import signals
+from skaprof.cli.app import _message_and_exit_code
 from skaprof.cli.signals import Signals
 from skaprof.errors import named
 from skaprof.files import write_folder, write_whole
@@ -97,6 +99,17 @@ def test_nohup_is_respected(tmp_path: Path) -> None:
     assert path.read_text().count("\n") > 20_000
 
 
+def test_a_signal_within_the_text_of_an_exec_exits_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import signal\nfrom skaprof import __main__\nfrom skaprof.cli import app\n"
+        "app.main = lambda: exec('signal.raise_signal(signal.SIGTERM)')\n__main__.run()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, "-m", "program"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (143, "skaprof: interrupted\n")
+
+
 @pytest.fixture
 def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Signals]:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
@@ -135,6 +148,38 @@ def test_a_signal_that_comes_while_python_cleans_up_is_not_lost() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         wait()
+
+
+@pytest.mark.parametrize("longest", [60.0, 0.0])
+def test_a_module_is_loaded_before_a_signal_ends_the_program(
+    watching: Signals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, longest: float
+) -> None:
+    (tmp_path / "slow_to_load.py").write_text(
+        "import signal, time\nsignal.raise_signal(signal.SIGTERM)\ntime.sleep(0.1)\n"
+        "import sys\nsys.modules['was_loaded'] = sys\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "was_loaded", raising=False)
+    monkeypatch.setattr(signals, "_LONGEST_IMPORT", longest)
+
+    def load() -> None:
+        import_module("slow_to_load")
+        time.sleep(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        load()
+    assert ("was_loaded" in sys.modules) == (longest > 0)
+    assert watching.first == signal.SIGTERM
+    for name in ("was_loaded", "slow_to_load"):
+        sys.modules.pop(name, None)
+
+
+def test_an_error_that_follows_a_signal_is_no_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RecursionError) as caught:
+        raise RecursionError("a half-loaded package")
+    assert _message_and_exit_code(caught.value)[1] == 70
+    monkeypatch.setattr(signals.SIGNALS, "first", signal.SIGTERM)
+    assert _message_and_exit_code(caught.value) == ("interrupted", 130)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import typer
 
 from skaprof.cli.as_typed import Command, Group
 from skaprof.cli.output import abandon_stdout, emit, say
+from skaprof.cli.signals import SIGNALS
 from skaprof.errors import (
     EXIT_BROKEN_PIPE,
     EXIT_INTERNAL,
@@ -241,6 +242,8 @@ def _message_and_exit_code(error: BaseException) -> tuple[str, int]:
             found = "", EXIT_BROKEN_PIPE
         case OSError():
             found = _of_system(error), EXIT_USAGE
+        case _ if SIGNALS.first is not None:  # a package that lost the signal, and now lacks what it was loading
+            found = "interrupted", EXIT_INTERRUPTED
         case _ if missing in _PACKAGES:
             found = missing_package(missing, "this command").message, EXIT_MISSING
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.saved import read_results
 
 Results = dict[str, Any]
+
+FIGURES = ("figure3", "figure4", "pareto", "promise", "roofline", "scaling")
+"""The figures that the sections of a report draw."""
+FIGURE_ENDINGS = (".png", ".svg")
 
 
 def saved_report(path: str, name: str) -> Results:
@@ -39,11 +44,26 @@ def report_files(results: Results) -> dict[str, bytes]:
 
 
 def why_not_replaced(folder: Path) -> str | None:
-    """Why a folder may not be replaced; None where it holds a report and nothing else."""
+    """Why a folder may not be replaced; None where it holds a report and nothing else.
+
+    What its results.json says of itself is not enough: only regular files go, under names that a report's files have.
+    """
     try:
-        saved = read_results(folder / "results.json", named("output"))
+        settings = read_results(folder / "results.json", named("output")).settings or {}
     except SkaprofError:
         return "it is no report of skaprof"
-    known = set((saved.settings or {}).get("files", ()))
-    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in known)
+    listed = settings.get("files")
+    known = set(_names()).intersection(map(str, listed if isinstance(listed, list) else ()))
+    with os.scandir(folder) as entries:
+        foreign = sorted(
+            entry.name for entry in entries if entry.name not in known or not entry.is_file(follow_symlinks=False)
+        )
     return f"{shown(foreign[0])} in it is not the report's" if foreign else None
+
+
+def _names() -> tuple[str, ...]:
+    """Every name that `report_files` gives a file."""
+    from skaprof.report.sections import SECTIONS
+
+    drawn = [f"{name}{ending}" for name in FIGURES for ending in FIGURE_ENDINGS]
+    return ("report.md", "results.json", *(f"{name}.csv" for name in SECTIONS), *drawn)
