@@ -25,10 +25,9 @@ LONGEST_WARM_UP = 5.0
 CACHE_PROOF = 1.1  # a probe read after a flush takes at least this much longer than one from the cache
 LEFT_OVER = 0.05  # share of a sample that may still run after its end was recorded
 BLOCK_SECONDS = 0.02
-SHARED_BLOCK_SECONDS = (
-    0.01  # on a processor: of the same samples, more rounds of smaller blocks give narrower intervals
-)
 FEWEST_SAMPLES, MOST_SAMPLES = 3, 8
+# on a processor: of the same samples, more rounds of smaller blocks tell more
+SHARED_BLOCK_SECONDS, FEWEST_SHARED_SAMPLES = 0.012, 2
 LONG_SAMPLE = 0.02  # one such sample a block is enough: the replicate is the round
 MOST_REPEATS = 1000
 CLOCK_STEP = 1e-7  # no sample is shorter: events tick more coarsely, and a logarithm of zero helps nobody
@@ -233,8 +232,9 @@ def _warm_up(device: Device, contender: Contender, record: Record, settings: Set
         previous = current if device.has_queue else min(current, previous)
     record.clock = clock_rate(device)
     launch = current * record.repeats * contender.calls
-    fitting = round((BLOCK_SECONDS if device.has_queue else SHARED_BLOCK_SECONDS) / launch)
-    fewest = FEWEST_SAMPLES if launch < LONG_SAMPLE else 1
+    block, few = (BLOCK_SECONDS, FEWEST_SAMPLES) if device.has_queue else (SHARED_BLOCK_SECONDS, FEWEST_SHARED_SAMPLES)
+    fitting = round(block / launch)
+    fewest = few if launch < LONG_SAMPLE else 1
     record.samples_per_block = settings.samples_per_block or max(fewest, min(MOST_SAMPLES, fitting))
     record.taken = record.left_over = 0  # a first call may compile or load on another stream
 

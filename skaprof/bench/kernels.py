@@ -44,11 +44,11 @@ def processor_kernels(call: Callable[[], object]) -> tuple[str, ...]:
     convolution, flash or products and a softmax for attention, the fused loops of compiled code (`cpp_fused_...`), and
     every copy. Views and allocations are left out.
     """
-    from torch.profiler import ProfilerActivity, profile
+    from torch.autograd.profiler import profile  # torch.profiler's takes 1.2 s of CPU time to start the first time
 
-    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+    with profile() as profiled:
         call()
-    found = sorted((event for event in profiled.events() or [] if _is_kernel(event)), key=_start)
+    found = sorted((event for event in profiled.function_events or [] if _is_kernel(event)), key=_start)
     return tuple(dict.fromkeys(_OF_GRAPH.sub("", event.name) for event in found))
 
 
