@@ -10,19 +10,16 @@ import typer
 
 from skaprof.bench.store import require_free
 from skaprof.cli import latency_networks as networks
-from skaprof.cli import latency_protocol as protocol
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
-from skaprof.cli.output import draw, format_of, say, suffix_of
+from skaprof.cli.latency_options import LINES, Measuring, Times, implementations_of, positive_number
+from skaprof.cli.output import draw, say
 from skaprof.cli.show import Page, View, command_line, show
 from skaprof.cli.watch import Terminal
-from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, require_package
-from skaprof.grids import parse_choices
-from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, require_package
 from skaprof.measured import SAMPLE_KEYS, result_row
-from skaprof.report.formats import ENDINGS, flat
+from skaprof.report.formats import flat
 from skaprof.results import ScopeRow
-from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Timed
@@ -31,153 +28,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 MOST_CONFIGURATIONS = 10_000
-_LINES = ".jsonl"
-_MEASURING = "Measuring"
-
-
-class Measuring(opt.Options):
-    """How to measure, as typed."""
-
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:INDEX.", rich_help_panel=_MEASURING)
-    ] = "auto"
-    timing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODE",
-            help="cold: caches flushed before each sample; hot; graph: CUDA graph replays, inputs and weights rotated; "
-            "graph-resident: inputs alone; wall: launch included. Default: cold on a GPU, hot on a processor.",
-            rich_help_panel=_MEASURING,
-        ),
-    ] = None
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SPEC[/IMPLEMENTATION]",
-            help="Compare with this one, each form with its same form where no IMPLEMENTATION is named. Default: the "
-            "first mixer.",
-            rich_help_panel=_MEASURING,
-        ),
-    ] = None
-    tolerance: Annotated[
-        str,
-        typer.Option(metavar="PERCENT", help="Differences below this are none.", rich_help_panel=_MEASURING),
-    ] = "2"
-    max_seconds: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SECONDS",
-            help="Time limit of the whole run, shared among its sizes; one that was begun is brought to two rounds.",
-            rich_help_panel=_MEASURING,
-        ),
-    ] = None
-    clock: protocol.Clock = "auto"
-    threads: protocol.Threads = None
-    allocator: protocol.Allocator = "keep"
-    rounds: protocol.Rounds = None
-    min_rounds: protocol.MinRounds = None
-    tf32: Annotated[
-        bool,
-        typer.Option(
-            "--tf32",
-            help="Allow TF32, for matrix products and convolutions alike. Default: neither.",
-            rich_help_panel=_MEASURING,
-        ),
-    ] = False
-    isolate: Annotated[
-        bool,
-        typer.Option("--isolate", help="Each size in a process of its own.", rich_help_panel=_MEASURING),
-    ] = False
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Go on with a FILE.jsonl of the same device and settings.", rich_help_panel=_MEASURING
-        ),
-    ] = None
-
-    def require_known(self, implementation: str) -> None:
-        """Raise unless timing and implementations are known: that is told before PyTorch is loaded.
-
-        Raises:
-            SkaprofError: one is not.
-        """
-        if self.timing is not None:
-            check_choice("--timing", self.timing, TIMINGS)
-        _implementations(implementation, on_gpu=False)
-
-    def held(self) -> dict[str, Any]:
-        """What holds of this process from here on: allocator and threads, and the clock and rounds asked for.
-
-        Raises:
-            SkaprofError: as `latency_protocol.parse`.
-        """
-        asked = protocol.parse(self.clock, self.threads, self.allocator, self.rounds, self.min_rounds)
-        return asked.hold(say)
-
-    def how(self, *, on_gpu: bool) -> str:
-        """The timing mode on this device.
-
-        Raises:
-            SkaprofError: the device has none such, or no TF32.
-        """
-        if self.tf32 and not on_gpu:
-            raise bad_value("--tf32", "true", "a GPU: a processor has no TF32")
-        if self.timing in GRAPHS and not on_gpu:
-            raise bad_value("--timing", self.timing, "cold, hot or wall on a processor: graphs are CUDA's")
-        from skaprof.bench.session import default_timing
-
-        return self.timing or default_timing(on_gpu=on_gpu)
-
-
-class Times(opt.DrawnCosts):
-    """As `DrawnCosts`, and lines of JSON, which are written as they are measured."""
-
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write to FILE: .jsonl saves each size as soon as it is measured (with --format, stdout gets that "
-            "format too); .json, .csv, .md, .txt at the end.",
-            rich_help_panel="Output",
-        ),
-    ] = None
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Replace a FILE.jsonl that is there, once something is measured.",
-            rich_help_panel="Output",
-        ),
-    ] = False
-    plot: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE", help="Draw latency: .png or .svg; repeatable.", rich_help_panel="Output"),
-    ] = None
-
-    @property
-    def read_and_written(self) -> tuple[str, ...]:
-        """The options whose file is gone on with, and not replaced."""
-        return ("--resume",) if self.lines is not None else ()
-
-    @property
-    def lines(self) -> str | None:
-        """The file of lines, if that is what --output names."""
-        return self.output if self.output is not None and self.output.lower().endswith(_LINES) else None
-
-    @property
-    def chosen(self) -> str:
-        """The format; `.jsonl` where lines alone are asked for.
-
-        Raises:
-            SkaprofError: as `format_of`.
-        """
-        if self.lines is not None:
-            return _LINES if self.format is None else format_of(self.format, None, self.formats)
-        if self.format is None and self.output is not None:
-            return ENDINGS[suffix_of("--output", self.output, (*ENDINGS, _LINES))]
-        return super().chosen
 
 
 @opt.with_options
@@ -225,7 +75,7 @@ def latency(
     from skaprof.bench.session import Session, baseline_label, with_modules
 
     where = resolve_device(measuring.device)
-    timing, names = measuring.how(on_gpu=where != "cpu"), _implementations(implementation, on_gpu=where != "cpu")
+    timing, names = measuring.how(on_gpu=where != "cpu"), implementations_of(implementation, on_gpu=where != "cpu")
     groups: list[Sequence[Timed]] = list(networks.groups(wanted, names) if wanted else configurations(plan, names))
     if modules:
         groups = with_modules(groups, modules, counted)
@@ -251,7 +101,7 @@ def latency(
 
 def _show(rows: list[Row], swept: Sequence[str], environment: dict[str, Any], to: Times) -> None:
     """The rows first, then their figure: one that cannot be drawn costs none of them."""
-    if to.chosen != _LINES:
+    if to.chosen != LINES:
         view = View(lambda: _page(rows), environment=environment, cells=lambda chosen: _cells(rows, chosen))
         show(rows, to.but(format=to.chosen, output=None) if to.lines else to, view)
     draw(to.plots, lambda ending: _figure(rows, swept, ending))
@@ -275,27 +125,6 @@ def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -
     from skaprof.report.plot import require_few_lines
 
     require_few_lines([result_row(entry.head()) for group in groups for entry in group], swept[1:])
-
-
-def positive_number(option: str, text: str) -> float:
-    """The number that an option holds.
-
-    Raises:
-        SkaprofError: it is none above 0.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < inf:
-        raise bad_value(option, text, "a number above 0")
-    return value
-
-
-def _implementations(text: str, *, on_gpu: bool) -> tuple[str, ...]:
-    if text == "all":
-        return all_implementations(on_gpu=on_gpu)
-    return parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))
 
 
 def _figure(rows: list[Row], swept: Sequence[str], ending: str) -> bytes:

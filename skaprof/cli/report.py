@@ -84,7 +84,7 @@ def report(
 
 
 def _contents(config: str | None, mixers: list[str] | None, device: str | None, max_seconds: str | None) -> Contents:
-    from skaprof.cli.latency import positive_number
+    from skaprof.cli.latency_options import positive_number
     from skaprof.cli.report_config import read_contents
 
     contents = read_contents(config) if config is not None else Contents()

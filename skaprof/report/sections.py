@@ -16,19 +16,16 @@ from skaprof.measured import MeasuredRow, result_row
 from skaprof.model.hardware import find_hardware
 from skaprof.records import Record
 from skaprof.report import cost_sentences
+from skaprof.report import crossover as crossing
+from skaprof.report import roofline as ceilings
 from skaprof.report.audit import audit_table
 from skaprof.report.audit import sentences as audit_sentences
-from skaprof.report.crossover import caption as crossover_caption
-from skaprof.report.crossover import crossover_sentences, crossover_table
 from skaprof.report.formats import escape_markdown
 from skaprof.report.latency import measured
 from skaprof.report.markdown import bullets, from_terminal, image, table_of
 from skaprof.report.model import difference_sentence, percent, scope_table
 from skaprof.report.numbers import si, signed, significant
 from skaprof.report.pareto import pareto_figure, pareto_findings, pareto_table
-from skaprof.report.roofline import caption as roofline_caption
-from skaprof.report.roofline import roofline_table
-from skaprof.report.roofline import sentences as roofline_sentences
 from skaprof.report.table import cost_table, figure_columns, formula_table
 from skaprof.report.timing import latency_section
 from skaprof.results import SIZE_KEYS, ResultRow, SwappedScope, values_of
@@ -197,8 +194,8 @@ def _pareto(rows: Sequence[ParetoRow]) -> Rendered:
 
 
 def _crossovers(rows: Sequence[CrossoverRow]) -> Rendered:
-    said = crossover_sentences(rows)
-    return Rendered(f"{crossover_caption(rows)}\n\n{from_terminal(crossover_table(rows))}\n{bullets(said)}")
+    said = crossing.crossover_sentences(rows)
+    return Rendered(f"{crossing.caption(rows)}\n\n{from_terminal(crossing.crossover_table(rows))}\n{bullets(said)}")
 
 
 def _memory(rows: Sequence[ResultRow]) -> Rendered:
@@ -225,7 +222,7 @@ def _memory(rows: Sequence[ResultRow]) -> Rendered:
 def _roofline(rows: Sequence[RooflineRow]) -> Rendered:
     hardware = find_hardware(rows[0].hardware)
     peaks = list(dict.fromkeys(row.dtype for row in rows))
-    said = [roofline_caption(hardware, peaks), *roofline_sentences(rows, hardware, peaks)]
+    said = [ceilings.caption(hardware, peaks), *ceilings.sentences(rows, hardware, peaks)]
 
     def draw() -> Figure:
         from skaprof.report.roofline_plot import roofline_figure
@@ -233,7 +230,7 @@ def _roofline(rows: Sequence[RooflineRow]) -> Rendered:
         return roofline_figure(rows, hardware, peaks)
 
     alt = f"Roofline of {hardware.name}: FLOP/s over FLOPs per byte of {len(rows)} mixers and sizes"
-    body = f"{figure('roofline', alt)}\n{from_terminal(roofline_table(rows))}\n{bullets(said)}"
+    body = f"{figure('roofline', alt)}\n{from_terminal(ceilings.roofline_table(rows))}\n{bullets(said)}"
     return Rendered(body, (), {"roofline": draw})
 
 
