@@ -22,6 +22,7 @@ from skaprof.nn import (
     TokenMixer,
     build_mixer,
 )
+from skaprof.nn.layers import as_map
 from skaprof.workload import Workload
 
 SIZES = {"dim": 24, "heads": 3, "head_dim": 8}
@@ -196,3 +197,12 @@ def test_input_that_no_mixer_takes_is_refused() -> None:
         Identity(grid=(1, 2, 3))
     with pytest.raises(SkaprofError, match="sepconv has no 'sdpa' form"):
         build("sepconv", "sdpa")
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_tokens_seen_as_a_map_have_the_strides_of_channels_last(batch: int) -> None:
+    tokens = torch.randn(batch, 12, 5)
+    found = as_map(tokens, (3, 4))
+    assert torch.equal(found, tokens.transpose(1, 2).unflatten(2, (3, 4)))
+    assert found.stride() == (60, 1, 20, 5)
+    assert found.data_ptr() == tokens.data_ptr()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from skaprof.errors import SkaprofError
 from skaprof.grids import parse_count
 from skaprof.model.mixers import UNFOLDED_BIAS_COLUMNS
-from skaprof.nn.layers import Concat, FusedAttention, MatMul, Scale, StaticKeyScores, UnfoldedQueries
+from skaprof.nn.layers import Concat, FusedAttention, MatMul, Scale, StaticKeyScores, UnfoldedQueries, as_map
 from skaprof.nn.mixers import TokenMixer
 from skaprof.workload import FORMS, check_choice, is_fused, require_odd_kernel, resolve_heads
 
@@ -273,4 +273,4 @@ class ConvStaticKeyAttention(_Attention):
     def _query_map(self, q: Tensor, grid: tuple[int, int] | None) -> Tensor:
         """q (B, N, h * e) -> (B, h * e, H, W), without class tokens."""
         assert grid is not None
-        return q[:, self.class_tokens :].transpose(1, 2).unflatten(2, grid)
+        return as_map(q[:, self.class_tokens :], grid)

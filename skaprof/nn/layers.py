@@ -7,6 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def as_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Tokens (B, H * W, C) seen as a map (B, C, H, W), channels last: no data moves.
+
+    The other way round, `transpose` and then `unflatten`, leaves a batch of one the strides of neither layout: PyTorch
+    calls it channels-last, and copies it before each convolution all the same.
+    """
+    return tokens.unflatten(1, grid).permute(0, 3, 1, 2)
+
+
 class MatMul(nn.Module):
     """a @ b: (..., i, j) @ (..., j, k) -> (..., i, k)."""
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import parse_count
-from skaprof.nn.layers import Divide, EluPlusOne, MatMul, StarReLU, Subtract, TokenSum
+from skaprof.nn.layers import Divide, EluPlusOne, MatMul, StarReLU, Subtract, TokenSum, as_map
 from skaprof.workload import require_odd_kernel, resolve_heads
 
 
@@ -169,7 +169,7 @@ class SeparableConvolution(TokenMixer):
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         assert grid is not None
-        hidden = self.activation(self.expand(x)).transpose(1, 2).unflatten(2, grid)
+        hidden = as_map(self.activation(self.expand(x)), grid)
         hidden = self.depthwise(hidden).flatten(2).transpose(1, 2)
         output: Tensor = self.project(hidden)
         return output
@@ -192,7 +192,7 @@ class Pooling(TokenMixer):
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         assert grid is not None
-        pooled = self.pool(x.transpose(1, 2).unflatten(2, grid)).flatten(2).transpose(1, 2)
+        pooled = self.pool(as_map(x, grid)).flatten(2).transpose(1, 2)
         output: Tensor = self.subtract(pooled, x)
         return output
 
