@@ -52,14 +52,22 @@ class SkaprofError(Exception):
     options. `marked` is for putting into another error's message. `parameters` are the names in it, in their order;
     `value` and `expected` are those of `bad_value`, else None.
 
+    What no terminal should be sent is escaped in it. `below` are lines to stand below it, an excerpt of a file say.
+
     Exit codes: 1 a check or claim failed, 2 bad usage or input, 3 something the command needs is missing here.
     """
 
     def __init__(
-        self, marked: str, exit_code: int = EXIT_USAGE, *, value: object = None, expected: str | None = None
+        self,
+        marked: str,
+        exit_code: int = EXIT_USAGE,
+        *,
+        value: object = None,
+        expected: str | None = None,
+        below: Iterable[str] = (),
     ) -> None:
-        super().__init__(in_python(marked))
-        self.marked = marked
+        self.marked = "\n".join(_MARK.join(map(printable, line.split(_MARK))) for line in (marked, *below))
+        super().__init__(in_python(self.marked))
         self.exit_code = exit_code
         self.value = value
         self.expected = None if expected is None else in_python(expected)
@@ -105,6 +113,11 @@ def shown_path(path: object) -> str:
 def printable(text: object) -> str:
     """Text from a file as a terminal or a page may show it: control characters, line ends among them, escaped."""
     return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in str(text))
+
+
+def printable_lines(text: str) -> str:
+    """Text of several lines as `printable`, but for the line ends, which are the program's own."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def bad_value(name: str, value: object, expected: str, choices: Iterable[str] = ()) -> SkaprofError:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skaprof.errors import printable
 from skaprof.report.cost_sentences import size_groups
-from skaprof.report.formats import escape_markdown, to_csv, to_json, to_markdown
+from skaprof.report.formats import escape_markdown, flat, to_csv, to_json, to_markdown
 from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.plot import cost_plot
 from skaprof.report.table import lowest_rows
@@ -42,8 +43,38 @@ def test_csv_reads_back_what_went_in(data: list[dict[str, object]]) -> None:
     assert len(read) == len(data)
     for row, original in zip(read, data, strict=True):
         for key, value in original.items():
-            expected = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-            assert row[key] == expected
+            expected = "" if value is None else str(value).lower() if isinstance(value, bool) else printable(value)
+            assert row[key] in (expected, f"'{expected}")
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+cmd", "'+cmd"),
+        ("-cmd", "'-cmd"),
+        ("\uff1d1", "'\uff1d1"),
+        ("\t=1", "\\t=1"),
+        ("\r=1", "\\r=1"),
+        ("-1.5", "-1.5"),
+        ("@", "@"),
+        ("-", "-"),
+        ("+2e9", "+2e9"),
+        (-1, "-1"),
+        (-1.5, "-1.5"),
+        ("a=1", "a=1"),
+        ("", '""'),
+        (["=1", "b"], "'=1;b"),
+        ({"=": 1}, "{'=': 1}"),
+    ],
+)
+def test_a_csv_cell_is_no_formula_and_a_number_is_one(text: object, cell: str) -> None:
+    assert list(to_csv([flat({"mixer": text})])) == ["mixer\n", f"{cell}\n"]
+
+
+def test_a_csv_of_rows_with_other_keys_has_empty_cells() -> None:
+    assert list(to_csv([{"=a": 1, "b\x1b": 2}, {"=a": 3}])) == ["'=a,b\\x1b\n", "1,2\n", "3,\n"]
 
 
 @given(st.text())

@@ -7,7 +7,16 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from skaprof.errors import EXIT_BROKEN_PIPE, SkaprofError, bad_value, in_options, shown, shown_path
+from skaprof.errors import (
+    EXIT_BROKEN_PIPE,
+    SkaprofError,
+    bad_value,
+    in_options,
+    printable,
+    printable_lines,
+    shown,
+    shown_path,
+)
 from skaprof.files import require_writable, write_whole
 from skaprof.report.formats import ENDINGS
 from skaprof.workload import check_choice
@@ -39,7 +48,7 @@ def deliver(text: Iterable[str], output: str | None) -> None:
         emit(text)
     else:
         write_whole("--output", output, text)
-        say(f"wrote {output}")
+        say(f"wrote {printable(output)}")
 
 
 def abandon_stdout() -> None:
@@ -49,7 +58,7 @@ def abandon_stdout() -> None:
 
 def say(message: str) -> None:
     """A message for the person at the terminal, on stderr."""
-    print(in_options(message), file=sys.stderr, flush=True)
+    print(printable_lines(in_options(message)), file=sys.stderr, flush=True)
 
 
 def say_notices(notices: Iterable[str]) -> None:
@@ -169,4 +178,4 @@ def draw(paths: Iterable[str], image: Callable[[str], bytes]) -> None:
     """
     for path in paths:
         write_whole("--plot", path, [image(suffix_of("--plot", path, PLOT_ENDINGS))])
-        say(f"wrote {path}")
+        say(f"wrote {printable(path)}")

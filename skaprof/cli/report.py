@@ -14,7 +14,7 @@ from skaprof.analysis.report_rows import Contents
 from skaprof.cli import options as opt
 from skaprof.cli.output import require_no_input, say
 from skaprof.cli.show import environment
-from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, shown, shown_path
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, printable, shown, shown_path
 from skaprof.files import write_folder
 from skaprof.report.folder import report_files, saved_report, why_not_replaced
 from skaprof.saved import SavedResults, read_results
@@ -77,7 +77,7 @@ def report(
         if interrupted and Path(output).exists():  # a whole report is not given up for a part of one
             output = f"{output.rstrip('/')}.interrupted"
         write_folder("--output", output, files, why_not_replaced if force or interrupted else None)
-        say(f"wrote {len(files)} files to {output}")
+        say(f"wrote {len(files)} files to {printable(output)}")
     if interrupted:
         say("skaprof: interrupted; the report has what was measured until then")
         raise SystemExit(EXIT_INTERRUPTED)
@@ -209,4 +209,4 @@ def _require_unchanged(output: str, files: Mapping[str, bytes]) -> None:
             say(f"skaprof: --check: {shown_path(folder / name)}: {what}")
     if any(said.values()):
         raise typer.Exit(EXIT_CHECK_FAILED)
-    say(f"{output} is what would be written")
+    say(f"{printable(output)} is what would be written")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof._version import __version__
 from skaprof.cli.output import deliver, draw
+from skaprof.errors import printable_lines
 from skaprof.report.formats import Row, to_bmf, to_csv, to_json, to_markdown, to_markdown_page
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _text(rows: Iterable[Row], to: Shown, view: View) -> Iterator[str]:
 def page_text(page: Page, *, to_terminal: bool) -> Iterator[str]:
     """The page as text, styled and wrapped on a terminal only."""
     if page.table is None:
-        return iter([f"{sentence}\n" for sentence in page.words])
+        return iter([f"{printable_lines(sentence)}\n" for sentence in page.words])
     return iter([_printed(page, page.table, styled=to_terminal and sys.stdout.isatty())])
 
 
@@ -89,6 +90,7 @@ def _printed(page: Page, table: Table, *, styled: bool) -> str:
     console = Console(file=stream, force_terminal=styled, width=width, highlight=False, markup=False, emoji=False)
 
     def put(line: str, style: str | None = None) -> None:
+        line = printable_lines(line)
         if styled:
             console.print(line, style=style)
         else:  # as the console would, which takes its time

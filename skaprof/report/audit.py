@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from skaprof.analysis.audit import label_of, reversed_pairs
 from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.report.numbers import NumberFormat, si, significant
+from skaprof.report.table import PlainTable
 
 
 def audit_table(rows: Sequence[AuditRow]) -> Table:
     """One line a spelling, one column a counter: the per cent captured of the closed form's MACs, and the time."""
     counters = list(dict.fromkeys(row.counter for row in rows))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     number = NumberFormat.of([row.macs for row in rows])
     for words in ("mixer", "spelling", f"MACs\n({number.prefix})", *(name.replace("-", "\n") for name in counters)):
         table.add_column(words, justify="left" if words in ("mixer", "spelling") else "right", no_wrap=True)

@@ -21,11 +21,11 @@ _STYLES = {HOLDS: "green", FAILS: "bold red", INCONCLUSIVE: "yellow", NOT_TESTAB
 
 def claims_table(outcomes: Sequence[Outcome]) -> Table:
     """One line a claim: the outcome, the claim, both sides and their ratio, and the size they are of."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    from skaprof.report.table import PlainTable
+
+    table = PlainTable()
     for words, justify in _COLUMNS.items():
         table.add_column(words, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # left and right
     for outcome in outcomes:
@@ -33,7 +33,7 @@ def claims_table(outcomes: Sequence[Outcome]) -> Table:
         expected = " (expected)" if stated.expected == outcome.verdict.outcome != HOLDS else ""
         table.add_row(
             Text(outcome.verdict.outcome + expected, style=_STYLES[outcome.verdict.outcome]),
-            Text(printable(stated.claim.text)),
+            stated.claim.text,
             *_figures(worst.left, worst.right),
             "-" if worst.ratio is None else _ratio(worst.ratio),
         )

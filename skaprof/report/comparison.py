@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +13,7 @@ from skaprof.analysis.thresholds import Threshold
 from skaprof.answers import ChangeRow
 from skaprof.errors import printable
 from skaprof.report.numbers import counted, significant
-from skaprof.report.table import size_cells, size_columns
+from skaprof.report.table import PlainTable, size_cells, size_columns
 from skaprof.results import name_of
 
 _STYLES = {"slower": "bold red", "lost": "bold red", "faster": "bold green", "undecided": "yellow"}
@@ -26,10 +25,10 @@ def changes_table(changes: Sequence[Change], among: Sequence[Change]) -> Table:
 
     What tells rows apart is judged `among` all that were compared, not only those shown.
     """
-    rows, all_rows = list(map(_shown_row, changes)), list(map(_shown_row, among))
+    rows, all_rows = [change.as_row() for change in changes], [change.as_row() for change in among]
     sizes = [column for column in size_columns(all_rows) if column.key not in _EXTRA]
     extra = [key for key in _EXTRA if len({getattr(row, key) for row in all_rows}) > 1]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     for words in (*(column.words for column in sizes), *extra, "figure"):
         table.add_column(words, no_wrap=True)
     for words in ("old", "new", "change"):
@@ -41,12 +40,6 @@ def changes_table(changes: Sequence[Change], among: Sequence[Change]) -> Table:
         names = [*size_cells(sizes, row), *(getattr(row, key) or "-" for key in extra)]
         table.add_row(*names, *_cells(change, row, timed=timed))
     return table
-
-
-def _shown_row(change: Change) -> ChangeRow:
-    """The change as a terminal may show it."""
-    row = change.as_row()
-    return row.replace(**{key: printable(value) for key, value in row.as_dict().items() if isinstance(value, str)})
 
 
 def _cells(change: Change, row: ChangeRow, *, timed: bool) -> list[str | Text]:

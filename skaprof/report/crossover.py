@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 from math import isqrt
 
-from rich import box
 from rich.table import Table
 
 from skaprof.analysis.crossover_times import IDEAL, MEASURED, PREDICTED, UNDECIDED
@@ -15,6 +14,7 @@ from skaprof.analysis.roofline import has_wide_queries
 from skaprof.answers import CrossoverRow
 from skaprof.model.spec import parse_mixer
 from skaprof.report.numbers import significant
+from skaprof.report.table import PlainTable
 from skaprof.results import values_of
 from skaprof.workload import AXIS_SYMBOLS, SYMBOLS, is_fused
 
@@ -42,7 +42,7 @@ _TIMES = (MEASURED, PREDICTED, IDEAL)
 
 def crossover_table(rows: Sequence[CrossoverRow]) -> Table:
     """One line a crossing: where it is, who costs less on either side, and where the mixer does."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     symbol = AXIS_SYMBOLS[rows[0].axis]
     for words in ("mixer", "quantity", "form", f"{symbol} at the crossing", "", "below", "above"):
         table.add_column(words, no_wrap=True)

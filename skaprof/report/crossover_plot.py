@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -12,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from skaprof.analysis.crossover_panels import Panel
-from skaprof.report.plot import MARKERS, PALETTE, STYLE, encoded, finish, number_format
+from skaprof.report.plot import encoded, finish, number_format
+from skaprof.report.style import MARKERS, PALETTE, STYLE, wrapped
 
 _TITLE_WIDTH = 48
 _WINS: dict[str, Any] = {"color": PALETTE[0], "alpha": 0.12, "lw": 0}
@@ -57,7 +57,7 @@ def _draw(axes: Axes, panel: Panel, names: tuple[str, str]) -> None:
         axes.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
     axes.yaxis.set_major_formatter(number_format(panel.metric))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_title(fill(panel.words, _TITLE_WIDTH), loc="left", fontsize=9)
+    axes.set_title(wrapped(panel.words, _TITLE_WIDTH), loc="left", fontsize=9)
 
 
 def _explain(axes: Axes, panels: Sequence[Panel], mixer: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from skaprof.errors import printable
+from skaprof.files import encoded
 from skaprof.measured import SAMPLE_KEYS
 from skaprof.report.formats import escape_markdown, flat, to_csv, to_json
 from skaprof.report.markdown import bullets, table_of
@@ -49,7 +51,7 @@ def _images(name: str, figure: Figure) -> Iterator[tuple[str, bytes]]:
 def results_file(results: Mapping[str, Any]) -> bytes:
     """results.json: all that the report was made from."""
     envelope = to_json(results["command"], results["environment"], results["rows"], results["settings"])
-    return "".join(envelope).encode()
+    return encoded("".join(envelope))
 
 
 def _head(title: str, findings: Sequence[str]) -> str:
@@ -60,7 +62,7 @@ def _head(title: str, findings: Sequence[str]) -> str:
 def _appendix(results: Mapping[str, Any]) -> str:
     environment = [(key, str(value)) for key, value in results["environment"].items() if value is not None]
     commands = [results["command"], *results["settings"].get("commands", ())]
-    lines = "".join(f"{command}\n" for command in commands)
+    lines = "".join(f"{printable(command)}\n" for command in commands)
     fence = "`" * max(3, _longest_run(lines) + 1)
     return (
         f"## Environment\n\n{table_of(('what', 'value'), environment, 2)}\n"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.table import Table
 
 from skaprof.analysis.explain import PARTS
 from skaprof.answers import ExplainedRow
 from skaprof.model.hardware import Hardware
 from skaprof.report.numbers import significant
-from skaprof.report.table import size_cells, size_columns
+from skaprof.report.table import PlainTable, size_cells, size_columns
 
 _COLUMNS = {
     "baseline_ms": "baseline\n(ms)",
@@ -28,7 +27,7 @@ _COLUMNS = {
 
 def explain_table(rows: Sequence[ExplainedRow]) -> Table:
     """One line a size: both times, their difference, and its parts."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     sizes = size_columns(rows)
     for column in sizes:
         table.add_column(column.words, no_wrap=True)

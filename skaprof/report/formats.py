@@ -53,7 +53,10 @@ def flat(row: Row, dropped: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def to_csv(rows: Iterable[Row]) -> Iterator[str]:
-    """A header of keys, then one line a row; a missing value is empty, a boolean true or false."""
+    """A header of keys, then one line a row; a missing value is empty, a boolean true or false.
+
+    Control characters in text are escaped, and text that a spreadsheet would take for a formula follows an apostrophe.
+    """
     import csv
     import io
 
@@ -63,10 +66,12 @@ def to_csv(rows: Iterable[Row]) -> Iterator[str]:
         return
     keys = list(first)
     line = io.StringIO()
-    writer = csv.writer(line, lineterminator="\r\n")  # so that a lone \r or \n in a text is quoted
-    for values in chain((keys,), ([_csv_value(row[key]) for key in keys] for row in chain((first,), iterator))):
-        writer.writerow(values)
-        yield line.getvalue().removesuffix("\r\n") + "\n"
+    writer = csv.writer(line, lineterminator="\n")
+    for values in chain(
+        (map(_csv_value, keys),), ([_csv_value(row.get(key)) for key in keys] for row in chain((first,), iterator))
+    ):
+        writer.writerow(map(_csv_value, values))
+        yield line.getvalue()
         line.seek(0)
         line.truncate()
 
@@ -74,7 +79,27 @@ def to_csv(rows: Iterable[Row]) -> Iterator[str]:
 def _csv_value(value: Any) -> Any:
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, int | float) else _csv_text(printable(value))
+
+
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""How a cell begins that a spreadsheet evaluates: the last four are the first in full width."""
+
+
+def _csv_text(text: str) -> str:
+    """The text, but for a number and a lone sign after an apostrophe where a spreadsheet would evaluate it."""
+    is_formula = text.startswith(_FORMULA) and len(text) > 1 and not _is_number(text)
+    return f"'{text}" if is_formula else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def to_bmf(rows: Iterable[Row]) -> Iterator[str]:

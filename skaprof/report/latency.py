@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -12,7 +11,7 @@ from skaprof.flags import flag_sentences, unsound
 from skaprof.measured import MeasuredRow
 from skaprof.report.latency_evidence import evidence_sentences
 from skaprof.report.numbers import significant
-from skaprof.report.table import Column, size_cells, size_columns
+from skaprof.report.table import Column, PlainTable, size_cells, size_columns
 from skaprof.results import ResultRow
 
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -22,7 +21,7 @@ _VERDICT_STYLES = {"faster": "bold green", "slower": "bold red", "inconclusive":
 
 def latency_table(rows: Sequence[ResultRow]) -> Table:
     """One line a row: median and interval, ratio to the baseline and verdict, throughput, a bar, and flags."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     sizes = size_columns(rows)
     for column in sizes:
         table.add_column(column.words, no_wrap=True)

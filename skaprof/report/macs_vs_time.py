@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 
 from skaprof.analysis.promises import KeptOrNot
-from skaprof.report.plot import MARKERS, STYLE, color_of, finish
+from skaprof.report.plot import color_of, finish
+from skaprof.report.style import MARKERS, STYLE
 
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _FINE_TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3)

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from skaprof.model.network import Network
 from skaprof.records import Record
 from skaprof.report.cost_sentences import convention, proof_sentences
 from skaprof.report.numbers import NumberFormat, si, significant
+from skaprof.report.table import PlainTable
 from skaprof.results import ProvedScope, ScopeRow, values_of
 
 _NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode", "implementation")
@@ -53,7 +53,7 @@ def image_text(row: ScopeRow) -> str:
 
 def scope_table(rows: Sequence[ScopeRow], totals: Sequence[ScopeRow]) -> Table:
     """The rows, each network's total below them, and lines between networks."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=_NARROW)
+    table = PlainTable(padding=_NARROW)
     has_parts = rows[0].scope != _TOTAL
     places = [column for column in _identity_columns(totals) if has_parts or column[0] not in ("grid", "dim")]
     columns = [*places, *_figure_columns([*rows, *totals], has_parts=has_parts)]
@@ -70,7 +70,7 @@ def scope_table(rows: Sequence[ScopeRow], totals: Sequence[ScopeRow]) -> Table:
 
 def network_table(rows: Sequence[ScopeRow]) -> Table:
     """Rows of whole networks that differ in their mixers, with lines between sizes."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=_NARROW)
+    table = PlainTable(padding=_NARROW)
     columns = [column for column in _identity_columns(rows) if column[0] not in ("scope", "grid", "dim")]
     columns += _figure_columns(rows, has_parts=False)
     for words, is_number, _ in columns:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -11,8 +10,9 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from skaprof.errors import SkaprofError, named
 from skaprof.report.model import apart_text
-from skaprof.report.plot import PALETTE, STYLE, encoded, finish
+from skaprof.report.plot import encoded, finish
 from skaprof.report.search import FIGURE_WORDS
+from skaprof.report.style import PALETTE, STYLE, wrapped
 from skaprof.results import ScopeRow
 
 _DRAWN = ("macs", "params")
@@ -41,7 +41,7 @@ def scope_figure(rows: Sequence[ScopeRow], title: str) -> Figure:
             f"{named('plot')}: {len(rows)} bars: expected at most {_MOST_BARS}; use another {named('depth')}"
         )
     lines = _lines(rows)
-    labels = [fill(label, _LABEL_WIDTH) for label, _ in lines]
+    labels = [wrapped(label, _LABEL_WIDTH) for label, _ in lines]
     deepest = max(label.count("\n") + 1 for label in labels)
     height = max(2.1, 1.2 + max(_BAR_INCHES, _LINE_INCHES * deepest) * len(lines))
     places = [place for place, (_, row) in enumerate(lines) if row is not None]

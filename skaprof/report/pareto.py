@@ -50,7 +50,8 @@ def pareto_figure(rows: Sequence[ParetoRow]) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
-    from skaprof.report.plot import PALETTE, STYLE, finish
+    from skaprof.report.plot import finish
+    from skaprof.report.style import PALETTE, STYLE
 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.8, 4.2), layout="constrained")

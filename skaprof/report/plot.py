@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -20,10 +19,11 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
-from skaprof.errors import SkaprofError, named
+from skaprof.errors import SkaprofError, named, printable
 from skaprof.measured import MeasuredRow
 from skaprof.records import Record
 from skaprof.report.numbers import si, significant
+from skaprof.report.style import MARKERS, PALETTE, STYLE, wrapped
 from skaprof.results import ResultRow, name_of, values_of
 
 PLOT_FORMATS = {".png": "png", ".svg": "svg"}
@@ -41,30 +41,12 @@ AXES = {
 _METRICS = {"macs": "MACs", "params": "parameters"}
 _WORDS = {**_METRICS, "median_ms": "latency (ms)", "images_per_s": "images per second"}
 
-# Okabe and Ito, "Color Universal Design" (2008): eight colours that every kind of colour vision tells apart.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-MARKERS = "osD^vP*X"
 _MOST_MARKED_POINTS = 24
 _MOST_LINES = 24
 _LABEL_WIDTH = 22
 _TITLE_INCHES = 0.08  # of a character of the title
 _LEGEND_HANDLE, _LEGEND_CHARACTER, _LEGEND_LINE = 0.6, 0.075, 0.18  # inches
-STYLE = {
-    "figure.dpi": 150,
-    "font.size": 9,
-    "font.family": "DejaVu Sans",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#DDDDDD",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "skaprof",
-    "svg.fonttype": "path",
-    "savefig.facecolor": "white",
-}
 
 
 def cost_plot(rows: Sequence[ResultRow], swept: Sequence[str], title: str, suffix: str) -> bytes:
@@ -126,7 +108,7 @@ def panel_figure(panels: Sequence[tuple[str, str, Sequence[ResultRow]]], title: 
         for column, (heading, axis, rows) in enumerate(panels):
             for line, metric in enumerate(_METRICS):
                 _lines(grid[line][column], rows, metric, (axis,))
-            grid[0][column].set_title(heading, fontsize=9, loc="left")
+            grid[0][column].set_title(printable(heading), fontsize=9, loc="left")
         finish(figure, title, legend=True)
         return figure
 
@@ -236,7 +218,7 @@ def _bars(axes: Axes, rows: Sequence[ResultRow], metric: str) -> None:
     key = _drawn_key(rows, metric)
     varying = [name for name in ("implementation", "mode", "dtype") if len({_at(row, name) for row in rows}) > 1]
     described = (" ".join([name_of(row), *(str(_at(row, key)) for key in varying)]) for row in rows)
-    labels = [fill(text.replace(",", ", "), _LABEL_WIDTH) for text in described]
+    labels = [wrapped(text.replace(",", ", "), _LABEL_WIDTH) for text in described]
     names = list(dict.fromkeys(map(name_of, rows)))
     places = range(len(rows))
     values = [_at(row, key) or 0 for row in rows]
@@ -262,14 +244,15 @@ def _drawn_key(rows: Sequence[ResultRow], metric: str) -> str:
 
 def _drawn_words(rows: Sequence[ResultRow], metric: str) -> str:
     baseline = rows[0].baseline
-    return f"{_METRICS[metric]} over {baseline}'s" if baseline and metric in _METRICS else _WORDS[metric]
+    return f"{_METRICS[metric]} over {printable(baseline)}'s" if baseline and metric in _METRICS else _WORDS[metric]
 
 
 def finish(figure: Figure, title: str, *, legend: bool) -> None:
     """The title, wrapped to the figure's width, and a legend below that makes the figure as high as it needs."""
-    figure.suptitle(fill(title, int(figure.get_size_inches()[0] / _TITLE_INCHES)), fontsize=9.5)
+    figure.suptitle(wrapped(title, int(figure.get_size_inches()[0] / _TITLE_INCHES)), fontsize=9.5)
     if legend:
-        handles, labels = figure.axes[0].get_legend_handles_labels()
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        labels = list(map(printable, names))
         width, height = figure.get_size_inches()
         fitting = int((width - 0.4) / (_LEGEND_HANDLE + _LEGEND_CHARACTER * max(map(len, labels), default=1)))
         columns = max(1, min(len(labels), fitting))

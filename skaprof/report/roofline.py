@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.table import Table
 
 from skaprof.analysis.prediction import PredictionError, prediction_error
@@ -13,7 +12,7 @@ from skaprof.analysis.roofline import ridge
 from skaprof.answers import RooflineRow
 from skaprof.model.hardware import CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE, Hardware, in_unit
 from skaprof.report.numbers import significant
-from skaprof.report.table import size_cells, size_columns
+from skaprof.report.table import PlainTable, size_cells, size_columns
 
 _COLUMNS = {
     "intensity": "FLOPs\nper byte",
@@ -29,7 +28,7 @@ _SHARES = ("peak_share", "ideal_share")
 
 def roofline_table(rows: Sequence[RooflineRow]) -> Table:
     """One line a mixer or kernel; columns that no row has a figure for are left out."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     sizes = size_columns(rows)
     for column in sizes:
         table.add_column(column.words, no_wrap=True)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 from skaprof.analysis.roofline import ridge
 from skaprof.answers import RooflineRow
 from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import Hardware
-from skaprof.report.plot import MARKERS, STYLE, color_of, encoded, finish
+from skaprof.report.plot import color_of, encoded, finish
 from skaprof.report.roofline import ceilings_text
+from skaprof.report.style import MARKERS, STYLE
 from skaprof.results import name_of, values_of
 
 _MARGIN = 4.0  # how far the axes go beyond the points, as a factor
@@ -58,6 +60,11 @@ def _ceilings(axes: Axes, rows: Sequence[RooflineRow], hardware: Hardware, peaks
     low, high = min(reached) / _MARGIN, max(reached) * _MARGIN
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
     for peak in peaks:
         top, meeting = hardware.peak(peak), ridge(hardware, peak)
         axes.plot([low, meeting, high], [low * hardware.bandwidth, top, top], color="#444444", linewidth=1.6)

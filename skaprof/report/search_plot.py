@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from skaprof.analysis.search import Found, Limit, Search, pareto_front
-from skaprof.report.plot import PALETTE, STYLE, encoded, finish
+from skaprof.report.plot import encoded, finish
 from skaprof.report.search import FIGURE_WORDS, counted_words
+from skaprof.report.style import PALETTE, STYLE
 
 _MOST_NAMED = 8  # networks of the front
 _WIDE = 4  # the ratio from which an axis is logarithmic
@@ -105,9 +107,15 @@ def _draw_front(axes: Axes, search: Search, found: Found) -> None:
     named: dict[tuple[float, float], list[str]] = {}
     for place, number in enumerate(numbers, 1):
         named.setdefault((found.points[number][0], found.points[number][1]), []).append(str(place))
-        axes.scatter([], [], marker=f"${place}$", color=PALETTE[6], label=search.row(number).mixer)
+        axes.scatter([], [], marker=_numeral(place), color=PALETTE[6], label=search.row(number).mixer)
     for at, places in named.items():
         axes.annotate(", ".join(places), at, xytext=(4, 4), textcoords="offset points", fontsize=8)
+
+
+def _numeral(place: int) -> MarkerStyle:
+    """A number as a marker, which mathematics draws."""
+    with matplotlib.rc_context({"text.parse_math": True}):
+        return MarkerStyle(f"${place}$")
 
 
 def _scale(axes: Axes, objectives: Sequence[str], spans: Sequence[Span]) -> None:

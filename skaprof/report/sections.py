@@ -86,8 +86,13 @@ def _sizes(rows: Sequence[ResultRow]) -> Rendered:
         ]
         findings += [f"{form}: {sentence}" for sentence in said]
     shown = [column.key for column in figure_columns(rows)]
-    note = f"{cost_sentences.convention(shown)} Ratios are over {rows[0].baseline}'s; bold is lowest at its size.\n"
+    note = f"{cost_sentences.convention(shown)} Ratios are over {_name(rows)}'s; bold is lowest at its size.\n"
     return Rendered(f"{tables}{note}", findings)
+
+
+def _name(rows: Sequence[ResultRow] | Sequence[BreakEvenRow]) -> str:
+    """The baseline's."""
+    return escape_markdown(str(rows[0].baseline))
 
 
 def _place(row: ResultRow) -> tuple[Any, ...]:
@@ -110,7 +115,7 @@ def _break_evens(rows: Sequence[BreakEvenRow]) -> Rendered:
         )
         for row in rows
     ]
-    note = f"Token counts at which a mixer needs less than {rows[0].baseline}; heads and kernel at their defaults.\n"
+    note = f"Token counts at which a mixer needs less than {_name(rows)}; heads and kernel at their defaults.\n"
     return Rendered(f"{table_of(headers, cells)}\n{note}")
 
 
@@ -149,7 +154,7 @@ def _backbones(rows: Sequence[SwappedScope]) -> Rendered:
     for swap in dict.fromkeys(row.swap for row in stages):
         own = [row for row in stages if row.swap == swap]
         table = scope_table(own, [row for row in totals if row.swap == swap])
-        parts.append(f"### {_network_name(own[0])}\n\n{from_terminal(table)}\n")
+        parts.append(f"### {escape_markdown(_network_name(own[0]))}\n\n{from_terminal(table)}\n")
     changed = [row for row in totals if row.params_delta or row.macs_delta or row.traffic_bytes_delta]
     said = [f"{_network_name(row)} a{difference_sentence(row).removeprefix('A')}" for row in changed]
     heading = "### Each mixer in each stage\n\n"
@@ -194,8 +199,8 @@ def _pareto(rows: Sequence[ParetoRow]) -> Rendered:
 
 
 def _crossovers(rows: Sequence[CrossoverRow]) -> Rendered:
-    said = crossing.crossover_sentences(rows)
-    return Rendered(f"{crossing.caption(rows)}\n\n{from_terminal(crossing.crossover_table(rows))}\n{bullets(said)}")
+    said, sizes = crossing.crossover_sentences(rows), escape_markdown(crossing.caption(rows))
+    return Rendered(f"{sizes}\n\n{from_terminal(crossing.crossover_table(rows))}\n{bullets(said)}")
 
 
 def _memory(rows: Sequence[ResultRow]) -> Rendered:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from rich import box
 from rich.table import Table
 
 from skaprof.answers import SwapRow
@@ -11,11 +10,12 @@ from skaprof.model.spec import parse_mixer
 from skaprof.report.cost_sentences import convention
 from skaprof.report.model import Column, percent, scaled
 from skaprof.report.numbers import counted, si
+from skaprof.report.table import PlainTable
 
 
 def swap_table(rows: Sequence[SwapRow]) -> Table:
     """One line a module replaced, and the whole model below: before, after, and the change."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     columns: list[Column] = [
         ("scope", False, lambda row: str(row.scope)),
         ("was", False, lambda row: str(row.replaced)),

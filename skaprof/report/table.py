@@ -10,11 +10,27 @@ from rich.table import Table
 from rich.text import Text
 
 from skaprof.answers import AuditRow, FormulaRow
+from skaprof.errors import printable
 from skaprof.records import Record
 from skaprof.report.numbers import NumberFormat
 from skaprof.results import ResultRow, Sized, values_of
 
 SizedRow = ResultRow | Sized | AuditRow
+
+
+class PlainTable(Table):
+    """A table as all commands draw theirs; what a name may hold that no terminal should be sent is escaped."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, **options)
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """A row of texts."""
+        super().add_row(*map(_printable, cells), **options)
+
+
+def _printable(cell: str | Text) -> str | Text:
+    return Text(printable(cell.plain), cell.style) if isinstance(cell, Text) else printable(cell)
 
 
 class Column(NamedTuple):
@@ -57,7 +73,7 @@ def has_proof(rows: Sequence[ResultRow]) -> bool:
 
 def cost_table(rows: Sequence[ResultRow], groups: Sequence[int]) -> Table:
     """The table of cost rows; `groups` gives each row's size, and the lowest figure of each size is marked."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     sizes = size_columns(rows)
     for column in sizes:
         table.add_column(column.words, justify="left" if column.key in _TEXT else "right", no_wrap=True)
@@ -140,7 +156,7 @@ def _not_of_modules(rows: Sequence[SizedRow]) -> str:
 def formula_table(rows: Sequence[FormulaRow]) -> Table:
     """The closed forms, one mixer after the other."""
     columns = size_columns(rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = PlainTable()
     for words in (*(column.words for column in columns), "quantity", "closed form"):
         table.add_column(words, no_wrap=True)
     previous: list[str] = []

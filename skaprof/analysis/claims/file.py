@@ -106,7 +106,7 @@ def _pointing(path: str, text: str, line: int, column: int, error: ClaimError) -
     seen = "".join(mark if mark.isprintable() else "?" for mark in window)
     caret = " " * (error.column - left) + "^"
     where = f"{printable(path)}:{line}:{column + error.column}"
-    return SkaprofError(f"{where}: {error.message}\n  {seen}\n  {caret}")
+    return SkaprofError(f"{where}: {error.message}", below=(f"  {seen}", f"  {caret}"))
 
 
 def _listed(words: Iterable[str]) -> str:
