@@ -80,11 +80,8 @@ def _sizes(rows: Sequence[ResultRow]) -> Rendered:
     findings = []
     for form in dict.fromkeys(row.implementation for row in rows):
         own = [row for row in rows if row.implementation == form]
-        said = [
-            *cost_sentences.cheapest_sentences(own, cost_sentences.size_groups(own)),
-            *cost_sentences.ratio_sentences(own),
-        ]
-        findings += [f"{form}: {sentence}" for sentence in said]
+        said = cost_sentences.cheapest_sentences(own, cost_sentences.size_groups(own))
+        findings += [f"{form}: {sentence}" for sentence in (*said, *cost_sentences.ratio_sentences(own))]
     shown = [column.key for column in figure_columns(rows)]
     note = f"{cost_sentences.convention(shown)} Ratios are over {_name(rows)}'s; bold is lowest at its size.\n"
     return Rendered(f"{tables}{note}", findings)
