@@ -21,7 +21,7 @@ from skaprof.analysis.promises import compared, promises
 from skaprof.analysis.report_rows import PAPER_SIZES, Contents
 from skaprof.cli.measured_sections import MEASURED
 from skaprof.cli.report_config import read_contents
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, printable
 from skaprof.measured import result_row
 from skaprof.model.spec import parse_mixer
 from skaprof.report.sections import SECTIONS
@@ -227,7 +227,7 @@ def test_hostile_names_are_escaped_everywhere(skaprof: Run, tmp_path: Path) -> N
     assert "<script" not in page
     assert "\n# `c`" not in page
     (row, *_) = csv.DictReader((folder / "latency.csv").read_text().splitlines(keepends=True))
-    assert row["device"] == hostile
+    assert row["device"] == printable(hostile)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from skaprof.cli.output import require_no_input, say
 from skaprof.cli.show import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, printable, shown, shown_path
 from skaprof.files import write_folder
+from skaprof.report.folder import report_files, saved_report, why_not_replaced
 from skaprof.saved import SavedResults, read_results
 
 Row = dict[str, Any]
@@ -63,19 +64,19 @@ def report(
         raise SkaprofError("--analytic-only times nothing: expected no --latency, --device or --max-seconds beside it")
     if not check:
         require_no_input("--output", output, {"--from": from_results, "--latency": latency, "--config": config})
-    interrupted = False
+    interrupted, source = False, None
     if from_results is not None:
-        results = _saved_report(from_results)
+        results, source = saved_report(from_results, "--from"), f"--from: {shown_path(from_results)}"
     else:
         contents = _contents(config, mixer, device, max_seconds)
         results, interrupted = _collected(contents, latency or [], analytic_only=analytic_only)
-    files = _files(results)
+    files = report_files(results, source)
     if check:
         _require_unchanged(output, files)
     else:
         if interrupted and Path(output).exists():  # a whole report is not given up for a part of one
             output = f"{output.rstrip('/')}.interrupted"
-        write_folder("--output", output, files, _is_report if force or interrupted else None)
+        write_folder("--output", output, files, why_not_replaced if force or interrupted else None)
         say(f"wrote {len(files)} files to {printable(output)}")
     if interrupted:
         say("skaprof: interrupted; the report has what was measured until then")
@@ -189,39 +190,6 @@ def _recorded_command() -> str:
         elif word not in ("--force", "--check") and not word.startswith("--output="):
             kept.append(word)
     return shlex.join(["skaprof", *kept, "--output", "DIR"])
-
-
-def _saved_report(path: str) -> Results:
-    saved = read_results(path, "--from")
-    if saved.settings is None or "title" not in saved.settings or not all("section" in row for row in saved.rows):
-        raise SkaprofError(f"--from: {shown_path(path)} is no report's results: expected results.json of a report")
-    settings = {key: value for key, value in saved.settings.items() if key != "files"}
-    return {
-        "command": saved.command,
-        "environment": saved.environment,
-        "settings": settings,
-        "rows": list(map(dict, saved.rows)),
-    }
-
-
-def _files(results: Results) -> dict[str, bytes]:
-    """The folder's files; results.json names them all, so that a later report knows which it may replace."""
-    from skaprof.report.document import files_of, results_file
-
-    files = dict(files_of(results))
-    settings = {**results["settings"], "files": [*files, "results.json"]}
-    return {**files, "results.json": results_file({**results, "settings": settings})}
-
-
-def _is_report(folder: Path) -> str | None:
-    """Why a folder may not be replaced; None where it holds a report and nothing else."""
-    try:
-        saved = read_results(folder / "results.json", "--output")
-    except SkaprofError:
-        return "it is no report of skaprof"
-    known = set((saved.settings or {}).get("files", ()))
-    foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in known)
-    return f"{shown(foreign[0])} in it is not the report's" if foreign else None
 
 
 def _require_unchanged(output: str, files: Mapping[str, bytes]) -> None:
