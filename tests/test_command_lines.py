@@ -101,7 +101,7 @@ HARDWARE = ("l4", "h100-sxm", "h100-pcie")
 STAGES = ("1=ska", "3=cska", "4=mhsa:bias=true", "2=sepconv")
 IMAGE = {"--resolution": ("224", "32", "224,384"), "--task": ("classification", "detection", "segmentation")}
 LIMITS = ("params<=26M", "macs<=4G", "traffic_bytes<=1G", "macs<1")
-METRICS = ("macs", "params", "macs,traffic_bytes", "macs,params,traffic_bytes", "saved_bytes")
+METRICS = ("macs", "params", "macs,traffic_bytes", "macs,params,traffic_bytes")
 COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
     "flops": {
         "--mixer": SPECS,
