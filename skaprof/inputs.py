@@ -13,8 +13,8 @@ from skaprof.errors import SkaprofError, shown_path
 MIB = 2**20
 MOST_TEXT = MIB
 """Bytes of a file that a person writes."""
-MOST_RESULTS = 256 * MIB
-"""Bytes of a file of results."""
+MOST_RESULTS = 32 * MIB
+"""Bytes of a file of results: two of them are compared within 10 s and 1 GiB."""
 STDIN = "-"
 """What a user writes for standard input."""
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -19,6 +19,7 @@ from skaprof.records import Record
 from skaprof.results import SCHEMA_VERSION, ResultRow
 from skaprof.schema import row_from
 
+_MOST_OBJECTS = 500_000  # a file as long as may be has a fifth of these if its rows are a command's
 _EXPECTED = "expected what a skaprof command writes as JSON or JSON lines"
 
 
@@ -75,6 +76,8 @@ class _Reader:
     def _read(self, data: bytes) -> SavedResults:
         if not data.strip():
             raise self._error(f"is empty: {_EXPECTED}")
+        if data.count(b"{") + data.count(b"[") > _MOST_OBJECTS:
+            raise self._error(f"is too much: expected at most {_MOST_OBJECTS:,} objects and lists")
         first, *_ = lines = data.splitlines(keepends=True)
         head = _parsed(first)
         if isinstance(head, dict) and "rows" not in head:
@@ -132,6 +135,8 @@ class _Reader:
         environment, settings = head.get("environment"), head.get("settings")
         if not isinstance(head.get("command"), str) or not isinstance(environment, dict):
             raise self._error(f"has no command or environment: {_EXPECTED}")
+        if not isinstance(environment.get("device"), str | None):
+            raise self._error("has no name as environment.device: expected a string or null")
         if not isinstance(settings, dict | None):
             raise self._error("has settings that are no object")
         written = tuple(rows)

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 from skaprof import answers
 from skaprof.errors import SkaprofError, shown
+from skaprof.grids import MAX_SIZE
 from skaprof.measured import FailedRow, MeasuredRow, result_kind
 from skaprof.records import Expected, Record, expectations, json_name, require_figures
 from skaprof.results import (
     SCHEMA_VERSION,
+    SIZE_KEYS,
     CostRow,
     OpRow,
     ResultRow,
@@ -111,6 +113,9 @@ def _require_costs(row: Mapping[str, Any], record: type[ResultRow], expected: Ma
         choices = expected[key].key.choices
         if row[key] not in choices:
             raise SkaprofError(f"{key} is {shown(row[key])}: expected one of {', '.join(choices)}")
+    for key in SIZE_KEYS if record is MeasuredRow else ():
+        if isinstance(row[key], int) and row[key] > MAX_SIZE:
+            raise SkaprofError(f"{key} is {shown(row[key])}: expected a size of at most {MAX_SIZE:,}")
     for key in _POSITIVE if record is MeasuredRow else ():
         if row[key] is not None and not 1 / _POSSIBLE < row[key] < _POSSIBLE:
             raise SkaprofError(f"{key} is {shown(row[key])}: expected a figure above 0 that could be measured")

@@ -6,24 +6,19 @@ import json
 import os
 import random
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Run, examples
+from conftest import ROOT, Run, examples, thorough
+from limits import exit_code_of, soon_and_small
 
 from skaprof import inputs
-from skaprof.cli.app import main
 from skaprof.cli.report_config import read_contents
 from skaprof.errors import SkaprofError
 from skaprof.saved import read_results
 from skaprof.toml_file import read_toml
 
-resource = pytest.importorskip("resource", reason="needs a system that tells the memory used")
-
-LONGEST_SECONDS, MOST_MIB = 10.0, 1024.0
 HARDWARE = """[[hardware]]
 id = "mine"
 name = "Mine"
@@ -115,15 +110,6 @@ NASTY = (
 )
 
 
-@contextmanager
-def soon_and_small() -> Iterator[None]:
-    """The block takes little time and memory."""
-    start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    yield
-    assert time.process_time() - start < LONGEST_SECONDS
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < MOST_MIB
-
-
 def damaged(text: str, draw: random.Random) -> bytes:
     """The text with one to four things wrong."""
     for _ in range(draw.randint(1, 4)):
@@ -151,12 +137,6 @@ def damaged(text: str, draw: random.Random) -> bytes:
     return bytes(data[: draw.randrange(len(data) + 1)] if draw.random() < 0.1 else data)
 
 
-def run_here(*arguments: str) -> int:
-    """The exit code of a command in this process; an error that is not the user's comes out as it is."""
-    sys.argv = ["skaprof", *arguments]
-    return main()
-
-
 def read_config(path: str) -> int:
     try:
         read_contents(path)
@@ -166,10 +146,10 @@ def read_config(path: str) -> int:
 
 
 KINDS: dict[str, tuple[str, Callable[[str], int], tuple[int, ...]]] = {
-    "backbone": (BACKBONE, lambda path: run_here("model", path, "--depth", "total", "--resolution", "64"), (0, 2)),
-    "hardware": (HARDWARE, lambda path: run_here("roofline", "--hardware", path, "--tokens", "49"), (0, 2)),
+    "backbone": (BACKBONE, lambda path: exit_code_of("model", path, "--depth", "total", "--resolution", "64"), (0, 2)),
+    "hardware": (HARDWARE, lambda path: exit_code_of("roofline", "--hardware", path, "--tokens", "49"), (0, 2)),
     "config": (CONFIG, read_config, (0, 2)),
-    "claims": (CLAIMS, lambda path: run_here("check", path), (0, 1, 2)),
+    "claims": (CLAIMS, lambda path: exit_code_of("check", path), (0, 1, 2)),
 }
 
 
@@ -282,6 +262,25 @@ def test_a_file_of_results_has_a_limit(tmp_path: Path, monkeypatch: pytest.Monke
         stream.truncate(inputs.MIB + 1)
     with pytest.raises(SkaprofError, match=r"--results: .* is too long: expected at most 1 MiB"):
         read_results(tmp_path / "runs.jsonl", "--results")
+
+
+@pytest.mark.parametrize("text", ['{"z":1}\n', "[],", '{"a":{"b":'])
+def test_a_file_of_nothing_but_brackets_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    (tmp_path / "runs.json").write_text(text * (4 * inputs.MIB // len(text)))
+    with soon_and_small(), pytest.raises(SkaprofError, match="is too much: expected at most 500,000 objects and lists"):
+        read_results(tmp_path / "runs.json", "--results")
+
+
+@thorough
+def test_the_longest_files_of_results_are_compared_soon_and_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, *rows = (ROOT / "tests" / "data" / "runs-forward.jsonl").read_text().splitlines(keepends=True)
+    text = head + "".join(rows) * ((inputs.MOST_RESULTS - len(head)) // sum(map(len, rows)))
+    (tmp_path / "runs.jsonl").write_text(text)
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    with soon_and_small():
+        assert exit_code_of("compare", *[str(tmp_path / "runs.jsonl")] * 2) == 0
 
 
 def test_standard_input_is_a_file_too_and_has_its_limit(skaprof_process: Run) -> None:

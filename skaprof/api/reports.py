@@ -29,6 +29,6 @@ def write_report(output: Path, from_results: Path, *, force: bool = False) -> tu
     """
     results = saved_report(str(from_results), named("from_results"))
     with needing("skaprof.write_report"):
-        files = report_files(results)
+        files = report_files(results, named("from_results"))
     write_folder(named("output"), str(output), files, why_not_replaced if force else None)
     return tuple(files)

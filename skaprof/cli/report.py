@@ -64,13 +64,13 @@ def report(
         raise SkaprofError("--analytic-only times nothing: expected no --latency, --device or --max-seconds beside it")
     if not check:
         require_no_input("--output", output, {"--from": from_results, "--latency": latency, "--config": config})
-    interrupted = False
+    interrupted, source = False, None
     if from_results is not None:
-        results = saved_report(from_results, "--from")
+        results, source = saved_report(from_results, "--from"), f"--from: {shown_path(from_results)}"
     else:
         contents = _contents(config, mixer, device, max_seconds)
         results, interrupted = _collected(contents, latency or [], analytic_only=analytic_only)
-    files = report_files(results)
+    files = report_files(results, source)
     if check:
         _require_unchanged(output, files)
     else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from skaprof.errors import printable
+from skaprof.errors import SkaprofError, printable
 from skaprof.files import encoded
 from skaprof.measured import SAMPLE_KEYS
 from skaprof.report.formats import escape_markdown, flat, to_csv, to_json
@@ -19,11 +20,15 @@ Row = Mapping[str, Any]
 _FIGURE_ENDINGS = (".png", ".svg")
 
 
-def files_of(results: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+def files_of(results: Mapping[str, Any], source: str | None = None) -> Iterator[tuple[str, bytes]]:
     """The report's files by name, but results.json: a CSV a section, each figure as PNG and SVG, and report.md.
 
     Args:
         results: the JSON envelope; `settings.title`, and `section` in each row.
+        source: what a user knows the file by that the results come from; None where this program just made them.
+
+    Raises:
+        SkaprofError: the rows of a section in that file are not what it is made of.
     """
     body: list[str] = []
     findings: list[str] = []
@@ -31,14 +36,28 @@ def files_of(results: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
         rows = [_without_section(row) for row in results["rows"] if row["section"] == name]
         if not rows:
             continue
-        rendered = section.render(rows)
-        findings += rendered.findings
-        body.append(f"## {section.title}\n\n{rendered.body}\n")
-        yield f"{name}.csv", "".join(to_csv(flat(row, SAMPLE_KEYS) for row in rows)).encode()
-        for name_of_figure, draw in rendered.figures.items():
-            yield from _images(name_of_figure, draw())
+        with _rows_of(source, name):
+            rendered = section.render(rows)
+            findings += rendered.findings
+            body.append(f"## {section.title}\n\n{rendered.body}\n")
+            files = [(f"{name}.csv", "".join(to_csv(flat(row, SAMPLE_KEYS) for row in rows)).encode())]
+            for name_of_figure, draw in rendered.figures.items():
+                files += _images(name_of_figure, draw())
+        yield from files
     head = _head(results["settings"]["title"], [*results["settings"].get("notes", ()), *findings])
     yield "report.md", f"{head}{''.join(body)}{_appendix(results)}".encode()
+
+
+@contextmanager
+def _rows_of(source: str | None, section: str) -> Iterator[None]:
+    """Around what is made of a section's rows: each was checked by itself, not whether they fit each other."""
+    try:
+        yield
+    except (SkaprofError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, StopIteration) as error:
+        if source is None:
+            raise
+        what = error.message if isinstance(error, SkaprofError) else "expected all that `skaprof report` wrote"
+        raise SkaprofError(f"{source}: the rows of its section {section} make no report: {what}") from error
 
 
 def _images(name: str, figure: Figure) -> Iterator[tuple[str, bytes]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.saved import read_results
@@ -23,9 +23,12 @@ def saved_report(path: str, name: str) -> Results:
         SkaprofError: it cannot be read, or is of something else.
     """
     saved = read_results(path, name)
-    if saved.settings is None or "title" not in saved.settings or not all("section" in row for row in saved.rows):
+    settings = {key: value for key, value in (saved.settings or {}).items() if key != "files"}
+    if not isinstance(settings.get("title"), str) or not all("section" in row for row in saved.rows):
         raise SkaprofError(f"{name}: {shown_path(path)} is no report's results: expected results.json of a report")
-    settings = {key: value for key, value in saved.settings.items() if key != "files"}
+    for key in ("notes", "commands"):
+        if not _are_texts(settings.get(key, [])):
+            raise SkaprofError(f"{name}: {shown_path(path)}, settings.{key}: expected a list of strings")
     return {
         "command": saved.command,
         "environment": saved.environment,
@@ -34,11 +37,17 @@ def saved_report(path: str, name: str) -> Results:
     }
 
 
-def report_files(results: Results) -> dict[str, bytes]:
-    """The folder's files; results.json names them all, so that a later report knows which it may replace."""
+def report_files(results: Results, source: str | None = None) -> dict[str, bytes]:
+    """The folder's files; results.json names them all, so that a later report knows which it may replace.
+
+    `source` says where results come from that a file holds.
+
+    Raises:
+        SkaprofError: its rows make no report.
+    """
     from skaprof.report.document import files_of, results_file
 
-    files = dict(files_of(results))
+    files = dict(files_of(results, source))
     settings = {**results["settings"], "files": [*files, "results.json"]}
     return {**files, "results.json": results_file({**results, "settings": settings})}
 
@@ -67,3 +76,7 @@ def _names() -> tuple[str, ...]:
 
     drawn = [f"{name}{ending}" for name in FIGURES for ending in FIGURE_ENDINGS]
     return ("report.md", "results.json", *(f"{name}.csv" for name in SECTIONS), *drawn)
+
+
+def _are_texts(value: Any) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
