@@ -106,6 +106,8 @@ def _show_on_stderr(message: Any, category: Any, file: str, line: int, *_: Any) 
 def _is_the_users(module: Any) -> bool:
     """Whether a module is a file that a test wrote or keeps, which another test may have under the same name."""
     file = Path(getattr(module, "__file__", None) or sys.executable)
+    if any(file.is_relative_to(place) for place in (sys.prefix, ROOT / "skaprof")):
+        return False  # an environment or a clone may stand among temporary files itself
     return file.is_relative_to(ROOT / "tests") or file.is_relative_to(tempfile.gettempdir())
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -258,7 +259,7 @@ def test_an_internal_error_is_one_line_and_exits_70(skaprof: Run, monkeypatch: p
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug\nof ours")
 
-    monkeypatch.setattr("skaprof.cli.flops.planned_rows", broken)
+    monkeypatch.setattr(import_module("skaprof.cli.flops"), "planned_rows", broken)
     done = skaprof("flops", "--dim", "64")
     assert (done.returncode, done.stdout) == (70, "")
     assert done.stderr.count("\n") == 1
