@@ -15,11 +15,10 @@ from skaprof.answers import AbsentCounter, AuditRow, BreakEvenRow, CrossoverRow,
 from skaprof.measured import MeasuredRow, result_row
 from skaprof.model.hardware import find_hardware
 from skaprof.records import Record
+from skaprof.report import audit as audited
 from skaprof.report import cost_sentences
 from skaprof.report import crossover as crossing
 from skaprof.report import roofline as ceilings
-from skaprof.report.audit import audit_table
-from skaprof.report.audit import sentences as audit_sentences
 from skaprof.report.formats import escape_markdown
 from skaprof.report.latency import measured
 from skaprof.report.markdown import bullets, from_terminal, image, table_of
@@ -238,8 +237,8 @@ def _roofline(rows: Sequence[RooflineRow]) -> Rendered:
 
 def _audit(rows: Sequence[AuditRow | AbsentCounter]) -> Rendered:
     counted = [row for row in rows if isinstance(row, AuditRow)]
-    said = audit_sentences(counted, [row for row in rows if isinstance(row, AbsentCounter)])
-    return Rendered(f"{from_terminal(audit_table(counted))}\n{bullets(said)}", said[:1])
+    said = audited.sentences(counted, [row for row in rows if isinstance(row, AbsentCounter)])
+    return Rendered(f"{from_terminal(audited.audit_table(counted))}\n{bullets(said)}", said[:1])
 
 
 def _audited(row: Mapping[str, Any]) -> AuditRow | AbsentCounter:
