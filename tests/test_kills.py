@@ -1,6 +1,6 @@
 """The program ended from outside at moments drawn by a seed: nothing is lost, half-written or left behind.
 
-Ten ends in CI, 200 in a thorough run, and as many as SKAPROF_KILLS says.
+Six ends in CI, 200 in a thorough run, and as many as SKAPROF_KILLS says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from skaprof.files import write_folder, write_whole
 from skaprof.saved import read_results
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in /proc")
-KILLS = int(os.environ.get("SKAPROF_KILLS") or (200 if THOROUGH else 10))
+KILLS = int(os.environ.get("SKAPROF_KILLS") or (200 if THOROUGH else 6))
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
 PATIENCE = 2.0
 """Seconds until nothing of it runs any more, where each process has a core for itself."""
