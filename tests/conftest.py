@@ -26,6 +26,12 @@ from skaprof.model.network import Network, make_network
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import Workload
 
+for _ended_by in {"SIGINT", "SIGHUP", "SIGTERM"} & set(dir(signal)):  # whoever began the tests may ignore them
+    if signal.getsignal(getattr(signal, _ended_by)) == signal.SIG_IGN:
+        signal.signal(
+            getattr(signal, _ended_by), signal.default_int_handler if _ended_by == "SIGINT" else signal.SIG_DFL
+        )
+
 ROOT = Path(__file__).resolve().parent.parent
 
 settings.register_profile("skaprof", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
