@@ -77,6 +77,16 @@ def proved_rows(
             yield cost_row(variant, workload).as_dict() | proof.as_dict()
 
 
+def require_one_size(plan: Plan) -> None:
+    """Raise unless every size has one value.
+
+    Raises:
+        SkaprofError: one has several.
+    """
+    if plan.swept:
+        raise SkaprofError(f"{named(plan.swept[0])}: several values: expected one size to audit at")
+
+
 def require_memory(plan: Plan) -> None:
     """Raise unless every row's module and its largest op fit the free memory: for counts on real tensors.
 

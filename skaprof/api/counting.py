@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 
-from skaprof.analysis.plan import Plan
+from skaprof.analysis.planned_rows import require_one_size
 from skaprof.answers import AbsentCounter, AuditRow, SwapRow
 from skaprof.api.arguments import Grid, Words, pair_of, plan_of, several, words_of
 from skaprof.api.loading import load_swapped_rows
 from skaprof.api.rows import Rows
 from skaprof.counters import chosen_counters
-from skaprof.errors import SkaprofError, bad_value, in_python, named, needing
+from skaprof.errors import bad_value, in_python, named, needing
 from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
 from skaprof.grids import parse_count
 from skaprof.model.mixers import DEFAULT_MIXERS
@@ -62,16 +62,6 @@ def audit(
     cases = cases_of(plan)
     rows = [row for each in present for row in audit_rows(each, cases)]
     return Rows([*with_reversals(rows), *(absent_row(each) for each in absent)])
-
-
-def require_one_size(plan: Plan) -> None:
-    """Raise unless every size has one value.
-
-    Raises:
-        SkaprofError: one has several.
-    """
-    if plan.swept:
-        raise SkaprofError(f"{named(plan.swept[0])}: several values: expected one size to audit at")
 
 
 def swap(

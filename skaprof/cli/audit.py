@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from skaprof.analysis.plan import Plan
-from skaprof.analysis.planned_rows import require_memory
+from skaprof.analysis.planned_rows import require_memory, require_one_size
 from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.cli import options as opt
 from skaprof.cli.output import say_notices
 from skaprof.cli.progress import Progress
 from skaprof.cli.show import Page, View, environment, show
 from skaprof.counters import COUNTERS, Counter, chosen_counters
-from skaprof.errors import SkaprofError, require_package
+from skaprof.errors import require_package
 from skaprof.report.formats import flat
 
 Audited = Sequence[AuditRow | AbsentCounter]
@@ -39,7 +39,7 @@ def audit(
     chosen = to.require()
     asked = chosen_counters(counter)
     plan = sizes.plan()
-    _require_one_size(plan)
+    require_one_size(plan)
     require_memory(plan)
     require_package("torch", "skaprof audit")
     rows = _rows(plan, *asked)
@@ -52,11 +52,6 @@ def every_installed(plan: Plan) -> list[dict[str, Any]]:
     """The rows of every counter that is installed, for other commands."""
     present, absent = chosen_counters(None)
     return [row.as_dict() for row in _rows(plan, present, absent)]
-
-
-def _require_one_size(plan: Plan) -> None:
-    if plan.swept:
-        raise SkaprofError(f"--{plan.swept[0].replace('_', '-')}: several values: expected one size to audit at")
 
 
 def _rows(plan: Plan, present: Sequence[Counter], absent: Sequence[Counter]) -> Audited:
