@@ -46,6 +46,9 @@ def test_vit_cifar_counted_by_hand_from_its_authors_code() -> None:
     outside = patch + (1 + 65) * 512 + 1024 + 512 * 10 + 10
     linears, key = 3 * 512 * 512, 65 * 512
     assert backbone_totals("vit_cifar[stage1=ska]").params == outside + 6 * (norms + mlp + linears + key)
+    ten_heads = 3 * 512 * 640 + 65 * 640  # of the authors' CIFAR-10 script
+    found = backbone_totals("vit_cifar[stage1=ska:heads=10:head_dim=64]").params
+    assert found == outside + 6 * (norms + mlp + ten_heads) == 9_475_818
     convolution = 9 * 64 * 65 * 8 + 65 * 8
     assert backbone_totals("vit_cifar[stage1=cska]").params == outside + 6 * (norms + mlp + linears + key + convolution)
 
