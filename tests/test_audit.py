@@ -173,7 +173,7 @@ def test_the_table_tells_exact_from_rounded_and_nothing_from_little(honest_rows:
     assert all(word in text for word in ("100 %", "100.0 %", "0 %", "error"))
     assert error_sentences(rows) == ["broken on ska (@): ValueError: no"]
     said = " ".join(sentences(rows, [absent_row(fake("honest")._replace(name="absent"))]))
-    assert "Exact, of 1 spellings: fake-honest 1, rounded 0, blind 0, broken 0." in said
+    assert "Exact, of 1 spellings: fake-honest 1, rounded 0, blind 0, broken 0 (1 not known)." in said
     assert "Not installed: absent" in said
 
 

@@ -280,6 +280,17 @@ def test_what_is_not_decided_is_no_win(skaprof: Run, tmp_path: Path, verdict: st
     assert row["winner_below"] == row["winner_above"] == "undecided"
 
 
+def test_where_some_sizes_are_undecided_a_range_says_so(skaprof: Run, tmp_path: Path) -> None:
+    path = saved_times(tmp_path, {49: (1.2, 1.0), 100: (1.9, 2.0), 196: (3.0, 4.0)})
+    said = "than mhsa from 100 tokens (not at 49)"
+    assert f"{said}.\n" in skaprof("crossover", "-m", "ska", "--results", str(path)).stdout
+    document = json.loads(path.read_text())
+    document["rows"][-1]["verdict"] = "inconclusive"
+    path.write_text(json.dumps(document))
+    open_there = f"{said}; decided at 2 of 3 sizes timed, not known at the others.\n"
+    assert open_there in skaprof("crossover", "-m", "ska", "--results", str(path)).stdout
+
+
 def test_pairs_not_timed_together_are_judged_by_their_intervals(skaprof: Run, tmp_path: Path) -> None:
     path = saved_times(tmp_path, {49: (1.2, 1.0), 100: (2.0, 2.01), 196: (3.0, 4.0)})
     document = json.loads(path.read_text())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skaprof.errors import printable
-from skaprof.report.cost_sentences import size_groups
+from skaprof.report.cost_sentences import cheapest_sentences, size_groups
 from skaprof.report.formats import escape_markdown, flat, to_csv, to_json, to_markdown
 from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.plot import cost_plot
@@ -130,7 +130,7 @@ def test_a_column_of_figures_is_right_to_three_digits(numbers: list[int]) -> Non
             assert float(shown) * column.scale == pytest.approx(number, rel=6e-4, abs=6e-7 * column.scale)
 
 
-def row(mixer: str, tokens: int, macs: int, **rest: object) -> ResultRow:
+def row(mixer: str, tokens: int, macs: int | None, **rest: object) -> ResultRow:
     sizes: dict[str, object] = {
         "implementation": "eager",
         "mode": "forward",
@@ -146,6 +146,23 @@ def row(mixer: str, tokens: int, macs: int, **rest: object) -> ResultRow:
 def test_the_lowest_at_each_size_is_marked_and_ties_of_all_are_not() -> None:
     table = [row("a", 4, 10), row("b", 4, 9), row("a", 8, 10), row("b", 8, 11), row("a", 16, 3), row("b", 16, 3)]
     assert lowest_rows(table, size_groups(table)) == {"macs": {1, 2}}
+
+
+def test_nobody_wins_where_a_figure_is_not_known_and_it_is_said_whose() -> None:
+    here = [row("a", 4, 10), row("b", 4, 9), row("odd", 4, None, params=4, traffic_bytes=None)]
+    groups = size_groups(here)
+    assert lowest_rows(here, groups) == {"params": {2}}
+    assert cheapest_sentences(here, groups) == [
+        "odd: fewest parameters (4).",
+        "No winner in MACs and activation traffic: not known of odd.",
+    ]
+    sizes = [*here, row("a", 8, 10), row("b", 8, 9), row("odd", 8, 7)]
+    assert lowest_rows(sizes, size_groups(sizes)) == {"params": {2}, "macs": {5}}
+    assert cheapest_sentences(sizes, size_groups(sizes))[1] == (
+        "Fewest MACs: odd at 1 of 2 sizes; no winner at 1 of 2 sizes, where it is not known of odd."
+    )
+    alike = [row("a", 4, 10), row("odd", 4, None)]
+    assert "All need the same." not in cheapest_sentences(alike, size_groups(alike))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

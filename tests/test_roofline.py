@@ -377,6 +377,24 @@ def test_a_bound_is_the_ceiling_above_the_intensity_unless_launches_take_longer(
     assert timed_kernels(RooflinePoint(variant(), W), slow._replace(launch=1.0), "float32")[0].bound == "launch"
 
 
+def test_no_sentence_on_bounds_is_refuted_by_the_rows() -> None:
+    def said(machine: Hardware, *rows: RooflineRow) -> str:
+        return sentences(rows, machine, ("float32",))[0]
+
+    machine, wide = find_hardware("h100-sxm"), Workload(1, 14, 14, 256, 8, 32, 3)
+    mixers = [RooflinePoint(variant(name), wide) for name in ("mhsa", "cska")]
+    assert "A mixer's bound is that of the kernels that take most" in said(
+        machine, *(mixer_row(point, machine, "float32") for point in mixers)
+    )
+    below = "; below, memory is the bound"
+    assert below in said(machine, *kernel_rows(mixers[0], machine, "float32"))
+    slow = machine._replace(vector=1e12)  # a softmax is then bound by arithmetic, far below the meeting point
+    assert below not in said(slow, *kernel_rows(mixers[0], slow, "float32"))
+    assert "elementwise FLOPs have a lower peak" in said(slow, *kernel_rows(mixers[0], slow, "float32"))
+    launched = calibrated(launch=1.0)
+    assert "a launch may take longer" in said(launched, *kernel_rows(RooflinePoint(variant(), W), launched, "float32"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -118,12 +118,14 @@ def _macs(row: AuditRow) -> str:
 
 
 def _exact(rows: Sequence[AuditRow], counters: Sequence[str]) -> str:
-    """How many spellings each counter has to the last digit, the best first."""
+    """How many spellings each counter has to the last digit, the most first, and of how many an error leaves it open."""
     own = {name: [row for row in rows if row.counter == name] for name in counters}
     exact = {name: sum(row.macs_counted == row.macs for row in found) for name, found in own.items()}
     ordered = sorted(counters, key=lambda name: -exact[name])
     total = max(map(len, own.values()), default=0)
-    return f"Exact, of {total} spellings: {', '.join(f'{name} {exact[name]}' for name in ordered)}."
+    failed = {name: sum(row.error is not None for row in found) for name, found in own.items()}
+    told = (f"{name} {exact[name]}{f' ({failed[name]} not known)' if failed[name] else ''}" for name in ordered)
+    return f"Exact, of {total} spellings: {', '.join(told)}."
 
 
 def _versions(rows: Sequence[AuditRow], counters: Sequence[str]) -> str:

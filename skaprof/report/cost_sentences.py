@@ -37,22 +37,26 @@ def size_groups(rows: Sequence[ResultRow]) -> list[int]:
 
 
 def cheapest_sentences(rows: Sequence[ResultRow], groups: Sequence[int]) -> list[str]:
-    """Which mixer is cheapest in what: at the one size shown, or at how many of the sizes."""
+    """Which mixer is cheapest in what, at the one size shown or at how many; nobody where one is not known."""
     if len({_name(row, rows) for row in rows}) < 2:
         return []
     members: dict[int, list[ResultRow]] = {}
     for row, group in zip(rows, groups, strict=True):
         members.setdefault(group, []).append(row)
     if len(members) == 1:
-        return [_cheapest_here(rows)]
+        return _cheapest_here(rows)
     return [_cheapest_over(metric, rows, list(members.values())) for metric in _NOUNS]
 
 
-def _cheapest_here(rows: Sequence[ResultRow]) -> str:
+def _cheapest_here(rows: Sequence[ResultRow]) -> list[str]:
     names = list(dict.fromkeys(_name(row, rows) for row in rows))
     won: dict[str, list[str]] = {}
+    unknown: dict[str, list[str]] = {}
     for metric, noun in _NOUNS.items():
-        lowest = _lowest(rows, metric)
+        if without := _names_without(rows, rows, metric):
+            unknown.setdefault(without, []).append(noun)
+            continue
+        lowest = min(getattr(row, metric) for row in rows)
         winners = [
             name for name in names if any(_name(row, rows) == name and getattr(row, metric) == lowest for row in rows)
         ]
@@ -61,25 +65,28 @@ def _cheapest_here(rows: Sequence[ResultRow]) -> str:
         bytes_too = metric.endswith("bytes")
         figure = f"{'least' if bytes_too else 'fewest'} {noun} ({si(lowest, 'B' if bytes_too else '')})"
         won.setdefault(" and ".join(winners), []).append(figure)
-    if not won:
-        return "All need the same."
-    return "; ".join(f"{winners}: {' and '.join(figures)}" for winners, figures in won.items()) + "."
+    told = "; ".join(f"{winners}: {' and '.join(figures)}" for winners, figures in won.items())
+    said = [f"{told}." if told else "All need the same."] if told or not unknown else []
+    return said + [f"No winner in {' and '.join(nouns)}: not known of {without}." for without, nouns in unknown.items()]
 
 
-def _lowest(rows: Sequence[ResultRow], metric: str) -> int:
-    """The lowest figure; a module that was only counted has none of some."""
-    figures: list[int] = [getattr(row, metric) for row in rows if getattr(row, metric) is not None]
-    return min(figures)
+def _names_without(rows: Sequence[ResultRow], among: Sequence[ResultRow], metric: str) -> str:
+    """The rows, named as `among` others, that have no such figure: any of them could have the lowest."""
+    return ", ".join(dict.fromkeys(_name(row, among) for row in rows if getattr(row, metric) is None))
 
 
 def _cheapest_over(metric: str, rows: Sequence[ResultRow], sizes: Sequence[Sequence[ResultRow]]) -> str:
     wins: Counter[str] = Counter()  # in the order the rows name them, where counts are equal
-    for size in sizes:
-        lowest = _lowest(size, metric)
+    known = [size for size in sizes if all(getattr(row, metric) is not None for row in size)]
+    for size in known:
+        lowest = min(getattr(row, metric) for row in size)
         wins.update(list(dict.fromkeys(_name(row, rows) for row in size if getattr(row, metric) == lowest)))
     noun = "cases" if len({(row.mode, row.dtype) for row in rows}) > 1 else "sizes"
-    counts = "; ".join(f"{name} at {count:,} of {len(sizes):,} {noun}" for name, count in wins.most_common())
-    return f"{'Least' if metric.endswith('bytes') else 'Fewest'} {_NOUNS[metric]}: {counts}."
+    counts = [f"{name} at {count:,} of {len(sizes):,} {noun}" for name, count in wins.most_common()]
+    if without := _names_without(rows, rows, metric):
+        where = f"at {len(sizes) - len(known):,} of {len(sizes):,}"
+        counts.append(f"no winner {where} {noun}, where it is not known of {without}")
+    return f"{'Least' if metric.endswith('bytes') else 'Fewest'} {_NOUNS[metric]}: {'; '.join(counts)}."
 
 
 def ratio_sentences(rows: Sequence[ResultRow]) -> list[str]:

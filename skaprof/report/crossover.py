@@ -116,7 +116,10 @@ def _where(rows: Sequence[CrossoverRow]) -> str:
         return f"at {'every' if row.winner_below == row.mixer else 'no'} size{_sampled(row)}"
     parts = [_range(row, low, high) for low, high in _winning(rows)]
     twice = f"; the two cross {len(rows)} times" if len(rows) > 1 else ""
-    return " and ".join(parts) + twice
+    decided, timed = row.sizes_decided, row.sizes_sampled
+    is_open = row.metric == MEASURED and decided != timed
+    rest = f"; decided at {decided} of {timed} sizes timed, not known at the others" if is_open else ""
+    return " and ".join(parts) + twice + rest
 
 
 def _sampled(row: CrossoverRow) -> str:

@@ -76,3 +76,11 @@ class NumberFormat(NamedTuple):
 def counted(count: int, noun: str) -> str:
     """`1 mixer`, `2 mixers`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def lowest_places(values: Sequence[float | None]) -> list[int]:
+    """Where the lowest of these stand: nowhere where all are equal, or where one is not known and could be lower."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values) or not known or min(known) == max(known):
+        return []
+    return [place for place, value in enumerate(values) if value == min(known)]

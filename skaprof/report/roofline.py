@@ -9,7 +9,7 @@ from rich.table import Table
 
 from skaprof.analysis.prediction import PredictionError, prediction_error
 from skaprof.analysis.roofline import ridge
-from skaprof.answers import RooflineRow
+from skaprof.answers import KernelRow, RooflineRow
 from skaprof.model.hardware import CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE, Hardware, in_unit
 from skaprof.report.numbers import significant
 from skaprof.report.table import PlainTable, size_cells, size_columns
@@ -65,8 +65,7 @@ def caption(hardware: Hardware, peaks: Sequence[str]) -> str:
 
 def sentences(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str]) -> list[str]:
     """Where the ceilings meet, what bounds what, how good the predictions are, and where the figures come from."""
-    meetings = ", ".join(f"{significant(ridge(hardware, peak))} ({peak})" for peak in peaks)
-    found = [f"The ceilings meet at {meetings} FLOPs per byte; below, memory is the bound."]
+    found = [_meeting_sentence(rows, hardware, peaks)]
     error = prediction_error(rows)
     if error is not None:
         found.append(error_sentence(error))
@@ -86,6 +85,31 @@ def sentences(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[s
         "the bandwidth, and launches are free. FLOPs per byte include elementwise FLOPs; shares of the peak do not."
     )
     return [*found, f"Ceilings: {hardware.source}, {hardware.date}."]
+
+
+def _meeting_sentence(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str]) -> str:
+    """Where the ceilings meet, and what that says of the rows' bounds: of a kernel by itself, and of no whole mixer."""
+    meetings = ", ".join(f"{significant(ridge(hardware, peak))} ({peak})" for peak in peaks)
+    met = f"The ceilings meet at {meetings} FLOPs per byte"
+    if not all(isinstance(row, KernelRow) for row in rows):
+        return (
+            f"{met}, for a kernel by itself (skaprof roofline --per-op shows each). A mixer's bound is that of the "
+            "kernels that take most of its time; its FLOPs per byte are of all its kernels together, and may lie on "
+            "the other side."
+        )
+    if all(_is_on_its_side(row, hardware, peaks) for row in rows):
+        return f"{met}; below, memory is the bound."
+    reasons = ["a launch may take longer than both"] if any(row.bound == "launch" for row in rows) else []
+    reasons += ["elementwise FLOPs have a lower peak"] if hardware.vector is not None else []
+    return f"{met}; a kernel's bound is what takes longest in it, on either side: {', and '.join(reasons)}."
+
+
+def _is_on_its_side(row: RooflineRow, hardware: Hardware, peaks: Sequence[str]) -> bool:
+    """Whether a kernel's bound is what the ceilings' meeting point says."""
+    if row.intensity is None:
+        return row.bound is None
+    peak = "tf32" if row.dtype == "float32" and "tf32" in peaks else row.dtype
+    return row.bound == ("memory" if row.intensity < ridge(hardware, peak) else "compute")
 
 
 def _extrapolated(rows: Sequence[RooflineRow]) -> list[str]:

@@ -28,7 +28,10 @@ def search_sentences(
         best = min(found.front, key=lambda number: found.points[number][place])
         row = search.row(best)
         own, figure = getattr(search.own, objective), getattr(row, objective)
-        told.append(f"{_best_words(objective)}: {row.mixer}, {_amount(objective, figure)}{_against(figure, own)}.")
+        also = sum(found.points[number][place] == found.points[best][place] for number in found.front) - 1
+        alike = f" (and {also:,} other{'' if also == 1 else 's'})" if also else ""
+        amount = f"{_amount(objective, figure)}{_against(figure, own)}"
+        told.append(f"{_best_words(objective)}: {row.mixer}{alike}, {amount}.")
     return told
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from skaprof.answers import AuditRow, FormulaRow
 from skaprof.errors import printable
 from skaprof.records import Record
-from skaprof.report.numbers import NumberFormat
+from skaprof.report.numbers import NumberFormat, lowest_places
 from skaprof.results import ResultRow, Sized, values_of
 
 SizedRow = ResultRow | Sized | AuditRow
@@ -105,7 +105,7 @@ def _is_shown(column: Column, rows: Sequence[ResultRow]) -> bool:
 
 
 def lowest_rows(rows: Sequence[ResultRow], groups: Sequence[int]) -> dict[str, set[int]]:
-    """For each figure, the indices of the rows that are lowest at their size; none where all there are equal."""
+    """For each figure, the indices of the rows that are lowest at their size, as `lowest_places` has it."""
     members: dict[int, list[int]] = {}
     for index, group in enumerate(groups):
         members.setdefault(group, []).append(index)
@@ -114,9 +114,8 @@ def lowest_rows(rows: Sequence[ResultRow], groups: Sequence[int]) -> dict[str, s
         if column.unit is None:
             continue
         for indices in members.values():
-            found = {index: value for index in indices if (value := getattr(rows[index], column.key)) is not None}
-            if found and min(found.values()) < max(found.values()):
-                least = {index for index, value in found.items() if value == min(found.values())}
+            least = {indices[place] for place in lowest_places([getattr(rows[index], column.key) for index in indices])}
+            if least:
                 lowest.setdefault(column.key, set()).update(least)
     return lowest
 
