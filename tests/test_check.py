@@ -22,6 +22,7 @@ HOLDS = 'claim = "ska.macs < mhsa.macs"\nsource = "s"\n'
 FAILS = 'claim = "ska.macs > mhsa.macs"\nsource = "s"\n'
 EXPECTED = 'expect = "fails"\nwhy = "it saves"\n'
 UNTESTED = 'claim = "ska.median_ms < mhsa.median_ms @ size=7x7,dim=512,mode=train"\nsource = "s"\n'
+UNMEASURED = UNTESTED.replace("ska", "linear")
 UNDECIDED = UNTESTED.replace("< mhsa", "< 0.85 * mhsa")
 
 
@@ -46,6 +47,12 @@ def write(folder: Path, *tables: str) -> str:
         (UNTESTED, ("--results", str(RUN)), 0),
         (UNTESTED + EXPECTED, ("--results", str(RUN)), 1),
         (UNTESTED + 'expect = "not testable"\nwhy = "no device"\n', ("--results", str(RUN)), 1),
+        (UNMEASURED, ("--results", str(RUN)), 1),
+        (UNMEASURED, ("--results", str(RUN), "--allow-missing"), 0),
+        (UNMEASURED.replace("@ ", "@ device=cuda,"), ("--results", str(RUN)), 0),
+        (UNMEASURED.replace("@ ", "@ timing=cold,"), ("--results", str(RUN)), 0),
+        (UNMEASURED + 'expect = "not testable"\nwhy = "no row"\n', ("--results", str(RUN)), 0),
+        (UNDECIDED.replace("mode=train", "mode=train,batch=1,9"), ("--results", str(RUN)), 1),
         (UNDECIDED, ("--results", str(RUN)), 0),
         (UNDECIDED, ("--results", str(RUN), "--strict"), 1),
         (UNDECIDED + 'expect = "inconclusive"\nwhy = "near"\n', ("--results", str(RUN), "--strict"), 0),
@@ -56,6 +63,24 @@ def test_the_exit_code_is_1_where_a_claim_comes_out_as_not_expected(
 ) -> None:
     done = skaprof("check", write(tmp_path, table), *options)
     assert (done.returncode, done.stderr) == (exit_code, "")
+
+
+def test_a_claim_is_taken_by_itself_and_a_file_has_one_source(skaprof: Run, tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text('source = "us"\n[[claim]]\nclaim = "cska.macs > 1"\n[[claim]]\n' + HOLDS)
+    options = ("claims.toml", "ska.macs > mhsa.macs", "--format", "json")
+    done = skaprof("check", *options, cwd=tmp_path)
+    rows = json.loads(done.stdout)["rows"]
+    assert done.returncode == 1
+    assert [(row["source"], row["outcome"]) for row in rows] == [("us", "holds"), ("s", "holds"), ("as given", "fails")]
+    done = skaprof("check", "ska.mac < 1")
+    assert (done.returncode, done.stderr.splitlines()[1:]) == (2, ["  ska.mac < 1", "      ^"])
+
+
+def test_a_claim_about_what_training_keeps_hints_at_training(skaprof: Run) -> None:
+    for sign in "<", "<=":
+        told = skaprof("check", f"ska.saved_bytes {sign} mhsa.saved_bytes").stdout
+        assert "saved_bytes is 0 in forward: expected mode=train after the @" in told
+    assert "is 0 in forward" not in skaprof("check", "ska.saved_bytes < mhsa.saved_bytes @ mode=train").stdout
 
 
 def test_the_table_tells_figures_sources_and_what_to_run(skaprof: Run, tmp_path: Path) -> None:
@@ -115,6 +140,7 @@ def test_what_is_missing_names_the_command_that_measures_it(skaprof: Run, tmp_pa
 
 BAD_FILES = [
     ("", "holds no claims: expected [[claim]] tables"),
+    ("source = 5\n[[claim]]\nclaim = 'ska.macs < 1'", "source: '5' is not valid: expected text"),
     ("claim = 5", "holds no claims"),
     ("[[claims]]\nclaim = 'x'", "did you mean 'claim'"),
     ("[[claim]\n", "is no TOML: "),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from skaprof.answers import FormulaRow
 from skaprof.errors import SkaprofError
 from skaprof.measured import MeasuredRow
 from skaprof.model.spec import parse_mixer
+from skaprof.report.numbers import signed_percent, significant, told_apart
 from skaprof.saved import SavedResults
 from skaprof.schema import row_from
 
@@ -95,6 +97,24 @@ def test_rows_on_one_side_are_listed_and_fail_only_where_asked() -> None:
     assert found(old, new) == {("ska", None): "missing", ("cska", None): "added"}
     assert found(old, new, "missing") == {("ska", None): "missing FAILED", ("cska", None): "added"}
     assert found(old, new, "added") == {("ska", None): "missing", ("cska", None): "added FAILED"}
+
+
+@given(mixers, mixers)
+def test_what_a_threshold_should_judge_and_is_gone_fails_unless_that_is_allowed(old: list[str], new: list[str]) -> None:
+    gone = sorted(set(old) - set(new))
+    if not set(old) & set(new):
+        return
+    changes = found(costs(*old), costs(*new), "macs>0%")
+    assert sorted(mixer for (mixer, _), change in changes.items() if "FAILED" in change) == gone
+    changes = found(costs(*old), costs(*new), "macs>0%", allow_missing=True)
+    assert not any("FAILED" in change for change in changes.values())
+
+
+def test_a_threshold_is_about_no_missing_row_that_never_had_its_figure() -> None:
+    old, new = [timed(), *costs("ska", "mhsa")], [timed()]
+    assert found(old, new, "median_ms>5%") == {("ska", None): "missing", ("mhsa", None): "missing"}
+    with pytest.raises(SkaprofError, match="allow_missing: expected without fail_on missing"):
+        found(old, new, "missing", allow_missing=True)
 
 
 def test_a_row_that_stands_twice_counts_as_it_stands_last() -> None:
@@ -225,11 +245,16 @@ def test_a_threshold_that_means_nothing_is_refused(text: str, words: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(costs("ska"), costs("ska")), (costs("ska"), costs("mhsa")), ([timed()], costs("mhsa"))]
+    ("old", "new", "options"),
+    [
+        (costs("ska"), costs("ska"), {}),
+        (costs("ska"), costs("mhsa"), {}),
+        ([timed()], costs("mhsa"), {"allow_missing": True}),
+    ],
 )
-def test_a_threshold_about_nothing_in_the_files_is_refused(old: list[Row], new: list[Row]) -> None:
+def test_a_threshold_about_nothing_in_the_files_is_refused(old: list[Row], new: list[Row], options: Row) -> None:
     with pytest.raises(SkaprofError, match="compares nothing in these files"):
-        found(old, new, "median_ms>5%")
+        found(old, new, "median_ms>5%", **options)
 
 
 FORMULA = dict.fromkeys(FormulaRow.fields, "n")
@@ -260,7 +285,35 @@ def test_the_command_tells_what_changed_and_exits_1(skaprof: Run, tmp_path: Path
     assert (done.returncode, done.stderr) == (1, "")
     require_golden("compare", done.stdout)
     assert skaprof("compare", old, new, "--fail-on", "macs>1%").returncode == 0
+    gone = skaprof("compare", new, old, "--fail-on", "macs>0%", "--format", "json")
+    words = "without a partner in the second file: 1 row, cska (eager), 196 tokens, dim 256 (--allow-missing lets"
+    assert (gone.returncode, words in gone.stderr) == (1, True)
+    assert skaprof("compare", new, old, "--fail-on", "macs>0%", "--allow-missing").returncode == 0
     assert skaprof("compare", old, new).returncode == 0
+
+
+def test_a_failure_shows_the_digits_that_differ(skaprof: Run, tmp_path: Path) -> None:
+    row = costs("ska")[0]
+    old = write(tmp_path / "old.json", [row])
+    new = write(tmp_path / "new.json", [{**row, "macs": row["macs"] + 1, "params": row["params"] + 247}])
+    done = skaprof("compare", old, new, "--fail-on", "macs>0%", "--fail-on", "params>0.1%")
+    assert done.stdout.count("+0.000002 %") == done.stdout.count("+0.1001 %") == 2
+
+
+@given(st.floats(1e-12, 1e6), st.lists(st.floats(0, 1e6), max_size=3))
+def test_a_percentage_never_reads_as_what_it_is_beyond(value: float, beyond: list[float]) -> None:
+    told = float(signed_percent(value, beyond).removesuffix(" %"))
+    assert all((told > limit) == (value > limit) for limit in (0.0, *beyond) if limit != value)
+    assert told == pytest.approx(value, abs=0.005)
+
+
+@given(st.floats(1e-9, 1e15), st.integers(0, 4))
+def test_two_numbers_that_differ_never_read_alike(value: float, ulps: int) -> None:
+    other = value
+    for _ in range(ulps):
+        other = math.nextafter(other, math.inf)
+    first, second = told_apart(value, other, (significant(value), significant(other)))
+    assert (first == second) == (ulps == 0)
 
 
 @pytest.mark.parametrize("format", ["json", "csv", "markdown"])

@@ -34,7 +34,8 @@ class Change(NamedTuple):
     """One figure of one row in both files; of a whole row (`metric` None) where only one file has it.
 
     `kind` is "same", "more", "less" of exact figures; "faster", "slower", "overlapping" (the intervals do) or
-    "undecided" (`reason` says why) of times; "lost" or "gained" where one of the two is null; "missing" or "added".
+    "undecided" (`reason` says why) of times; "lost" or "gained" where one of the two is null; "missing" or "added",
+    and then `unjudged` are the figures that the row has, with nothing to hold them against.
     """
 
     row: Counted
@@ -44,6 +45,7 @@ class Change(NamedTuple):
     new: Bounds | None = None
     reason: str | None = None
     broken: tuple[Threshold, ...] = ()
+    unjudged: frozenset[str] = frozenset()
 
     @property
     def is_told(self) -> bool:
@@ -91,14 +93,24 @@ class Compared(NamedTuple):
 
 
 def compare(
-    old: SavedResults, new: SavedResults, thresholds: Sequence[Threshold] = (), *, allow_different_devices: bool = False
+    old: SavedResults,
+    new: SavedResults,
+    thresholds: Sequence[Threshold] = (),
+    *,
+    allow_different_devices: bool = False,
+    allow_missing: bool = False,
 ) -> Compared:
     """Every figure of every row in both files.
+
+    A threshold is broken, too, by a row of the first file that has its figure and no partner in the second, unless
+    `allow_missing`: what is gone cannot be judged.
 
     Raises:
         SkaprofError: files of no costs or times, of different devices (unless allowed), or with nothing to compare
             that a threshold is about: such a check would pass whatever happened.
     """
+    if allow_missing and any(threshold.metric == "missing" for threshold in thresholds):
+        raise SkaprofError(f"{named('allow_missing')}: expected without {named('fail_on')} missing")
     if (differing := _different_device(old, new)) and not allow_different_devices:
         raise SkaprofError(
             f"{differing}: expected one device; to compare all the same: {named('allow_different_devices')}"
@@ -110,17 +122,24 @@ def compare(
     metrics = list(dict.fromkeys((*_ALWAYS, *(t.metric for t in thresholds if t.metric not in ONE_SIDED))))
     baselines = baselines_of(old.costs), baselines_of(new.costs)
     found = [change for pair in matched for change in _compare_rows(*pair, metrics, baselines)]
-    _require_subjects(thresholds, found, len(matched))
-    found += _one_sided(before, after, "missing", old.path) + _one_sided(after, before, "added", new.path)
-    judged = tuple(change._replace(broken=_broken(change, thresholds)) for change in found)
+    missing = _one_sided(before, after, "missing", old.path, metrics)
+    _require_subjects(thresholds, found if allow_missing else found + missing, len(matched))
+    found += missing + _one_sided(after, before, "added", new.path, metrics)
+    judged = tuple(change._replace(broken=_broken(change, thresholds, allow_missing=allow_missing)) for change in found)
     return Compared(judged, len(matched), tuple(warnings))
 
 
 def _one_sided(
-    ours: Mapping[tuple[Any, ...], Counted], theirs: Mapping[tuple[Any, ...], Counted], change: str, path: str
+    ours: Mapping[tuple[Any, ...], Counted],
+    theirs: Mapping[tuple[Any, ...], Counted],
+    change: str,
+    path: str,
+    metrics: Iterable[str],
 ) -> list[Change]:
     reason = f"only in {shown_path(path)}"
-    return [Change(row, None, change, reason=reason) for key, row in ours.items() if key not in theirs]
+    alone = [row for key, row in ours.items() if key not in theirs]
+    has = [frozenset(metric for metric in metrics if getattr(row, metric, None) is not None) for row in alone]
+    return [Change(row, None, change, reason=reason, unjudged=found) for row, found in zip(alone, has, strict=True)]
 
 
 def _compare_rows(
@@ -152,13 +171,14 @@ def _compare_times(old: Counted, new: Counted, metric: str, before: Bounds, afte
     return Change(new, metric, "slower" if slower else "faster", before, after)
 
 
-def _broken(change: Change, thresholds: Iterable[Threshold]) -> tuple[Threshold, ...]:
-    return tuple(threshold for threshold in thresholds if _breaks(change, threshold))
+def _broken(change: Change, thresholds: Iterable[Threshold], *, allow_missing: bool) -> tuple[Threshold, ...]:
+    return tuple(threshold for threshold in thresholds if _breaks(change, threshold, allow_missing=allow_missing))
 
 
-def _breaks(change: Change, threshold: Threshold) -> bool:
+def _breaks(change: Change, threshold: Threshold, *, allow_missing: bool) -> bool:
     if change.metric is None:
-        return threshold.metric == change.kind
+        is_gone = change.kind == "missing" and not allow_missing
+        return threshold.metric == change.kind or (is_gone and threshold.metric in change.unjudged)
     if change.metric != threshold.metric or change.kind in ("overlapping", "undecided", "gained"):
         return False
     if change.old is None or change.new is None:
@@ -169,7 +189,7 @@ def _breaks(change: Change, threshold: Threshold) -> bool:
 
 
 def _require_subjects(thresholds: Iterable[Threshold], found: Sequence[Change], matched: int) -> None:
-    figures = {change.metric for change in found}
+    figures = {change.metric for change in found}.union(*(change.unjudged for change in found))
     for threshold in thresholds:
         if threshold.metric in ONE_SIDED or threshold.metric in figures:
             continue

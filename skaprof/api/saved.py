@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path as FilePath
 
 from skaprof.analysis.claims.figures import Sources
-from skaprof.analysis.claims.file import StatedClaim, read_claims
-from skaprof.analysis.claims.judge import judge
-from skaprof.analysis.claims.nodes import ClaimError
-from skaprof.analysis.claims.outcomes import Outcome
+from skaprof.analysis.claims.file import stated_claims
+from skaprof.analysis.claims.outcomes import outcomes_of
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.thresholds import parse_threshold
 from skaprof.answers import ChangeRow, ClaimRow
@@ -24,6 +22,7 @@ def compare(
     fail_on: Words = (),
     *,
     allow_different_devices: bool = False,
+    allow_missing: bool = False,
     show_all: bool = False,
 ) -> Rows[ChangeRow]:
     """What changed between two saved runs: counts exactly, times by their intervals.
@@ -34,8 +33,10 @@ def compare(
 
     Args:
         old, new: results files, or folders of reports.
-        fail_on: changes that make a row's `failed` true: "macs>0%", "median_ms>5%", "missing", "added".
+        fail_on: changes that make a row's `failed` true: "macs>0%", "median_ms>5%", "missing", "added". A row of `old`
+            that has the figure and no partner in `new` fails, too.
         allow_different_devices: compare times of different devices all the same.
+        allow_missing: rows of `old` without a partner fail nothing.
         show_all: also what did not change.
 
     Returns:
@@ -50,6 +51,7 @@ def compare(
         read_results(_results_in(new), named("new")),
         [parse_threshold(named("fail_on"), text) for text in texts],
         allow_different_devices=allow_different_devices,
+        allow_missing=allow_missing,
     )
     shown = (each for each in found.changes if show_all or each.is_told or each.broken)
     return Rows((each.as_row() for each in shown), found.warnings)
@@ -60,17 +62,24 @@ def _results_in(path: Path) -> str:
     return str(FilePath(path) / "results.json") if FilePath(path).is_dir() else str(path)
 
 
-def check(claims: Path, results: Path | list[Path] | tuple[Path, ...] = (), *, strict: bool = False) -> Rows[ClaimRow]:
-    """Whether the claims of a file hold, such as `cska.macs <= 0.85 * mhsa.macs @ tokens=49,dim=512`.
+def check(
+    claims: Path | list[Path] | tuple[Path, ...],
+    results: Path | list[Path] | tuple[Path, ...] = (),
+    *,
+    strict: bool = False,
+    allow_missing: bool = False,
+) -> Rows[ClaimRow]:
+    """Whether claims about costs hold, such as `cska.macs <= 0.85 * mhsa.macs @ tokens=49,dim=512`.
 
     >>> rows = skaprof.check("claims.toml")
     >>> rows[0].outcome, rows[0].failed
     ('holds', False)
 
     Args:
-        claims: a TOML file of claims.
+        claims: TOML files of claims, or claims themselves.
         results: files of `skaprof latency`, for claims about times and measured memory.
         strict: whether a claim that is inconclusive or not testable here counts as failed too.
+        allow_missing: whether a claim counts as not failed that results of its device and timing should tell, and lack.
 
     Returns:
         A row for each claim: its `outcome`, whether it `failed` (came out as the file does not expect), and the two
@@ -79,14 +88,10 @@ def check(claims: Path, results: Path | list[Path] | tuple[Path, ...] = (), *, s
     Raises:
         SkaprofError: a file that cannot be read, or a claim that is none, with its place.
     """
-    paths = results if isinstance(results, list | tuple) else [results]
-    sources = Sources([read_results(str(path), named("results")) for path in paths])
-    outcomes = [_outcome(claim, sources) for claim in read_claims(str(claims))]
-    return Rows((outcome.as_row(strict=strict) for outcome in outcomes), sources.warnings)
+    sources = Sources([read_results(path, named("results")) for path in _texts(results)])
+    outcomes = outcomes_of(stated_claims(_texts(claims)), sources, strict=strict, allow_missing=allow_missing)
+    return Rows((outcome.as_row() for outcome in outcomes), sources.warnings)
 
 
-def _outcome(claim: StatedClaim, sources: Sources) -> Outcome:
-    try:
-        return Outcome(claim, judge(claim.claim, sources))
-    except ClaimError as error:
-        raise claim.error(error) from None
+def _texts(given: Path | list[Path] | tuple[Path, ...]) -> list[str]:
+    return [str(path) for path in (given if isinstance(given, list | tuple) else [given])]

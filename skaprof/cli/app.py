@@ -75,6 +75,8 @@ skaprof compare before.jsonl after.jsonl --fail-on 'median_ms>5%' --format markd
 
 skaprof check claims.toml
 
+skaprof check 'cska.macs <= 0.85 * mhsa.macs @ tokens=16,dim=512'
+
 skaprof check claims.toml --results runs.jsonl --strict
 
 skaprof check claims.toml --format markdown --output claims.md""",

@@ -36,9 +36,13 @@ def compare(
             "--fail-on",
             metavar="CHANGE",
             help="Exit 1 on this change, repeatable: 'macs>0%', 'params>=1k', 'median_ms>5%', 'images_per_s<-5%'; "
-            "missing or added: rows that only one file has. A time whose intervals overlap never fails.",
+            "missing or added: rows that only one file has. A time whose intervals overlap never fails; a row of OLD "
+            "that has the figure and no partner in NEW does.",
         ),
     ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Rows of OLD without a partner in NEW fail nothing.")
+    ] = False,
     allow_different_devices: Annotated[
         bool, typer.Option("--allow-different-devices", help="Compare times of different devices all the same.")
     ] = False,
@@ -57,6 +61,7 @@ def compare(
         read_results(_results_in(new), "NEW"),
         thresholds,
         allow_different_devices=allow_different_devices,
+        allow_missing=allow_missing,
     )
     for warning in compared.warnings:
         say(f"skaprof: {warning}")

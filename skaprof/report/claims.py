@@ -11,7 +11,7 @@ from skaprof.analysis.claims.outcomes import DECIDED, Outcome
 from skaprof.analysis.row_trust import Bounds
 from skaprof.answers import FAILS, HOLDS, INCONCLUSIVE, NOT_TESTABLE, OUTCOMES
 from skaprof.errors import printable
-from skaprof.report.numbers import counted, si, significant
+from skaprof.report.numbers import counted, si, significant, told_apart
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,16 +43,21 @@ def claims_table(outcomes: Sequence[Outcome]) -> Table:
 _COLUMNS = {"outcome": "left", "claim": "left", "left": "right", "right": "right", "ratio": "right"}
 
 
-def sentences(outcomes: Sequence[Outcome], *, strict: bool) -> list[str]:
+def sentences(outcomes: Sequence[Outcome]) -> list[str]:
     """How many came out how, then each that did not hold, with its figures, its source and why."""
     counts = Counter(outcome.verdict.outcome for outcome in outcomes)
     told = [f"{counts[word]:,} {word if counts[word] == 1 else _PLURALS[word]}" for word in OUTCOMES if counts[word]]
-    failures = sum(outcome.is_failure(strict=strict) for outcome in outcomes)
+    failures = sum(outcome.is_failure for outcome in outcomes)
     ending = f"{failures:,} not as expected" if failures else "none against what the file expects"
     claims = counted(len(outcomes), "claim")
     found = [f"{claims}: {', '.join(told)}; {ending}."]
-    notable = (outcome for outcome in outcomes if (outcome.verdict.outcome, outcome.stated.expected) != (HOLDS, HOLDS))
-    return found + [claim_sentence(outcome) for outcome in notable]
+    return found + [claim_sentence(outcome) for outcome in outcomes if _is_notable(outcome)]
+
+
+def _is_notable(outcome: Outcome) -> bool:
+    """Whether there is more to say than that it holds."""
+    as_it_should = outcome.verdict.outcome == outcome.stated.expected == HOLDS
+    return not as_it_should or outcome.hint is not None
 
 
 _PLURALS = {HOLDS: "hold", FAILS: "fail", INCONCLUSIVE: "inconclusive", NOT_TESTABLE: "not testable here"}
@@ -60,7 +65,7 @@ _PLURALS = {HOLDS: "hold", FAILS: "fail", INCONCLUSIVE: "inconclusive", NOT_TEST
 
 def claim_sentence(outcome: Outcome) -> str:
     """How a claim came out, with its figures, its source and why."""
-    row = outcome.as_row(strict=False)
+    row = outcome.as_row()
     verdict, worst, stated = outcome.verdict, outcome.verdict.worst, outcome.stated
     verb = "" if verdict.outcome in DECIDED else "is "
     parts = [f"{row.name or row.claim} {verb}{verdict.outcome}"]
@@ -74,6 +79,8 @@ def claim_sentence(outcome: Outcome) -> str:
     if stated.expected != HOLDS:
         agrees = "as expected" if stated.expected == verdict.outcome else f"expected: {stated.expected}"
         parts.append(f"{agrees}: {stated.why}")
+    if outcome.is_failure and outcome.lacks_rows:
+        parts.append("the results given should tell it (--allow-missing lets that pass)")
     parts.append(f"source: {stated.source}")
     told = f"{parts[0]}: {'; '.join(parts[1:])}."
     if row.measure:
@@ -84,9 +91,7 @@ def claim_sentence(outcome: Outcome) -> str:
 def _figures(left: Bounds | None, right: Bounds | None) -> tuple[str, str]:
     """Both sides, rounded; in full where they differ by less than that shows."""
     texts = _figure(left), _figure(right)
-    if left is None or right is None or texts[0] != texts[1] or left.value == right.value:
-        return texts
-    return f"{float(left.value):,.12g}", f"{float(right.value):,.12g}"
+    return texts if left is None or right is None else told_apart(float(left.value), float(right.value), texts)
 
 
 def _figure(bounds: Bounds | None) -> str:
@@ -100,5 +105,6 @@ def _figure(bounds: Bounds | None) -> str:
 
 def _ratio(ratio: Bounds) -> str:
     if ratio.low == ratio.high:
-        return f"{float(ratio.value):.4g}x"
+        value = float(ratio.value)
+        return f"{told_apart(value, 1, (f'{value:.4g}', '1'))[0]}x"
     return f"{float(ratio.value):.3f}x ({float(ratio.low):.3f} to {float(ratio.high):.3f})"

@@ -12,7 +12,7 @@ from skaprof.analysis.comparison import Change, Compared
 from skaprof.analysis.thresholds import Threshold
 from skaprof.answers import ChangeRow
 from skaprof.errors import printable
-from skaprof.report.numbers import counted, significant
+from skaprof.report.numbers import counted, signed_percent, significant, told_apart
 from skaprof.report.table import PlainTable, size_cells, size_columns
 from skaprof.results import name_of
 
@@ -43,13 +43,11 @@ def changes_table(changes: Sequence[Change], among: Sequence[Change]) -> Table:
 
 
 def _cells(change: Change, row: ChangeRow, *, timed: bool) -> list[str | Text]:
-    percent = change.percent
     intervals = _interval(row.old_low, row.old_high), _interval(row.new_low, row.new_high)
     return [
         change.metric or "-",
-        _figure(row.old),
-        _figure(row.new),
-        "-" if percent is None else f"{percent:+.2f} %",
+        *_figures(row),
+        _percent(change) or "-",
         Text(change.kind + (", FAILED" if change.broken else ""), style=_style(change)),
         *(intervals if timed else ()),
         row.reason or "",
@@ -58,6 +56,18 @@ def _cells(change: Change, row: ChangeRow, *, timed: bool) -> list[str | Text]:
 
 def _style(change: Change) -> str:
     return "bold red" if change.broken else _STYLES.get(change.kind, "")
+
+
+def _percent(change: Change) -> str:
+    """The change in per cent, to the digits that show it and which limit it is beyond."""
+    limits = [float(100 * threshold.limit) for threshold in change.broken if threshold.relative]
+    return "" if change.percent is None else signed_percent(change.percent, limits)
+
+
+def _figures(row: ChangeRow) -> tuple[str, str]:
+    """Old and new; in as many digits as tell them apart."""
+    texts = _figure(row.old), _figure(row.new)
+    return texts if row.old is None or row.new is None else told_apart(row.old, row.new, texts)
 
 
 def _figure(value: float | None) -> str:
@@ -91,20 +101,52 @@ _SIDES = {"missing": "first", "added": "second"}
 
 
 def threshold_sentence(compared: Compared, threshold: Threshold) -> str:
-    """How one `--fail-on` came out, with the first row that breaks it."""
+    """How one `--fail-on` came out, with the first row that breaks it, and the rows that nothing could judge."""
     broken = [change for change in compared.changes if threshold in change.broken]
-    if not broken:
-        return f"--fail-on {threshold.text}: passed."
-    return f"--fail-on {threshold.text}: failed {counted(len(broken), 'time')}, first {_described(broken[0])}."
+    judged = [change for change in broken if change.metric is not None or change.kind == threshold.metric]
+    told = f"--fail-on {threshold.text}: {'failed' if broken else 'passed'}"
+    if judged:
+        told += f" {counted(len(judged), 'time')}, first {_described(judged[0])}"
+    said = [told]
+    if gone := [change for change in broken if change not in judged]:
+        said.append(f"without a partner in the second file: {_named(gone)} (--allow-missing lets that pass)")
+    if new := [change for change in compared.changes if change.kind == "added" and threshold.metric in change.unjudged]:
+        said.append(f"not judged, since only the second file has them: {_named(new)}")
+    if _is_always_0(compared, threshold.metric):
+        said.append(f"{threshold.metric} is 0 everywhere{_HINTS.get(threshold.metric, '')}")
+    return f"{'; '.join(said)}."
 
 
-def _described(change: Change) -> str:
+_HINTS = {"saved_bytes": " (what training keeps: rows of --mode train have it)"}
+
+
+def _is_always_0(compared: Compared, metric: str) -> bool:
+    found = [change for change in compared.changes if change.metric == metric and change.old and change.new]
+    return bool(found) and not any(side.value for change in found for side in (change.old, change.new) if side)
+
+
+_NAMED = 3
+
+
+def _named(alone: Sequence[Change]) -> str:
+    """`41 rows, ska (eager), 196 tokens, dim 256; ...`."""
+    names = list(dict.fromkeys(map(_of_what, alone)))
+    more = f"; and {counted(len(names) - _NAMED, 'other')}" if len(names) > _NAMED else ""
+    return f"{counted(len(alone), 'row')}, {'; '.join(names[:_NAMED])}{more}"
+
+
+def _of_what(change: Change) -> str:
+    """What a row is of: its name, implementation and sizes."""
     row = change.as_row()
     name = f"{name_of(row)} ({row.implementation})"
     if row.dim is not None:
         name += f", {row.tokens:,} tokens, dim {row.dim:,}"
-    name = printable(f"{name}, {row.op}" if row.op else name)
+    return printable(f"{name}, {row.op}" if row.op else name)
+
+
+def _described(change: Change) -> str:
+    name = _of_what(change)
     if change.metric is None:
         return f"{name}, {change.kind}"
-    percent = "" if change.percent is None else f" ({change.percent:+.2f} %)"
-    return f"{name}: {change.metric} {_figure(row.old)} to {_figure(row.new)}{percent}"
+    percent = _percent(change)
+    return f"{name}: {change.metric} {' to '.join(_figures(change.as_row()))}{f' ({percent})' if percent else ''}"

@@ -7,6 +7,8 @@ from typing import NamedTuple, Self
 
 PREFIXES = ((10**18, "E"), (10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
 _MOST_DECIMALS = 6
+_FINEST = 18
+"""Digits of a float end below it."""
 _PREFIXED = 1000 * PREFIXES[0][0]
 """From here on, no prefix makes a number short."""
 
@@ -43,6 +45,28 @@ def si(value: float, unit: str = "") -> str:
 def signed(value: float, unit: str = "") -> str:
     """A change with its sign and SI prefix: `+58.20 M`; no change is a plain 0."""
     return f"{'-' if value < 0 else '+'}{si(abs(value), unit)}" if value else "0"
+
+
+def signed_percent(value: float, beyond: Iterable[float] = ()) -> str:
+    """`+0.17 %`: to two decimals, or as many as it takes to show that it is not 0, and not what it is `beyond`."""
+    others = [other for other in (0, *beyond) if other != value]
+    texts = (f"{value:+.{decimals}f} %" for decimals in range(2, _FINEST))
+    return next((text for text in texts if not any(_rounds_alike(text, other) for other in others)), f"{value:+} %")
+
+
+def _rounds_alike(text: str, other: float) -> bool:
+    """Whether another percentage is the same text."""
+    decimals = len(text.removesuffix(" %").partition(".")[2])
+    return abs(float(text.removesuffix(" %")) - other) < 10**-decimals / 2
+
+
+def told_apart(first: float, second: float, texts: tuple[str, str]) -> tuple[str, str]:
+    """The texts of two numbers; of different ones that read alike, as many digits as it takes."""
+    if first == second or texts[0] != texts[1]:
+        return texts
+    whole = len(str(int(max(abs(first), abs(second)))))  # digits before the point: with fewer, it would be an exponent
+    longer = ((f"{first:,.{digits}g}", f"{second:,.{digits}g}") for digits in range(max(5, whole), _FINEST))
+    return next((pair for pair in longer if pair[0] != pair[1]), (repr(first), repr(second)))
 
 
 class NumberFormat(NamedTuple):

@@ -25,6 +25,10 @@ class NotTestableError(Exception):
     """A figure that cannot be told here, and why."""
 
 
+class NoRowError(NotTestableError):
+    """A figure that the files should tell, which have results of such a device and timing, and do not."""
+
+
 class RowOfFile(NamedTuple):
     """A row of what was timed, or could not be, and the baselines of its file."""
 
@@ -96,7 +100,7 @@ class Sources:
         placed = [
             point._replace(device=device, timing=timing)
             for device, timing in conditions
-            if _is_device(point.device, device) and point.timing in (None, timing)
+            if _is_at(point, device, timing)
         ]
         return [place for place in placed if self._has_all(claim, place)] or [point]
 
@@ -117,7 +121,7 @@ class Sources:
             measured = self.measured(found, point)
             value = figure(measured.row, found.metric, measured.baselines)
             if value is None:
-                raise NotTestableError(measured.row.error or f"the row has no {found.metric}")
+                raise NoRowError(measured.row.error or f"the row has no {found.metric}")
             return value
         implementation = found.implementation or point.implementation
         exact = self._counted(found, point, implementation)
@@ -149,7 +153,9 @@ class Sources:
         try:
             return self.rows[tuple(row.get(key) for key in IDENTITY_KEYS)]
         except KeyError:
-            raise NotTestableError(f"no results of {variant.spec.text} ({variant.implementation})") from None
+            known = any(_is_at(point, str(row.device), str(row.timing)) for row, _ in self.rows.values())
+            error = NoRowError if known else NotTestableError
+            raise error(f"no results of {variant.spec.text} ({variant.implementation})") from None
 
     def paired_ratio(self, ours: Figure, theirs: Figure, point: Point) -> Bounds | None:
         """ours / theirs where one was the other's baseline in the same rounds: far narrower than two medians.
@@ -188,6 +194,11 @@ def _mixer_at(found: Figure, point: Point) -> tuple[Variant, Any]:
     spec = _parsed(found.spec)
     implementation = found.implementation or point.implementation
     return Variant(spec, implementation, point.mode, point.dtype), point.workload(spec)
+
+
+def _is_at(point: Point, device: str, timing: str) -> bool:
+    """Whether what was measured on a device, with a timing, may be at a point."""
+    return _is_device(point.device, device) and point.timing in (None, timing)
 
 
 def _is_device(wanted: str | None, device: str) -> bool:

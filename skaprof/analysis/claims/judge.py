@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
-from skaprof.analysis.claims.figures import NotTestableError, Sources
+from skaprof.analysis.claims.figures import NoRowError, NotTestableError, Sources
 from skaprof.analysis.claims.nodes import Claim, ClaimError, Expression, Figure, Number, Operation, SizeWord, nodes_of
 from skaprof.analysis.claims.sizes import Point, points_of
 from skaprof.analysis.row_trust import Bounds
@@ -17,7 +17,10 @@ _WORST_FIRST = (FAILS, INCONCLUSIVE, NOT_TESTABLE, HOLDS)
 
 
 class Judgement(NamedTuple):
-    """How a claim came out at one point. `ratio` is left over right, paired where timed in the same rounds."""
+    """How a claim came out at one point. `ratio` is left over right, paired where timed in the same rounds.
+
+    `lacks_row`: it is not testable since the files given, which should tell, do not.
+    """
 
     outcome: str
     point: Point
@@ -25,15 +28,20 @@ class Judgement(NamedTuple):
     right: Bounds | None = None
     ratio: Bounds | None = None
     reason: str | None = None
+    lacks_row: bool = False
 
 
 class Verdict(NamedTuple):
-    """How a claim came out over all its sizes: the first size of the worst outcome stands for it."""
+    """How a claim came out over all its sizes: the first size of the worst outcome stands for it.
+
+    `lacking` is the first of its sizes that the files given should tell and do not, if there is one.
+    """
 
     claim: Claim
     worst: Judgement
     sizes: int
     sizes_alike: int
+    lacking: Judgement | None = None
 
     @property
     def outcome(self) -> str:
@@ -55,7 +63,8 @@ def judge(claim: Claim, sources: Sources) -> Verdict:
             found = _judge_at(claim, placed, sources)
             judgements[found.outcome].append(found)
     worst = next(outcome for outcome in _WORST_FIRST if judgements[outcome])
-    return Verdict(claim, judgements[worst][0], sum(map(len, judgements.values())), len(judgements[worst]))
+    lacking = next((found for found in judgements[NOT_TESTABLE] if found.lacks_row), None)
+    return Verdict(claim, judgements[worst][0], sum(map(len, judgements.values())), len(judgements[worst]), lacking)
 
 
 def _judge_at(claim: Claim, point: Point, sources: Sources) -> Judgement:
@@ -63,7 +72,7 @@ def _judge_at(claim: Claim, point: Point, sources: Sources) -> Judgement:
         left, right = (_value(side, point, sources) for side in (claim.left, claim.right))
         paired = _paired(claim, point, sources)
     except NotTestableError as error:
-        return Judgement(NOT_TESTABLE, point, reason=str(error))
+        return Judgement(NOT_TESTABLE, point, reason=str(error), lacks_row=isinstance(error, NoRowError))
     ratio = _divided(left, right) if paired is None else paired[0]
     outcome = _outcome(claim, left, right) if paired is None else _compared(claim.comparator, *paired[1:])
     reason = sources.doubt(claim.figures, point)

@@ -1,31 +1,56 @@
-"""How the claims of a file came out, as rows for every format."""
+"""How stated claims came out, and whether that is a failure, as rows for every format."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import StatedClaim
-from skaprof.analysis.claims.judge import Verdict
+from skaprof.analysis.claims.judge import Verdict, judge
+from skaprof.analysis.claims.nodes import ClaimError
 from skaprof.analysis.row_trust import plain_number
 from skaprof.answers import FAILS, HOLDS, NOT_TESTABLE, ClaimRow
 
+SAVED = "saved_bytes"
 DECIDED = (HOLDS, FAILS)
 
 
 class Outcome(NamedTuple):
-    """A claim of a file and its verdict."""
+    """A stated claim and its verdict.
+
+    `strict`: what is undecided counts as failed. `allow_missing`: what the files of results lack does not.
+    """
 
     stated: StatedClaim
     verdict: Verdict
+    strict: bool = False
+    allow_missing: bool = False
 
-    def is_failure(self, *, strict: bool) -> bool:
-        """Whether it came out as the file does not expect; undecided ones count only if `strict`."""
+    @property
+    def is_failure(self) -> bool:
+        """Whether it came out as the file does not expect."""
         if self.verdict.outcome == self.stated.expected:
             return False
-        return strict or self.verdict.outcome in DECIDED
+        return self.strict or self.lacks_rows or self.verdict.outcome in DECIDED
 
-    def as_row(self, *, strict: bool) -> ClaimRow:
+    @property
+    def lacks_rows(self) -> bool:
+        """Whether it fails for want of rows in the files of results."""
+        return self.verdict.lacking is not None and not self.allow_missing
+
+    @property
+    def hint(self) -> str | None:
+        """What makes the claim say nothing, if something does: what training keeps is 0 in forward."""
+        kept = any(found.metric == SAVED for found in self.verdict.claim.figures)
+        return f"{SAVED} is 0 in forward: expected mode=train after the @" if kept and self._is_forward else None
+
+    @property
+    def _is_forward(self) -> bool:
+        return self.verdict.worst.point.mode == "forward"
+
+    def as_row(self) -> ClaimRow:
         """The row that every format shows; figures of the first size that came out as the whole."""
         worst, stated = self.verdict.worst, self.stated
         ratio = worst.ratio
@@ -34,7 +59,7 @@ class Outcome(NamedTuple):
             claim=stated.claim.text,
             outcome=self.verdict.outcome,
             expected=stated.expected,
-            failed=self.is_failure(strict=strict),
+            failed=self.is_failure,
             left=plain_number(worst.left),
             right=plain_number(worst.right),
             ratio=None if ratio is None else float(ratio.value),
@@ -45,12 +70,29 @@ class Outcome(NamedTuple):
             at=worst.point.text(stated.claim.sizes) or None,
             device=worst.point.device,
             timing=worst.point.timing,
-            reason=worst.reason,
+            reason=worst.reason or self.hint,
             measure=measuring_command(self) if self.verdict.outcome == NOT_TESTABLE else None,
             source=stated.source,
             note=stated.note,
             why=stated.why,
         )
+
+
+def outcomes_of(
+    stated: Iterable[StatedClaim], sources: Sources, *, strict: bool = False, allow_missing: bool = False
+) -> list[Outcome]:
+    """How each claim comes out.
+
+    Raises:
+        SkaprofError: one is about figures or sizes that do not exist or fit, with its place.
+    """
+    found = []
+    for each in stated:
+        try:
+            found.append(Outcome(each, judge(each.claim, sources), strict, allow_missing))
+        except ClaimError as error:
+            raise each.error(error) from None
+    return found
 
 
 def measuring_command(outcome: Outcome) -> str:
