@@ -56,8 +56,9 @@ def signed_percent(value: float, beyond: Iterable[float] = ()) -> str:
 
 def _rounds_alike(text: str, other: float) -> bool:
     """Whether another percentage is the same text."""
-    decimals = len(text.removesuffix(" %").partition(".")[2])
-    return abs(float(text.removesuffix(" %")) - other) < 10**-decimals / 2
+    number = text.removesuffix(" %")
+    finest: float = 10.0 ** -len(number.partition(".")[2])
+    return abs(float(number) - other) < finest / 2
 
 
 def told_apart(first: float, second: float, texts: tuple[str, str]) -> tuple[str, str]:
