@@ -82,6 +82,7 @@ def whole_runs_only(patch: pytest.MonkeyPatch) -> None:
     """Make `measure` give the records of all rounds: one warm-up window of one sample each, and no conclusions."""
     patch.setattr(engine, "WARM_WINDOW", 0)
     patch.setattr(engine, "WARM_AGREEMENT", np.inf)
+    patch.setattr(engine, "_was_cold", lambda record: False)
     patch.setattr(engine, "decided", lambda records, settings: False)
     patch.setattr(engine, "_own_flags", lambda record, settings: set())
     patch.setattr(engine, "evidence_flags", lambda device, record: set())

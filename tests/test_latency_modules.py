@@ -146,6 +146,27 @@ def test_a_module_that_fails_late_is_dropped_and_the_others_are_timed(error: str
     assert min(mhsa["median_ms"], ska["median_ms"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ("nothing", "another input gives the same output: it keeps its answer, or reads no input"),
+        ("address", "it keeps its answers: a second call on an input runs "),
+        ("values", "it keeps its answers: a second call on an input runs "),
+    ],
+)
+def test_a_module_that_keeps_its_answers_is_not_timed(by: str, told: str) -> None:
+    mhsa, own, _ = timed(UserModule("user_models:Keeping", (("dim", "{dim}"), ("by", by))), timeout=0.2)
+    assert (own["verdict"], own["median_ms"]) == ("wrong-output", None)
+    assert own["error"].startswith(told)
+    assert mhsa["median_ms"] > 0
+
+
+@pytest.mark.parametrize("name", ["Lazy", "Complex"])
+def test_a_module_is_timed_as_it_is_built(name: str) -> None:
+    _, own, _ = timed(UserModule(f"user_models:{name}", (("dim", "{dim}"),)), timeout=0.2)
+    assert (own["error"], own["median_ms"] > 0) == (None, True)
+
+
 def test_a_module_that_runs_on_other_threads_than_the_others_is_not_timed() -> None:
     threads = torch.get_num_threads()
     unruly = UserModule("user_models:Unruly", (("dim", "{dim}"), ("when", "run")))

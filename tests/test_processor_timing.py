@@ -156,6 +156,21 @@ def test_warming_up_on_a_busy_machine_does_not_take_the_time_to_measure() -> Non
     assert starts[0] < 0.5
 
 
+@pytest.mark.parametrize("slow_calls", [4, 16])
+def test_first_calls_that_are_slow_are_warming_up(slow_calls: int) -> None:
+    fake = processor()
+    kernel, calls = fake.kernel("b", SECONDS), iter(range(10**9))
+
+    def slow_at_first() -> None:
+        if next(calls) < slow_calls:
+            fake._work(0.1)
+        kernel.run()
+
+    found = run(fake, [fake.kernel("a", SECONDS), Contender("b", slow_at_first, names=lambda: ("b",))])
+    assert found.records[1].seconds == pytest.approx(SECONDS, rel=0.02)
+    assert flags(found) == {"stable"}
+
+
 def test_a_contender_is_compared_with_the_one_it_names() -> None:
     fake = processor()
     contenders = [fake.kernel(label, times * SECONDS) for label, times in (("a", 1), ("fast a", 0.5), ("fast b", 0.6))]

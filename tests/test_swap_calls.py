@@ -236,6 +236,32 @@ def test_forward_may_be_any_callable_but_a_script() -> None:
         swap_mixers(Mapped(scripted), {"mixer": "ska"}, X)
 
 
+def test_a_submodule_that_is_run_by_its_forward_is_swapped_and_counted() -> None:
+    row, total = rows_of("Direct", "attn=mhsa:bias=true")
+    assert (row.verified, row.params_delta, row.macs_delta, total.macs_delta) == (True, 0, 0, 0)
+    model = swap_mixers(user_models.Direct(), {"attn": "ska"}, X)
+    assert model(X).shape == X.shape
+
+
+HELD = {
+    "script": "scripted: .*torch.jit.script",
+    "trace": "traced: .*torch.jit.trace",
+    "compile": "compiled: .*compile",
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("how", HELD)
+def test_what_is_scripted_traced_or_compiled_is_refused_with_the_reason(how: str) -> None:
+    for inside, what in ((False, "the model is "), (True, r"0\S*\.0: 0 is ")):
+        with pytest.raises(SkaprofError, match=f"^replace: {what}{HELD[how]}"):
+            swap_mixers(user_models.fixed(how, inside=inside), {"*.0": "ska"}, X)
+    compiled = Around("once")
+    compiled.attn.compile()
+    with pytest.raises(SkaprofError, match=r"attn: it is compiled: replace it before torch.compile"):
+        swap_mixers(compiled, {"attn": "ska"}, X)
+
+
 def test_tokens_beyond_the_grid_are_shown_and_limited() -> None:
     rows = rows_of("once", "attn=ska", shape=(1, 20, 48), grid=(4, 4))
     assert (rows[0].class_tokens, rows[0].tokens) == (4, 20)

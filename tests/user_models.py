@@ -407,3 +407,66 @@ NOT_CALLABLE = 5
 
 def number() -> int:
     return 5
+
+
+class Keeping(nn.Module):
+    """Keeps its first answer, or the answer to each input, by the input's address or by its values."""
+
+    def __init__(self, dim: int, by: str = "nothing") -> None:
+        super().__init__()
+        self.linear, self.by, self.kept = nn.Linear(dim, dim), by, {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        key = {"nothing": 0, "address": x.data_ptr(), "values": x.double().sum().item()}[self.by]
+        if key not in self.kept:
+            self.kept[key] = self.linear(x)
+        return self.kept[key]
+
+
+class Lazy(nn.Module):
+    """Makes a table at its first call, as rotary embeddings do."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.linear, self.table = nn.Linear(dim, dim), None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.table is None:
+            self.table = torch.arange(x.shape[1], device=x.device, dtype=x.dtype).cos()[:, None]
+        return self.linear(x) * self.table
+
+
+class Complex(nn.Module):
+    """Complex weights, and no wish to be anything else."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(dim, dim, dtype=torch.complex64))
+        self.register_buffer("scaled", torch.zeros(dim, dtype=torch.float8_e4m3fn))
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert self.weight.is_complex()
+        assert self.scaled.dtype == torch.float8_e4m3fn
+        return (x.to(self.weight.dtype) @ self.weight).real
+
+
+class Direct(nn.Module):
+    """Runs its attention by `.forward`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attn = Attention(48)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attn.forward(x)
+
+
+def fixed(how: str, *, inside: bool = False) -> nn.Module:
+    """A block whose attention is held fast: the whole block, or what is in a model around it."""
+    make = {
+        "script": torch.jit.script,
+        "trace": lambda block: torch.jit.trace(block, torch.zeros(2, 16, 48)),
+        "compile": torch.compile,
+    }[how]
+    block = make(nn.Sequential(nn.Linear(48, 48)))
+    return nn.Sequential(block) if inside else block

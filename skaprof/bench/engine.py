@@ -11,30 +11,24 @@ from statistics import median
 
 from skaprof.bench import statistics
 from skaprof.bench.clock import clock_rate, off_clock
-from skaprof.bench.device import Contender, Counts, Device
+from skaprof.bench.device import Contender, Device
 from skaprof.bench.evidence import choose_clock, evidence_flags, is_stolen
-from skaprof.bench.record import Measurement, Record, Settings, Spent, conclude, decided
+from skaprof.bench.record import Measurement, Record, Settings, conclude, decided
+from skaprof.bench.sampling import SHORTEST_REPEATED_SAMPLE, Sample, hidden_launch, sample
 from skaprof.implementations import GRAPHS
 
-SHORTEST_REPEATED_SAMPLE = 50e-6
 SHORTEST_COLD_SAMPLE = 5e-6
-MOST_SLEEP_CYCLES = 20_000_000
 WARM_WINDOW = 0.05
 WARM_AGREEMENT = 0.01
 LONGEST_WARM_UP = 5.0
+MOST_WARM_UPS = 4
 CACHE_PROOF = 1.1  # a probe read after a flush takes at least this much longer than one from the cache
-LEFT_OVER = 0.05  # share of a sample that may still run after its end was recorded
 BLOCK_SECONDS = 0.02
 FEWEST_SAMPLES, MOST_SAMPLES = 3, 8
 # on a processor: of the same samples, more rounds of smaller blocks tell more
 SHARED_BLOCK_SECONDS, FEWEST_SHARED_SAMPLES = 0.012, 2
 LONG_SAMPLE = 0.02  # one such sample a block is enough: the replicate is the round
 MOST_REPEATS = 1000
-CLOCK_STEP = 1e-7  # no sample is shorter: events tick more coarsely, and a logarithm of zero helps nobody
-
-Sample = tuple[float, Spent]
-"""Seconds of one call by the wall clock or the device's events, and what it took of the processor."""
-Clocks = tuple[Counts | None, float | None]
 
 
 def measure(
@@ -56,16 +50,19 @@ def measure(
     own = records[: len(contenders)]
     for record, kernels in zip(own, device.names(contenders), strict=True):
         record.kernels = kernels
-    for contender, record in zip(contenders, own, strict=True):
-        _warm_up(device, contender, record, settings)
-    for control in records[len(contenders) :]:
-        _as_warm_as(records[0], control)
+    _warm_all(device, contenders, records, settings)
     common = _common_flags(device, entries, records, settings)
     common |= _condition_flags(device)
     start, before = device.now(), device.conditions()
-    for rounds in range(1, max(settings.looks) + 1):
-        _round(device, entries, records, settings, rounds - 1)
+    rounds, warm_ups = 0, 1
+    while rounds < max(settings.looks):
+        _round(device, entries, records, settings, rounds)
+        rounds += 1
         common |= _condition_flags(device)
+        if warm_ups < MOST_WARM_UPS and device.now() < settings.deadline and any(map(_was_cold, records)):
+            _warm_all(device, contenders, records, settings)
+            rounds, warm_ups = 0, warm_ups + 1
+            continue
         tick(rounds)
         late = device.now() > settings.deadline and rounds >= 2
         if late or rounds in settings.looks:
@@ -139,81 +136,25 @@ def _steady_block(device: Device, contender: Contender, record: Record, settings
 
 def _block(device: Device, contender: Contender, record: Record, settings: Settings) -> list[Sample]:
     with device.undisturbed(), contender.context():
-        return [_sample(device, contender, record, settings.timing) for _ in range(record.samples_per_block)]
+        return [sample(device, contender, record, settings.timing) for _ in range(record.samples_per_block)]
 
 
-def _sample(device: Device, contender: Contender, record: Record, timing: str) -> Sample:
-    """Seconds of one call, and what it took of the processor."""
-    calls = record.repeats * contender.calls
-    if timing == "wall":
-        seconds, spent = _launched(device, contender, record)
-    else:
-        seconds, spent = _hidden_launch(device, contender, record, timing)
-    return seconds / calls, spent if spent.cpu is None else spent._replace(cpu=spent.cpu / calls)
+def _warm_all(device: Device, contenders: Sequence[Contender], records: Sequence[Record], settings: Settings) -> None:
+    """Warm up every contender, and the control as its twin; what was measured before was warming up, too."""
+    for record in records:
+        record.rounds.clear()
+        record.spent.clear()
+        record.off_clock_samples.clear()
+    for contender, record in zip(contenders, records, strict=False):
+        _warm_up(device, contender, record, settings)
+    for control in records[len(contenders) :]:
+        _as_warm_as(records[0], control)
 
 
-def _launched(device: Device, contender: Contender, record: Record) -> Sample:
-    """Wall seconds of `repeats` launches and all that they leave to do."""
-    before = _clocks(device)
-    start = device.now()
-    for _ in range(record.repeats):
-        contender.run()
-    device.synchronize()
-    seconds = max(device.now() - start, CLOCK_STEP)
-    return seconds, _spent(device, before)
-
-
-def _clocks(device: Device) -> Clocks:
-    """CPU time last: the less stands between it and the call, the less is counted with the call."""
-    counts = device.counts()
-    return counts, device.cpu_seconds()
-
-
-def _spent(device: Device, before: Clocks) -> Spent:
-    """What the working threads took since then."""
-    cpu, counts = device.cpu_seconds(), device.counts()
-    counts_before, cpu_before = before
-    used = None if cpu is None or cpu_before is None else max(cpu - cpu_before, CLOCK_STEP)
-    if counts is None or counts_before is None:
-        return Spent(used)
-    return Spent(used, *(now - then for now, then in zip(counts, counts_before, strict=True)))
-
-
-def _hidden_launch(device: Device, contender: Contender, record: Record, timing: str) -> Sample:
-    """Device seconds of `repeats` launches that were all queued before the device came to the first of them.
-
-    A sample that was not hidden is taken once more behind the same wait, since a host is late now and then; then
-    behind one twice as long.
-    """
-    before_longer = True
-    while True:
-        if timing == "cold":
-            device.flush()
-        device.sleep(record.sleep_cycles)
-        clocks = _clocks(device)
-        start = device.record()
-        for _ in range(record.repeats):
-            contender.run()
-        end = device.record()
-        spent = _spent(device, clocks)
-        exposed = device.has_queue and device.query(start)
-        seconds = max(device.elapsed(start, end), CLOCK_STEP)
-        if not exposed:
-            break
-        if before_longer:
-            before_longer = False
-            continue
-        if record.sleep_cycles >= MOST_SLEEP_CYCLES:
-            record.flags.add("launch-exposed")
-            break
-        record.sleep_cycles = min(2 * record.sleep_cycles, MOST_SLEEP_CYCLES)
-        before_longer = True
-    before = device.now()
-    device.synchronize()
-    record.taken += 1
-    if device.has_queue and device.now() - before > LEFT_OVER * seconds + SHORTEST_REPEATED_SAMPLE:
-        record.left_over += 1
-    return seconds, spent
+def _was_cold(record: Record) -> bool:
+    """Whether calls now take under half of what they took at the end of the warm-up: some first ones were slow."""
+    own = [seconds for block in record.by(record.warmed_by)[-1] for seconds in block]
+    return 2 * median(own) < record.warm_seconds
 
 
 def _warm_up(device: Device, contender: Contender, record: Record, settings: Settings) -> None:
@@ -230,6 +171,7 @@ def _warm_up(device: Device, contender: Contender, record: Record, settings: Set
         if device.now() > settings.deadline:
             break
         previous = current if device.has_queue else min(current, previous)
+    record.warm_seconds, record.warmed_by = current, _warming_clock(device)
     record.clock = clock_rate(device)
     launch = current * record.repeats * contender.calls
     block, few = (BLOCK_SECONDS, FEWEST_SAMPLES) if device.has_queue else (SHARED_BLOCK_SECONDS, FEWEST_SHARED_SAMPLES)
@@ -249,6 +191,7 @@ def _is_warm(device: Device, current: float, previous: float) -> bool:
 def _as_warm_as(other: Record, record: Record) -> None:
     """What the warm-up of the same contender found."""
     record.clock, record.sleep_cycles = other.clock, other.sleep_cycles
+    record.warm_seconds, record.warmed_by = other.warm_seconds, other.warmed_by
     record.repeats, record.samples_per_block = other.repeats, other.samples_per_block
 
 
@@ -256,11 +199,16 @@ def _warm_window(device: Device, contender: Contender, record: Record, timing: s
     """Median seconds of a call over one window, at least one sample; by CPU time where that may decide."""
     start = device.now()
     with contender.context():
-        samples = [_sample(device, contender, record, timing)]
+        samples = [sample(device, contender, record, timing)]
         while device.now() - start < WARM_WINDOW and len(samples) < 1000:
-            samples.append(_sample(device, contender, record, timing))
-    own = [seconds if spent.cpu is None or not device.has_cpu_clock else spent.cpu for seconds, spent in samples]
-    return median(own)
+            samples.append(sample(device, contender, record, timing))
+    by_cpu = _warming_clock(device) == "cpu"
+    return median(spent.cpu if by_cpu and spent.cpu is not None else seconds for seconds, spent in samples)
+
+
+def _warming_clock(device: Device) -> str:
+    """The clock that tells when a contender is warm."""
+    return "cpu" if device.has_cpu_clock and device.cpu_seconds() is not None else "wall"
 
 
 def _common_flags(
@@ -282,7 +230,7 @@ def _common_flags(
 def _probe(device: Device, record: Record, timing: str) -> float:
     """Median device seconds of reading the probe buffer: "hot" from the cache, or "cold" after a flush."""
     reading = Contender("probe", device.touch)
-    return median(_hidden_launch(device, reading, record, timing)[0] for _ in range(5))
+    return median(hidden_launch(device, reading, record, timing)[0] for _ in range(5))
 
 
 def _own_flags(record: Record, settings: Settings) -> set[str]:

@@ -21,6 +21,7 @@ from skaprof.bench.configuration import Options, Row
 from skaprof.bench.contenders import NOTHING_TO_FUSE, SEED, Built, ready, require_graph, require_params
 from skaprof.bench.device import Device
 from skaprof.bench.failures import UnsupportedError, explained
+from skaprof.bench.kept_answers import require_no_kept_answer
 from skaprof.errors import SkaprofError
 from skaprof.foreign_code import UserModule, file_hash
 from skaprof.implementations import IMPLEMENTATIONS
@@ -29,7 +30,7 @@ from skaprof.model.choice import open_backbone
 from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, make_network, network_ops
 from skaprof.nn import build_network
-from skaprof.nn.user import built_mixer
+from skaprof.nn.user import built_mixer, cast
 from skaprof.workload import DTYPE_BYTES, Workload, is_fused
 
 _PROFILED_CALLS = 7
@@ -82,6 +83,8 @@ class UserEntry:
             if isinstance(error.__cause__, MemoryError | torch.OutOfMemoryError):
                 raise MemoryError(error.in_options()) from error
             raise UnsupportedError(error.in_options()) from error
+        with explained(kind, foreign=True):
+            require_no_kept_answer(module, x)
         return build_module(self, module, x, row["dtype"], options, device)
 
 
@@ -164,7 +167,7 @@ def build_module(
         with torch.no_grad():
             gradient = torch.zeros_like(run_module(x))
         gradient[-1] = torch.randn_like(gradient[-1])
-        gate.check_against(deepcopy(module).double(), run_module, module, x, gradient, dtype, entry.mode)
+        gate.check_against(cast(deepcopy(module), torch.float64), run_module, module, x, gradient, dtype, entry.mode)
         call = call_of(run_module, module, x, gradient, entry.mode)
         label = f"{entry.name} ({entry.implementation})"
         return ready(label, call, how, kind, options.timing, device.cache_bytes, None)

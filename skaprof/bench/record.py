@@ -72,6 +72,8 @@ class Record:
     clock: float | None = None  # in Hz, at the end of the warm-up: what its blocks are held to
     kernels: tuple[str, ...] = ()
     sleep_cycles: int = LEAST_SLEEP_CYCLES
+    warm_seconds: float = 0.0  # of a call at the end of the warm-up
+    warmed_by: str = "wall"
     repeats: int = 1
     samples_per_block: int = 1
     taken: int = 0

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skaprof.nn.direct_calls import forward_is_a_call
+
 _RETURN_OPTIONS = ("need_weights", "average_attn_weights")
 """Arguments of nn.MultiheadAttention that change what it gives beside its output, and never the output."""
 
@@ -35,7 +37,7 @@ def recorded(model: nn.Module, x: Tensor, modules: Mapping[str, nn.Module]) -> d
 
     handles = [module.register_forward_hook(recorder(name), with_kwargs=True) for name, module in modules.items()]
     try:
-        with in_evaluation(model), torch.no_grad():
+        with in_evaluation(model), torch.no_grad(), forward_is_a_call(modules.values()):
             model(x)
     finally:
         for handle in handles:

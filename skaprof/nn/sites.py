@@ -73,11 +73,12 @@ def find_sites(
         if len(asked.grid) != 2:
             raise bad_value("grid", asked.grid, "a pair (H, W)")
         asked = asked._replace(grid=(parse_count("grid", asked.grid[0]), parse_count("grid", asked.grid[1])))
+    _require_open(model, "", asked.option)
     matched = _matched(model, replacements, asked.option)
+    for places, _ in matched:
+        for place in places:
+            _require_open(model, place, asked.option)
     modules = {places[0]: model.get_submodule(places[0]) for places, _ in matched}
-    for name, module in modules.items():
-        if isinstance(module, torch.jit.ScriptModule):
-            raise SkaprofError(f"{asked.option}: {name}: it is scripted: replace it before torch.jit.script")
     calls = recorded(model, x, modules)
     unrun = [name for name in modules if name not in calls]
     if len(unrun) == len(modules):
@@ -93,6 +94,30 @@ def find_sites(
     if asked.grid is not None and all(site.layout in MAP_LAYOUTS for site in sites):
         raise SkaprofError(f"grid: every input is a map with a grid of its own: leave out {named('size')}")
     return sites
+
+
+def _require_open(model: nn.Module, place: str, option: str) -> None:
+    """Raise unless another module can stand in that place: a scripted, traced or compiled one holds its parts fast.
+
+    Raises:
+        SkaprofError: the model, the submodule there, or one that it is part of, is such.
+    """
+    for name in dict.fromkeys(("", *_above(place), place)):
+        fixed = fixed_by(model.get_submodule(name) if name else model)
+        if fixed:
+            is_itself = name == place != ""
+            what = f"{place}: {'it' if is_itself else name} is" if name else "the model is"
+            swapped = "it" if is_itself else "what is in it"
+            raise SkaprofError(f"{option}: {what} {fixed[0]}: replace {swapped} before {fixed[1]}")
+
+
+def fixed_by(module: nn.Module) -> tuple[str, str] | None:
+    """What holds a module's parts fast, and the call that did; None where nothing does."""
+    if isinstance(module, torch.jit.ScriptModule):
+        traced = isinstance(module, torch.jit.TracedModule | torch.jit.TopLevelTracedModule)
+        return ("traced", "torch.jit.trace") if traced else ("scripted", "torch.jit.script")
+    is_compiled = hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
+    return ("compiled", "torch.compile") if is_compiled else None
 
 
 def _matched(

@@ -47,11 +47,29 @@ def built_mixer(
     torch_dtype = getattr(torch, dtype)
     with torch.device(device):
         built = build_user(option, user.path, user.keywords(w))
-        module = attempted(option, f"{user.path} cannot be put into {dtype}", lambda: built.to(torch_dtype))
+        module = attempted(option, f"{user.path} cannot be put into {dtype}", lambda: cast(built, torch_dtype))
         x = torch.randn(user.shape(w), dtype=torch_dtype)
     output = ran(option, user.path, module, x)
     require_same_shape(option, user.path, tuple(x.shape), output)
     return module, x
+
+
+def cast(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The module with its floating-point parameters and buffers in `dtype`, in place.
+
+    Complex ones stay complex, in the precision that goes with it (complex64 with the half precisions): without their
+    imaginary part, which PyTorch's own casts drop, they would be another module. So would float8 ones, whose scales are
+    apart: they stay too.
+    """
+    paired = torch.complex128 if dtype == torch.float64 else torch.complex64
+
+    def put(tensor: Tensor) -> Tensor:
+        if tensor.is_complex():
+            return tensor.to(paired)
+        is_number = tensor.is_floating_point() and tensor.dtype.itemsize > 1
+        return tensor.to(dtype) if is_number else tensor
+
+    return module._apply(put)
 
 
 def ran(option: str, path: str, module: nn.Module, x: Tensor) -> Any:
