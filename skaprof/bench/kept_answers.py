@@ -20,9 +20,7 @@ def require_no_kept_answer(module: nn.Module, x: Tensor) -> None:
     Raises:
         WrongOutputError: another input gives the same output, or a second call on an input runs fewer operations.
     """
-    other, *fresh_inputs = [
-        _other(x) for _ in range(1 + _TRIES)
-    ]  # all alive: answers may be kept by an input's address
+    other, *fresh_inputs = [_other(x) for _ in range(1 + _TRIES)]  # all alive: answers may be kept by address
     with torch.no_grad():
         if not _heeds(module, x, other):
             raise WrongOutputError(
@@ -69,7 +67,7 @@ class _Operations(TorchDispatchMode):
     """How many operations PyTorch runs."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's own
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -114,8 +114,8 @@ def _require_open(model: nn.Module, place: str, option: str) -> None:
 def fixed_by(module: nn.Module) -> tuple[str, str] | None:
     """What holds a module's parts fast, and the call that did; None where nothing does."""
     if isinstance(module, torch.jit.ScriptModule):
-        traced = isinstance(module, torch.jit.TracedModule | torch.jit.TopLevelTracedModule)
-        return ("traced", "torch.jit.trace") if traced else ("scripted", "torch.jit.script")
+        is_traced = "Traced" in type(module).__name__  # PyTorch has two classes of them, both private
+        return ("traced", "torch.jit.trace") if is_traced else ("scripted", "torch.jit.script")
     is_compiled = hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
     return ("compiled", "torch.compile") if is_compiled else None
 
