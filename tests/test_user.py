@@ -18,7 +18,8 @@ from skaprof.analysis.plan import SizeGrid, Variant, make_plan
 from skaprof.analysis.planned_rows import proved_rows
 from skaprof.count import verify
 from skaprof.count.matmul_formulas import einsum_macs
-from skaprof.count.user import Tally, UserCount, count_module, count_user, holds_no_macs
+from skaprof.count.user import Tally, UserCount, count_module, count_user
+from skaprof.count.without_macs import holds_no_macs
 from skaprof.errors import SkaprofError
 from skaprof.foreign_code import UserModule, file_hash, parse_arguments
 from skaprof.model.mixers import MIXERS

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from skaprof.count.counters import ELSEWHERE, Counted, count_fvcore, count_torch
-from skaprof.count.uncounted_ops import NO_MULTIPLY_ADDS
+from skaprof.count.without_macs import holds_no_macs
 from skaprof.foreign_code import UserModule, contained, reason_of
 from skaprof.nn.user import built_mixer, first_that_runs
 from skaprof.workload import Workload
@@ -109,18 +108,3 @@ def _tally(source: str, count: Callable[[], Counted], units: Sequence[str]) -> T
         unknown |= dict.fromkeys(here)
         macs[unit] = None if here else counted.macs.get(unit, 0)
     return Tally(source, macs, f"{source} does not know {', '.join(unknown)}" if unknown else "")
-
-
-def holds_no_macs(op: str) -> bool:
-    """Whether an op, named as `aten::mul` or `aten.mul`, is known to hold no multiply-adds of the kind counted here."""
-    namespace, _, name = op.replace("::", ".").partition(".")
-    packet = getattr(torch.ops.aten, name, None) if namespace == "aten" and name.isidentifier() else None
-    if packet is None:
-        return False
-    return name.removesuffix("_") in NO_MULTIPLY_ADDS or name in NO_MULTIPLY_ADDS or _is_marked(packet)
-
-
-def _is_marked(packet: Any) -> bool:
-    """Whether PyTorch marks an op as elementwise, or as a view that moves no data (its scalar forms bear no mark)."""
-    forms = [getattr(packet, name) for name in packet.overloads()]
-    return any(torch.Tag.pointwise in form.tags or form.is_view for form in forms)

@@ -1,0 +1,170 @@
+"""Work that PyTorch never dispatches is not seen by counting ops: it is found by what it takes and what it leaves.
+
+Two signs. Numbers leave PyTorch: as an array, a list, an address. Or a tensor is there that no op made, or whose memory
+no op wrote: another thread's, a foreign library's. Either way the count is not whole, and says why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch._ops import HigherOrderOperator
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
+
+MOST_NUMBERS_READ = 8
+"""Single numbers that may be read of one tensor, to choose by: more are a loop over its elements."""
+_LEAVES = {
+    **dict.fromkeys(("numpy", "__array__", "__array_wrap__"), "as a numpy array"),
+    **dict.fromkeys(("__dlpack__", "__cuda_array_interface__"), "to another library"),
+    **dict.fromkeys(("data_ptr", "untyped_storage", "storage"), "by its address"),
+    "tolist": "as a list",
+}
+
+
+class LeavingNumbers(TorchFunctionMode):
+    """Notes in `found` how tensors' numbers leave PyTorch; and has attention on meta run as a fused kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, None] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in _LEAVES and args and _matters(name, args[0]):
+            self.found[f"a tensor's numbers leave PyTorch {_LEAVES[name]} ({name}): what is done there is not seen"] = (
+                None
+            )
+        if isinstance(func, HigherOrderOperator):
+            with self:
+                return _as_written(func)(*args, **(kwargs or {}))
+        if func is F.scaled_dot_product_attention:
+            return fused_on_meta(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _as_written(op: HigherOrderOperator) -> Callable[..., Any]:
+    """What cond, while_loop, scan and the like do without a compiler: one branch, so many steps."""
+    if op.name() == "cond":
+        return lambda chosen, this, that, operands: (this if chosen else that)(*operands)
+    if op.name() == "scan":
+        from torch._higher_order_ops.scan import generic_scan
+
+        return lambda step, start, xs, more=(): generic_scan(step, start, xs, additional_inputs=more)
+    kernel = op.py_kernels.get(torch.DispatchKey.CompositeExplicitAutograd)
+    return op if kernel is None else kernel
+
+
+def _matters(name: str, tensor: object) -> bool:
+    """Whether it may be worked on: a list of whole numbers, or of few, says which work is to be done."""
+    if name == "tolist" and isinstance(tensor, Tensor):
+        is_real = tensor.is_floating_point() or tensor.is_complex()
+        return is_real and tensor.numel() > MOST_NUMBERS_READ
+    return True
+
+
+def fused_on_meta(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """Attention as PyTorch runs it; on meta, where PyTorch has its plain form alone, as the kernel that CUDA has."""
+    is_plain = not q.is_meta or q.dim() != 4 or enable_gqa or q.shape[-3] != k.shape[-3] or q.is_nested
+    if is_plain or (attn_mask is not None and attn_mask.requires_grad):
+        return F.scaled_dot_product_attention(
+            q, k, v, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+        )
+    bias = attn_mask
+    if bias is not None:
+        bias = bias.to(q.dtype).expand(*q.shape[:-1], k.shape[-2])
+    kernel = torch.ops.aten._scaled_dot_product_efficient_attention
+    needs_grad = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)
+    output: Tensor = kernel(q, k, v, bias, needs_grad, dropout_p, is_causal, scale=scale)[0]
+    return output
+
+
+class Origins:
+    """Where the memory of tensors comes from: what was there before, and what ops made.
+
+    Storages are held weakly, so that their memory is freed as ever, and no later one is taken for an earlier.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, StorageWeakRef | None] = {}
+        self._blank: set[int] = set()
+        self._reads: Counter[int] = Counter()
+        self.unknown: dict[int, tuple[StorageWeakRef, str, str]] = {}
+        self.reasons: dict[str, None] = {}
+
+    def made(self, tensor: Tensor, *, blank: bool = False) -> None:
+        """An op, or whoever called, made this tensor."""
+        key, storage = _storage(tensor)
+        if storage is None:
+            return
+        if key not in self._known:
+            self._known[key] = StorageWeakRef(storage)
+        if blank and tensor.numel():
+            self._blank.add(key)
+
+    def written(self, tensor: Tensor) -> None:
+        """An op wrote into this tensor."""
+        if self._blank:
+            self._blank.discard(_storage(tensor)[0])
+
+    def consumed(self, tensor: Tensor, op: str, scope: str, *, values: bool = True) -> None:
+        """An op, or whoever called, takes this tensor, and of it the values or the shape alone."""
+        key, storage = _storage(tensor)
+        if storage is None or not tensor.numel():
+            return
+        if key not in self._known and key not in self.unknown:
+            self.unknown[key] = (StorageWeakRef(storage), op, scope)
+        if values and key in self._blank:
+            self.reasons["reads memory that no op wrote: something outside PyTorch did, or nothing"] = None
+
+    def read_number(self, tensor: Tensor) -> None:
+        """One number of this tensor was read."""
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            return
+        key, _ = _storage(tensor)
+        self._reads[key] += 1
+        if self._reads[key] > MOST_NUMBERS_READ:
+            self.reasons["a tensor's numbers leave PyTorch one by one: what is done with them is not seen"] = None
+
+
+def _storage(tensor: Tensor) -> tuple[int, torch.UntypedStorage | None]:
+    """The address of a tensor's storage, and the storage; of a sparse one, that of its values; else none."""
+    try:
+        if tensor.layout is torch.strided:
+            storage = tensor.untyped_storage()
+        elif tensor.layout is torch.sparse_coo:
+            storage = tensor._values().untyped_storage()
+        else:
+            storage = tensor.values().untyped_storage()
+    except (RuntimeError, NotImplementedError):  # opaque tensors, such as oneDNN's, have none
+        return 0, None
+    return storage._cdata, storage
+
+
+def held_tensors(module: nn.Module) -> Iterable[Tensor]:
+    """Every tensor that a module's parts hold: parameters, buffers and plain attributes, in lists and dicts too."""
+    for part in module.modules():
+        yield from _tensors_in([*vars(part).values()], 4)
+
+
+def _tensors_in(value: object, depth: int) -> Iterable[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif depth and isinstance(value, Mapping):
+        yield from (tensor for part in value.values() for tensor in _tensors_in(part, depth - 1))
+    elif depth and isinstance(value, list | tuple | set):
+        yield from (tensor for part in value for tensor in _tensors_in(part, depth - 1))
