@@ -318,7 +318,7 @@ def test_no_colour_and_no_animation_off_a_terminal(skaprof: Run) -> None:
     assert done.stderr == ""
 
 
-def test_a_terminal_narrower_than_the_table_loses_no_digit() -> None:
+def test_a_terminal_narrower_than_the_table_does_without_columns_and_says_so() -> None:
     """In a pseudo-terminal of 60 columns."""
     import pty
 
@@ -338,8 +338,9 @@ def test_a_terminal_narrower_than_the_table_loses_no_digit() -> None:
     screen = b"".join(chunks).decode()
     assert "\x1b[" in screen
     assert "…" not in screen
-    for figure in ("246.8*", "136.88", "0.938x", "2.599"):
+    for figure in ("246.8*", "136.88", "0.819x", "Not shown at 60: "):
         assert figure in screen
+    assert "weights" not in screen.partition("Not shown")[0]
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_formats_and_sentences(skaprof: Run) -> None:
     text = skaprof("latency", *FAST, "-m", "mhsa", "--format", "csv").stdout
     (first, *_) = csv.DictReader(io.StringIO(text))
     assert first["mixer"] == "mhsa"
-    assert skaprof("latency", *FAST, "-m", "mhsa", "--format", "markdown").stdout.startswith("| mixer |")
+    assert skaprof("latency", *FAST, "-m", "mhsa", "--format", "markdown").stdout.count("| mhsa |") == 2
 
 
 @pytest.mark.usefixtures("steady_clock")

@@ -16,7 +16,7 @@ from skaprof.cli.progress import Progress
 from skaprof.cli.show import Page, View, environment, show
 from skaprof.counters import COUNTERS, Counter, chosen_counters
 from skaprof.errors import require_package
-from skaprof.report.formats import flat
+from skaprof.report.formats import SPOKEN_FORMATS, flat
 
 Audited = Sequence[AuditRow | AbsentCounter]
 
@@ -29,7 +29,7 @@ def audit(
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Repeatable: {', '.join(COUNTERS)}. Default: all that are installed."),
     ] = None,
-    to: opt.Shown,
+    to: opt.Tabled,
 ) -> None:
     """What other FLOP counters capture of each mixer, in each way to write it in PyTorch, at one size.
 
@@ -38,13 +38,14 @@ def audit(
     """
     chosen = to.require()
     asked = chosen_counters(counter)
+    to.require_columns((*AuditRow.fields, *COUNTERS))
     plan = sizes.plan()
     require_one_size(plan)
     require_memory(plan)
     require_package("torch", "skaprof audit")
     rows = _rows(plan, *asked)
-    show(rows, to, View(lambda: _page(rows), None, environment(counters=True), lambda _: map(flat, rows)))
-    if to.output is not None or chosen != "table":
+    show(rows, to, View(lambda: _page(rows), None, environment(counters=True), lambda: map(flat, rows)))
+    if to.output is not None or chosen not in SPOKEN_FORMATS:
         _warn(rows)
 
 
@@ -68,7 +69,7 @@ def _rows(plan: Plan, present: Sequence[Counter], absent: Sequence[Counter]) -> 
 
 
 def _warn(rows: Audited) -> None:
-    """On stderr what only a table has room to say."""
+    """On stderr what only a page has room to say."""
     from skaprof.report.audit import error_sentences, reversal_sentences
 
     counted = [row for row in rows if isinstance(row, AuditRow)]

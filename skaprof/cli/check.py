@@ -39,7 +39,7 @@ def check(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="A claim that --results should tell and lack fails nothing.")
     ] = False,
-    to: opt.Shown,
+    to: opt.Tabled,
 ) -> None:
     """Whether claims about costs hold, such as cska.macs <= 0.85 * mhsa.macs @ tokens=49,dim=512.
 
@@ -56,7 +56,7 @@ def check(
     outcomes = outcomes_of(stated, sources, strict=strict, allow_missing=allow_missing)
     rows = [outcome.as_row() for outcome in outcomes]
     words = sentences(outcomes)
-    show(rows, to, View(lambda: Page(claims_table(outcomes), words=words), speaks=True))
+    show(rows, to, View(lambda: Page(claims_table(outcomes), words=words, concludes=True)))
     failures = [outcome for outcome in outcomes if outcome.is_failure]
     if to.output is not None or chosen not in SPOKEN_FORMATS:
         for outcome in failures:

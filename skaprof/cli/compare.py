@@ -47,7 +47,7 @@ def compare(
         bool, typer.Option("--allow-different-devices", help="Compare times of different devices all the same.")
     ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show also what did not change.")] = False,
-    to: opt.Shown,
+    to: opt.Tabled,
 ) -> None:
     """What changed between two saved runs: counts exactly, times by their intervals.
 
@@ -68,7 +68,7 @@ def compare(
     shown = [change for change in compared.changes if show_all or change.is_told or change.broken]
     words = sentences(compared, thresholds)
     rows = [change.as_row() for change in shown]
-    show(rows, to, View(lambda: _page(shown, compared.changes, words), speaks=True))
+    show(rows, to, View(lambda: _page(shown, compared.changes, words)))
     broken = {threshold for change in compared.changes for threshold in change.broken}
     if broken and (to.output is not None or chosen not in SPOKEN_FORMATS):
         for threshold in filter(broken.__contains__, thresholds):
@@ -83,4 +83,4 @@ def _results_in(path: str) -> str:
 
 
 def _page(shown: Sequence[Change], among: Sequence[Change], words: Sequence[str]) -> Page:
-    return Page(changes_table(shown, among) if shown else None, words=words)
+    return Page(changes_table(shown, among) if shown else None, words=words, concludes=True)

@@ -34,7 +34,7 @@ def explain(
     baseline: Annotated[
         str, typer.Option("--baseline", "-b", metavar="SPEC[/FORM]", help="What it is held against.")
     ] = "mhsa",
-    to: opt.Shown,
+    to: opt.Tabled,
 ) -> None:
     """Split the measured difference of two mixers into compute, bandwidth, slow kernels, launch, faults and the rest.
 

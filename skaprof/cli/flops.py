@@ -15,6 +15,7 @@ from skaprof.cli.output import say
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, environment, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.report.formats import SPOKEN_FORMATS
 from skaprof.results import OpRow, ResultRow
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def flops(
     if modules:
         _require_forward(plan)
         rows = own.with_counted(rows, plan, modules)
-    if counted or to.plots or chosen == "table":
+    if counted or to.plots or chosen in SPOKEN_FORMATS:
         rows = list(rows)
     held = rows if isinstance(rows, list) else []
     view = View(
@@ -123,7 +124,7 @@ def _require_row_count(plan: Plan, chosen: str) -> None:
             f"the sweep has {rows:,} rows: expected at most {MOST_ROWS:,}; "
             "use coarser grids, or skaprof.sweep in Python"
         )
-    if rows > MOST_TABLE_ROWS and chosen == "table":
+    if rows > MOST_TABLE_ROWS and chosen in SPOKEN_FORMATS:
         raise SkaprofError(
             f"the sweep has {rows:,} rows: expected at most {MOST_TABLE_ROWS:,} in a table; use --format csv or json"
         )
@@ -183,9 +184,8 @@ def _page(rows: Sequence[Row], plan: Plan, reference: MixerSpec | None, *, per_o
         words += say_of.proof_sentences([row for row in costs if row.traffic_bytes is not None])
     if any(row.layout is not None for row in costs):
         words += say_of.counted_sentences(costs)
-    words.append(say_of.convention([column.key for column in table.figure_columns(costs)]))
-    mark = f"{table.MARK} lowest at its size" if any(table.lowest_rows(costs, groups).values()) else ""
-    return Page(table.cost_table(costs, groups), table.caption(costs), words, mark)
+    mark = "lowest at its size" if any(table.lowest_rows(costs, groups).values()) else ""
+    return Page(table.cost_table(costs, groups), table.caption(costs), words, mark, say_of.LEGEND)
 
 
 def _breakevens(plan: Plan, reference: MixerSpec | None) -> list[str]:

@@ -17,7 +17,7 @@ from skaprof.cli.output import draw, say
 from skaprof.cli.show import Page, View, command_line, show
 from skaprof.cli.watch import Terminal
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, require_package
-from skaprof.measured import SAMPLE_KEYS, result_row
+from skaprof.measured import MeasuredRow, result_row
 from skaprof.report.formats import flat
 from skaprof.results import ScopeRow
 
@@ -56,6 +56,7 @@ def latency(
     the tolerance. A verdict needs the whole interval beyond the tolerance, and sound conditions.
     """
     to.require()
+    to.require_columns((*MeasuredRow.fields, "bar"))
     require_free(to.lines, measuring.resume, force=to.force)
     seconds = inf if measuring.max_seconds is None else positive_number("--max-seconds", measuring.max_seconds)
     fraction = positive_number("--tolerance", measuring.tolerance) / 100
@@ -102,7 +103,7 @@ def latency(
 def _show(rows: list[Row], swept: Sequence[str], environment: dict[str, Any], to: Times) -> None:
     """The rows first, then their figure: one that cannot be drawn costs none of them."""
     if to.chosen != LINES:
-        view = View(lambda: _page(rows), environment=environment, cells=lambda chosen: _cells(rows, chosen))
+        view = View(lambda: _page(rows), environment=environment, cells=lambda: _cells(rows))
         show(rows, to.but(format=to.chosen, output=None) if to.lines else to, view)
     draw(to.plots, lambda ending: _figure(rows, swept, ending))
 
@@ -141,11 +142,10 @@ def _caption(rows: list[Row]) -> str:
     return model.caption(list(map(ScopeRow.read, rows))) if of_model else table.caption(list(map(result_row, rows)))
 
 
-def _cells(rows: list[Row], chosen: str) -> Iterable[Row]:
+def _cells(rows: list[Row]) -> Iterable[Row]:
     """The rows, each with every key that one of them has: a module's say more than a mixer's."""
     keys = dict.fromkeys(key for row in rows for key in row)
-    dropped = () if chosen == "csv" else (*SAMPLE_KEYS, "kernels")
-    return [flat(dict.fromkeys(keys) | row, dropped) for row in rows]
+    return [flat(dict.fromkeys(keys) | row) for row in rows]
 
 
 def _page(rows: list[Row]) -> Page:

@@ -124,4 +124,5 @@ def _page(rows: list[ScopeRow], totals: list[ScopeRow], networks: Sequence[Netwo
             f"{len(rows):,} rows: expected at most {MOST_TABLE_ROWS:,} in a table; use --format csv or json"
         )
     heading = f"{report.caption(totals)}, {task}"
-    return Page(report.scope_table(rows, totals), heading, report.sentences(rows, totals, networks))
+    words = report.sentences(rows, totals, networks)
+    return Page(report.scope_table(rows, totals), heading, words, legend=report.LEGEND)

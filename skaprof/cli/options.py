@@ -12,10 +12,11 @@ from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.cli.option_records import Options as Options  # noqa: PLC0414  # commands find it here
 from skaprof.cli.option_records import with_options as with_options  # noqa: PLC0414  # as above
 from skaprof.cli.output import format_of, require_destinations
+from skaprof.errors import SkaprofError, shown
 from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_optional_grid, token_grid_sides
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import parse_mixer
-from skaprof.report.formats import COST_FORMATS, FORMATS
+from skaprof.report.formats import COST_FORMATS, FORMATS, SPOKEN_FORMATS
 from skaprof.workload import DEFAULT_DIM, DTYPE_BYTES, FORMS, MODES, require_odd_kernel
 
 _SIZES = "Sizes"
@@ -193,6 +194,7 @@ class Shown(Options):
             rich_help_panel=_OUTPUT,
         ),
     ] = None
+    columns: str | None = None
     formats: ClassVar[tuple[str, ...]] = FORMATS
 
     def destinations(self) -> list[tuple[str, str]]:
@@ -225,8 +227,42 @@ class Shown(Options):
         return chosen
 
 
-class Drawn(Shown):
-    """As `Shown`, and where to draw the rows."""
+class Tabled(Shown):
+    """As `Shown`, of rows in a table, whose columns can be picked."""
+
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY,...",
+            help="The columns of the table, markdown or CSV, by the keys of JSON and in this order. Default: all, of "
+            "which a terminal too narrow for them leaves out the last, and says which.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+
+    def require(self) -> str:
+        """As `Shown`; and no columns of a format that has every key.
+
+        Raises:
+            SkaprofError: as `Shown`, or there are.
+        """
+        chosen = super().require()
+        if self.columns is not None and chosen not in (*SPOKEN_FORMATS, "csv"):
+            raise SkaprofError(f"--columns: {shown(self.columns)}: expected without {chosen}, which has every key")
+        return chosen
+
+    def require_columns(self, keys: Sequence[str]) -> None:
+        """Raise unless the columns are among these keys: for commands that take long until they have rows.
+
+        Raises:
+            SkaprofError: one is not.
+        """
+        if self.columns is not None:
+            parse_choices("--columns", self.columns, tuple(dict.fromkeys(keys)))
+
+
+class Drawn(Tabled):
+    """As `Tabled`, and where to draw the rows."""
 
     plot: Annotated[
         list[str] | None,

@@ -28,6 +28,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
 from skaprof.model.choice import open_backbone
 from skaprof.model.network import HEADED_TASK
+from skaprof.report.formats import SPOKEN_FORMATS
 from skaprof.results import ScopeRow
 
 Result = tuple[Search, Found]
@@ -113,7 +114,7 @@ def search(
     asked = _Asked(objectives, limits, task)
     rows = [made.row(number) for made, found in results for number in found.front]
     figure = partial(_figure, results[0], asked)
-    if rows or chosen != "table":
+    if rows or chosen not in SPOKEN_FORMATS:
         show(rows, to, View(lambda: _page(results, rows, asked), figure))
     else:
         draw(to.plots, figure)
@@ -138,7 +139,7 @@ def _page(results: Sequence[Result], rows: list[ScopeRow], asked: _Asked) -> Pag
             words += search.search_sentences(made, found, asked.objectives, asked.limits, _where(made, results))
     words += search.closing_sentences([made for made, _ in results])
     heading = f"{model.caption(rows)}, {asked.task}"
-    return Page(model.network_table(rows), heading, words)
+    return Page(model.network_table(rows), heading, words, legend=model.LEGEND)
 
 
 def _where(made: Search, results: Sequence[Result]) -> str:

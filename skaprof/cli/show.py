@@ -10,39 +10,60 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from skaprof._version import __version__
 from skaprof.cli.output import deliver, draw
 from skaprof.errors import printable_lines
-from skaprof.report.formats import Row, to_bmf, to_csv, to_json, to_markdown, to_markdown_page
+from skaprof.report.formats import Row, picked, to_bmf, to_csv, to_json, to_markdown
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from skaprof.cli.options import Shown
+    from skaprof.report.plain_table import PlainTable
 
 MOST_TABLE_ROWS = 2_000
+COLUMNS = "--columns"
 _WIDE = 10_000
 
 
 class Page(NamedTuple):
-    """What a terminal shows of rows: a heading, the table in full, what its mark means, and sentences."""
+    """What people read of rows: a heading, the table in full, sentences, what its mark means, and what its figures do.
 
-    table: Table | None
+    `legend` has what figures mean by key: of those that are shown, it is said. Where the page `concludes`, its
+    sentences are the answer, and stand above the table in markdown.
+    """
+
+    table: PlainTable | None
     heading: str = ""
     words: Sequence[str] = ()
     mark: str = ""
+    legend: Mapping[str, str] = {}
+    concludes: bool = False
+
+    def picked(self, columns: str | None) -> Page:
+        """The page with these columns of its table, or with all.
+
+        Raises:
+            SkaprofError: there is no such column.
+        """
+        if columns is None or self.table is None:
+            return self
+        names = (name.strip() for name in columns.split(","))
+        return self._replace(table=self.table.picked(COLUMNS, names))
+
+    def told(self, table: PlainTable | None) -> list[str]:
+        """The sentences, and what the figures of this table mean."""
+        keys = () if table is None else table.keys
+        meanings = [words for key, words in self.legend.items() if key in keys]
+        return [*self.words, *([f"{'; '.join(meanings)}."] if meanings else [])]
 
 
 class View(NamedTuple):
     """How rows look where they are not data.
 
     `figure` draws them, in the format of an ending. `environment` is what the figures depend on, this program and
-    platform by default. `cells` gives the rows as CSV and markdown have them, where they hold more than JSON's values.
-    `speaks`: in markdown the page's sentences stand above the rows.
+    platform by default. `cells` gives the rows as CSV has them, where they hold more than JSON's values.
     """
 
     page: Callable[[], Page]
     figure: Callable[[str], bytes] | None = None
     environment: Mapping[str, Any] | None = None
-    cells: Callable[[str], Iterable[Row]] | None = None
-    speaks: bool = False
+    cells: Callable[[], Iterable[Row]] | None = None
 
 
 def show(rows: Iterable[Row], to: Shown, view: View) -> None:
@@ -58,32 +79,51 @@ def show(rows: Iterable[Row], to: Shown, view: View) -> None:
 
 def _text(rows: Iterable[Row], to: Shown, view: View) -> Iterator[str]:
     """The rows in the format chosen."""
-    chosen = to.chosen
-    cells = rows if view.cells is None else view.cells(chosen)
-    if chosen == "json":
+    if to.chosen == "json":
         return to_json(command_line(), environment() if view.environment is None else view.environment, rows)
-    if chosen == "bmf":
+    if to.chosen == "bmf":
         return to_bmf(rows)
-    if chosen == "csv":
-        return to_csv(cells)
-    if chosen == "markdown":
-        return to_markdown_page(view.page().words, list(cells)) if view.speaks else to_markdown(cells)
-    return page_text(view.page(), to_terminal=to.output is None)
+    if to.chosen == "csv":
+        return to_csv(picked(rows if view.cells is None else view.cells(), COLUMNS, to.columns))
+    page = view.page().picked(to.columns)
+    if to.chosen == "table":
+        return page_text(page, to_terminal=to.output is None, drops=to.columns is None)
+    if page.table is None and rows:
+        return to_markdown(rows)
+    return page_markdown(page)
 
 
-def page_text(page: Page, *, to_terminal: bool) -> Iterator[str]:
-    """The page as text, styled and wrapped on a terminal only."""
+def page_markdown(page: Page) -> Iterator[str]:
+    """The page as markdown that people read: the table's columns, units and winners, and its sentences as a list."""
+    from skaprof.report.markdown import bullets, from_terminal, paragraph
+    from skaprof.report.table import MARK
+
+    told = page.told(page.table)
+    if page.mark and page.table and page.table.has(MARK):
+        told = [f"Bold: {page.mark}.", *told]
+    parts = [paragraph(page.heading), "" if page.table is None else from_terminal(page.table), bullets(told)]
+    yield "\n".join(filter(None, reversed(parts) if page.concludes else parts))
+
+
+def page_text(page: Page, *, to_terminal: bool, drops: bool = True) -> Iterator[str]:
+    """The page as text: styled, wrapped, and where it `drops`, without what a narrow terminal lacks room for, on a
+    terminal only."""
     if page.table is None:
         return iter([f"{printable_lines(sentence)}\n" for sentence in page.words])
-    return iter([_printed(page, page.table, styled=to_terminal and sys.stdout.isatty())])
+    return iter([_printed(page, page.table, styled=to_terminal and on_terminal(), drops=drops)])
 
 
-def _printed(page: Page, table: Table, *, styled: bool) -> str:
+def on_terminal() -> bool:
+    """Whether what is printed is read in a terminal as it comes."""
+    return sys.stdout.isatty()
+
+
+def _printed(page: Page, table: PlainTable, *, styled: bool, drops: bool) -> str:
     import io
 
     from rich.console import Console
 
-    from skaprof.report.table import print_table
+    from skaprof.report.table import MARK, print_table
 
     stream = io.StringIO()
     width = Console(file=sys.stdout).width if styled else _WIDE
@@ -99,8 +139,14 @@ def _printed(page: Page, table: Table, *, styled: bool) -> str:
     if page.heading:
         put(page.heading, "bold")
         put("")
-    print_table(console, table)
-    for sentence in ("", *([page.mark] if page.mark else []), *page.words):
+    fitted, gone = table.fitted(width, drops=drops)
+    print_table(console, fitted)
+    put("")
+    if gone:
+        put(f"Not shown at {width}: {', '.join(gone)} (--columns picks; a pipe or a file has all).", "dim")
+    if page.mark and fitted.has(MARK):
+        put(f"{MARK} {page.mark}")
+    for sentence in page.told(fitted):
         put(sentence)
     text = stream.getvalue()
     return text if styled else "".join(f"{line.rstrip()}\n" for line in text.splitlines())

@@ -56,7 +56,7 @@ def swap(
     input_dtype: Annotated[
         str, typer.Option(metavar="DTYPE", help="What the model's input holds: float32, or int64 for token ids.")
     ] = "float32",
-    to: opt.Shown,
+    to: opt.Tabled,
 ) -> None:
     """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
 
@@ -95,7 +95,8 @@ def _replacement(text: str) -> tuple[str, MixerSpec]:
 
 def _page(rows: Sequence[SwapRow], shape: tuple[int, ...], input_dtype: str) -> Page:
     from skaprof.report import swap as report
+    from skaprof.report.cost_sentences import LEGEND
 
     ids = "" if input_dtype == rows[-1].dtype else f" of {input_dtype}"
     heading = f"{rows[-1].model}, input {' x '.join(map(str, shape))}{ids}, forward, float32"
-    return Page(report.swap_table(rows), heading, report.sentences(rows))
+    return Page(report.swap_table(rows), heading, report.sentences(rows), legend=LEGEND)

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from rich.table import Table
 from rich.text import Text
 
 from skaprof.analysis.audit import label_of, reversed_pairs
 from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.report.numbers import NumberFormat, si, significant
-from skaprof.report.table import PlainTable
+from skaprof.report.plain_table import PlainTable
 
 
-def audit_table(rows: Sequence[AuditRow]) -> Table:
+def audit_table(rows: Sequence[AuditRow]) -> PlainTable:
     """One line a spelling, one column a counter: the per cent captured of the closed form's MACs, and the time."""
     counters = list(dict.fromkeys(row.counter for row in rows))
     table = PlainTable()
     number = NumberFormat.of([row.macs for row in rows])
-    for words in ("mixer", "spelling", f"MACs\n({number.prefix})", *(name.replace("-", "\n") for name in counters)):
-        table.add_column(words, justify="left" if words in ("mixer", "spelling") else "right", no_wrap=True)
+    table.add("mixer")
+    table.add("spelling")
+    table.add("macs", words=f"MACs\n({number.prefix})", number=True)
+    for place, name in enumerate(counters):  # those named last go first
+        table.add(name, words=name.replace("-", "\n"), number=True, rank=place)
     lines: dict[tuple[str, str], dict[str, AuditRow]] = {}
     for row in rows:
         lines.setdefault((row.mixer, row.spelling), {})[row.counter] = row
@@ -118,7 +120,7 @@ def _macs(row: AuditRow) -> str:
 
 
 def _exact(rows: Sequence[AuditRow], counters: Sequence[str]) -> str:
-    """How many spellings each counter has to the last digit, the most first, and of how many an error leaves it open."""
+    """How many spellings each counter has to the last digit, the most first, and of how many it is not known."""
     own = {name: [row for row in rows if row.counter == name] for name in counters}
     exact = {name: sum(row.macs_counted == row.macs for row in found) for name, found in own.items()}
     ordered = sorted(counters, key=lambda name: -exact[name])

@@ -14,20 +14,22 @@ from skaprof.errors import printable
 from skaprof.report.numbers import counted, si, significant, told_apart
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from skaprof.report.plain_table import PlainTable
 
 _STYLES = {HOLDS: "green", FAILS: "bold red", INCONCLUSIVE: "yellow", NOT_TESTABLE: "yellow"}
 
 
-def claims_table(outcomes: Sequence[Outcome]) -> Table:
+def claims_table(outcomes: Sequence[Outcome]) -> PlainTable:
     """One line a claim: the outcome, the claim, both sides and their ratio, and the size they are of."""
     from rich.text import Text
 
-    from skaprof.report.table import PlainTable
+    from skaprof.report.plain_table import PlainTable
 
     table = PlainTable()
-    for words, justify in _COLUMNS.items():
-        table.add_column(words, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # left and right
+    for key in ("outcome", "claim"):
+        table.add(key, folds=True)
+    for key in ("left", "right", "ratio"):
+        table.add(key, number=True)
     for outcome in outcomes:
         worst, stated = outcome.verdict.worst, outcome.stated
         expected = " (expected)" if stated.expected == outcome.verdict.outcome != HOLDS else ""
@@ -36,11 +38,9 @@ def claims_table(outcomes: Sequence[Outcome]) -> Table:
             stated.claim.text,
             *_figures(worst.left, worst.right),
             "-" if worst.ratio is None else _ratio(worst.ratio),
+            of=outcome.as_row(),
         )
     return table
-
-
-_COLUMNS = {"outcome": "left", "claim": "left", "left": "right", "right": "right", "ratio": "right"}
 
 
 def sentences(outcomes: Sequence[Outcome]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from skaprof.analysis.comparison import Change, Compared
@@ -13,14 +12,15 @@ from skaprof.analysis.thresholds import Threshold
 from skaprof.answers import ChangeRow
 from skaprof.errors import printable
 from skaprof.report.numbers import counted, signed_percent, significant, told_apart
-from skaprof.report.table import PlainTable, size_cells, size_columns
+from skaprof.report.plain_table import NARROW, PlainTable
+from skaprof.report.table import add_sizes, size_cells, size_columns
 from skaprof.results import name_of
 
 _STYLES = {"slower": "bold red", "lost": "bold red", "faster": "bold green", "undecided": "yellow"}
 _EXTRA = ("scope", "op")
 
 
-def changes_table(changes: Sequence[Change], among: Sequence[Change]) -> Table:
+def changes_table(changes: Sequence[Change], among: Sequence[Change]) -> PlainTable:
     """One line a change: what it is of, the two figures, the change, and the intervals of times.
 
     What tells rows apart is judged `among` all that were compared, not only those shown.
@@ -28,17 +28,21 @@ def changes_table(changes: Sequence[Change], among: Sequence[Change]) -> Table:
     rows, all_rows = [change.as_row() for change in changes], [change.as_row() for change in among]
     sizes = [column for column in size_columns(all_rows) if column.key not in _EXTRA]
     extra = [key for key in _EXTRA if len({getattr(row, key) for row in all_rows}) > 1]
-    table = PlainTable()
-    for words in (*(column.words for column in sizes), *extra, "figure"):
-        table.add_column(words, no_wrap=True)
-    for words in ("old", "new", "change"):
-        table.add_column(words, justify="right", no_wrap=True)
+    table = PlainTable(padding=NARROW)
+    add_sizes(table, sizes, all_rows)
+    for key in extra:
+        table.add(key)
+    table.add("metric", words="figure")
+    for key, words in (("old", "old"), ("new", "new"), ("change_percent", "change")):
+        table.add(key, words=words, number=True)
+    table.add("change", "failed", words="")
     timed = any(row.old_low is not None or row.new_low is not None for row in rows)
-    for words in ("", *(("old interval", "new interval") if timed else ()), ""):
-        table.add_column(words, no_wrap=True)
+    for side in ("old", "new") if timed else ():
+        table.add(f"{side}_low", f"{side}_high", words=f"{side} interval")
+    table.add("reason", words="", folds=True)
     for change, row in zip(changes, rows, strict=True):
         names = [*size_cells(sizes, row), *(getattr(row, key) or "-" for key in extra)]
-        table.add_row(*names, *_cells(change, row, timed=timed))
+        table.add_row(*names, *_cells(change, row, timed=timed), of=row)
     return table
 
 

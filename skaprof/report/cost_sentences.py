@@ -11,7 +11,7 @@ from skaprof.report.numbers import si, significant
 from skaprof.results import SIZE_KEYS, OpRow, ProvedScope, ResultRow, values_of
 from skaprof.workload import SYMBOLS, is_fused
 
-_DEFINITIONS = {
+LEGEND = {
     "macs": "1 MAC = one multiply-add of a linear, matrix product or convolution",
     "flops": "FLOPs = 2 x MACs",
     "elementwise_flops": "elementwise FLOPs (scale, softmax, bias, activation) are counted apart",
@@ -19,6 +19,7 @@ _DEFINITIONS = {
     "peak_bytes": "peak = most activations held at once in inference",
     "saved_bytes": "saved = activations kept for the backward pass",
 }
+"""What figures mean, by key."""
 SYMBOLS_SENTENCE = (
     ", ".join(f"{symbol} {meaning}" for symbol, meaning in SYMBOLS.items()) + "; h e = d unless both are given."
 )
@@ -27,7 +28,7 @@ _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "activation t
 
 def convention(shown: Collection[str]) -> str:
     """What the figures of these keys mean, for those that a table shows."""
-    return "; ".join(words for key, words in _DEFINITIONS.items() if key in shown) + "."
+    return "; ".join(words for key, words in LEGEND.items() if key in shown) + "."
 
 
 def size_groups(rows: Sequence[ResultRow]) -> list[int]:

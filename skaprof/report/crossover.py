@@ -7,14 +7,12 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 from math import isqrt
 
-from rich.table import Table
-
 from skaprof.analysis.crossover_times import IDEAL, MEASURED, PREDICTED, UNDECIDED
 from skaprof.analysis.roofline import has_wide_queries
 from skaprof.answers import CrossoverRow
 from skaprof.model.spec import parse_mixer
 from skaprof.report.numbers import significant
-from skaprof.report.table import PlainTable
+from skaprof.report.plain_table import PlainTable
 from skaprof.results import values_of
 from skaprof.workload import AXIS_SYMBOLS, SYMBOLS, is_fused
 
@@ -40,21 +38,26 @@ _IN_EVERY_FORM = ("params", "macs")
 _TIMES = (MEASURED, PREDICTED, IDEAL)
 
 
-def crossover_table(rows: Sequence[CrossoverRow]) -> Table:
+def crossover_table(rows: Sequence[CrossoverRow]) -> PlainTable:
     """One line a crossing: where it is, who costs less on either side, and where the mixer does."""
     table = PlainTable()
     symbol = AXIS_SYMBOLS[rows[0].axis]
-    for words in ("mixer", "quantity", "form", f"{symbol} at the crossing", "", "below", "above"):
-        table.add_column(words, no_wrap=True)
-    for words in ("last win", "first win"):
-        table.add_column(words, justify="right", no_wrap=True)
+    table.add("mixer")
+    table.add("metric", words="quantity")
+    table.add("implementation", "mode", "device", "timing", words="form", folds=True)
+    table.add("formula", words="closed form")
+    table.add("crossover", "crossover_low", "crossover_high", words=f"{symbol} at the\ncrossing")
+    for side in ("below", "above"):
+        table.add(f"winner_{side}", words=side)
+    for key in ("last_win", "first_win"):
+        table.add(key, words=key.replace("_", " "), number=True)
     previous = ""
     for row in rows:
         if previous and row.mixer != previous:
             table.add_section()
         cells = (row.winner_below, row.winner_above, _count(row.last_win), _count(row.first_win))
         name = "" if row.mixer == previous else row.mixer
-        table.add_row(name, _WORDS[row.metric], _form(row), _formula(row), _place(row), *cells)
+        table.add_row(name, _WORDS[row.metric], _form(row), _formula(row), _place(row), *cells, of=row)
         previous = row.mixer
     return table
 
@@ -189,7 +192,7 @@ def _formula(row: CrossoverRow) -> str:
 
 def _place(row: CrossoverRow) -> str:
     if row.crossover is not None:
-        return f"= {significant(row.crossover)}"
+        return significant(row.crossover)
     if row.crossover_low is not None:
         return f"{row.crossover_low:,} to {row.crossover_high:,}"
     return "-"

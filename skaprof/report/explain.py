@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
 from skaprof.analysis.explain import PARTS
 from skaprof.answers import ExplainedRow
 from skaprof.model.hardware import Hardware
 from skaprof.report.numbers import significant
-from skaprof.report.table import PlainTable, size_cells, size_columns
+from skaprof.report.plain_table import NARROW, PlainTable
+from skaprof.report.table import add_sizes, size_cells, size_columns
 
 _COLUMNS = {
     "baseline_ms": "baseline\n(ms)",
@@ -25,22 +24,21 @@ _COLUMNS = {
 }
 
 
-def explain_table(rows: Sequence[ExplainedRow]) -> Table:
+def explain_table(rows: Sequence[ExplainedRow]) -> PlainTable:
     """One line a size: both times, their difference, and its parts."""
-    table = PlainTable()
+    table = PlainTable(padding=NARROW)
     sizes = size_columns(rows)
-    for column in sizes:
-        table.add_column(column.words, no_wrap=True)
-    table.add_column("baseline", no_wrap=True)
+    add_sizes(table, sizes, rows)
+    table.add("baseline", folds=True)
     shows_decided = not all(row.decided for row in rows)
-    for words in _COLUMNS.values():
-        table.add_column(words, justify="right", no_wrap=True)
+    for key, words in _COLUMNS.items():
+        table.add(key, words=words, number=True)
     if shows_decided:
-        table.add_column("", no_wrap=True)
+        table.add("decided", words="")
     for row in rows:
         figures = (_signed(getattr(row, key), plain=key in ("baseline_ms", "measured_ms")) for key in _COLUMNS)
         decided = ["" if row.decided else "not decided"] if shows_decided else []
-        table.add_row(*size_cells(sizes, row), row.baseline, *figures, *decided)
+        table.add_row(*size_cells(sizes, row), row.baseline, *figures, *decided, of=row)
     return table
 
 

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from skaprof.errors import printable
+from skaprof.grids import parse_choices
 from skaprof.measured import MeasuredRow, result_row
 from skaprof.records import Record
 from skaprof.results import METRICS, SCHEMA_VERSION, ResultRow, values_of
@@ -50,6 +51,20 @@ def flat(row: Row, dropped: Sequence[str] = ()) -> dict[str, Any]:
         for key, value in cells(row).items()
         if key not in dropped
     }
+
+
+def picked(rows: Iterable[Row], option: str, columns: str | None) -> Iterable[Row]:
+    """The rows with these keys alone, as typed for the option, or with all.
+
+    Raises:
+        SkaprofError: they have no such key.
+    """
+    iterator = map(cells, rows)
+    first = next(iterator, None)
+    if columns is None or first is None:
+        return chain(() if first is None else (first,), iterator)
+    keys = parse_choices(option, columns, tuple(first))
+    return ({key: row[key] for key in keys} for row in chain((first,), iterator))
 
 
 def to_csv(rows: Iterable[Row]) -> Iterator[str]:
@@ -150,17 +165,6 @@ def to_markdown(rows: Iterable[Row]) -> Iterator[str]:
     yield f"|{'|'.join('---' if isinstance(first[key], str) else '---:' for key in keys)}|\n"
     for row in chain((first,), iterator):
         yield f"| {' | '.join(_markdown_value(row[key]) for key in keys)} |\n"
-
-
-def to_markdown_page(words: Iterable[str], rows: Sequence[Row]) -> Iterator[str]:
-    """Sentences as a list, then the rows as a table without the keys that none of them has."""
-    for sentence in words:
-        yield f"- {escape_markdown(sentence)}\n"
-    if rows:
-        yield "\n"
-        found = list(map(cells, rows))
-        kept = [key for key in found[0] if any(row[key] is not None for row in found)]
-        yield from to_markdown({key: row[key] for key in kept} for row in found)
 
 
 def _markdown_value(value: Any) -> str:

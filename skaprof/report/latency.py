@@ -4,34 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from skaprof.flags import flag_sentences, unsound
 from skaprof.measured import MeasuredRow
 from skaprof.report.latency_evidence import evidence_sentences
 from skaprof.report.numbers import significant
-from skaprof.report.table import Column, PlainTable, size_cells, size_columns
+from skaprof.report.plain_table import PlainTable
+from skaprof.report.table import Column, add_sizes, size_cells, size_columns
 from skaprof.results import ResultRow
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _BAR_WIDTH = 16
+BAR = "bar"
+"""What the column of bars is called, which shows the median and is no key of a row."""
 _VERDICT_STYLES = {"faster": "bold green", "slower": "bold red", "inconclusive": "yellow"}
 
 
-def latency_table(rows: Sequence[ResultRow]) -> Table:
+def latency_table(rows: Sequence[ResultRow]) -> PlainTable:
     """One line a row: median and interval, ratio to the baseline and verdict, throughput, a bar, and flags."""
     table = PlainTable()
     sizes = size_columns(rows)
-    for column in sizes:
-        table.add_column(column.words, no_wrap=True)
-    for words in ("median\n(ms)", "95 % CI\n(ms)", "ratio", "verdict", "images/s", "TFLOP/s"):
-        table.add_column(words, justify="left" if words == "verdict" else "right", no_wrap=True)
-    for words in ("", "samples", "flags"):
-        table.add_column(words, no_wrap=True)
+    add_sizes(table, sizes, rows)
+    table.add("median_ms", words="median\n(ms)", number=True)
+    table.add("ci_low_ms", "ci_high_ms", words="95 % CI\n(ms)", number=True)
+    table.add("ratio", number=True)
+    table.add("verdict")
+    table.add("images_per_s", words="images/s", number=True)
+    table.add("tflops", words="TFLOP/s", number=True)
+    table.add(BAR, words="")
+    table.add("samples_ms", words="samples")
+    table.add("flags", folds=True)
     slowest = max((row.median_ms for row in measured(rows)), default=1.0)
     for row in rows:
-        table.add_row(*size_cells(sizes, row), *_figures(row, slowest))
+        table.add_row(*size_cells(sizes, row), *_figures(row, slowest), of=row)
     return table
 
 

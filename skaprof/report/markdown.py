@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from skaprof.report.formats import escape_markdown
+from skaprof.report.plain_table import PlainTable
 from skaprof.report.table import MARK
 
 
@@ -18,12 +18,17 @@ def table_of(headers: Sequence[str], cells: Sequence[Sequence[str]], numbers_fro
     return _joined(lines, sides)
 
 
-def from_terminal(table: Table) -> str:
+def from_terminal(table: PlainTable) -> str:
     """A terminal table as markdown; what is bold there is bold here."""
     sides = ["---:" if column.justify == "right" else "---" for column in table.columns]
     columns = [[_cell(cell) for cell in column.cells] for column in table.columns]
     headers = [escape_markdown(str(column.header).replace("\n", " ")) for column in table.columns]
     return _joined([headers, *map(list, zip(*columns, strict=True))], sides)
+
+
+def paragraph(lines: str) -> str:
+    """Lines of text that stay lines, escaped."""
+    return "".join(f"{line}\n" for line in ["  \n".join(map(escape_markdown, lines.splitlines()))] if line)
 
 
 def image(file: str, alt: str, larger: str) -> str:

@@ -1,15 +1,14 @@
 """A backbone's rows as a table and sentences: scopes, shares, differences, ceilings, static keys."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from rich.table import Table
+from typing import Any, NamedTuple
 
 from skaprof.model.network import Network
 from skaprof.records import Record
-from skaprof.report.cost_sentences import convention, proof_sentences
+from skaprof.report.cost_sentences import LEGEND as COST_LEGEND
+from skaprof.report.cost_sentences import proof_sentences
 from skaprof.report.numbers import NumberFormat, si, significant
-from skaprof.report.table import PlainTable
+from skaprof.report.plain_table import NARROW, PlainTable
 from skaprof.results import ProvedScope, ScopeRow, values_of
 
 _NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode", "implementation")
@@ -17,9 +16,11 @@ _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "traffic"}
 _UNITS = {"params": "", "macs": "", "elementwise_flops": "FLOP", "traffic_bytes": "B"}
 _WORDS = {"params": "params", "macs": "MACs", "elementwise_flops": "elementwise", "traffic_bytes": "traffic"}
 _PROOF = (("params_counted", "params", "counted"), ("macs_fvcore", "macs", "fvcore"), ("macs_torch", "macs", "torch"))
-CONVENTION = convention(_UNITS)
+LEGEND = COST_LEGEND | {
+    "elementwise_flops": f"{COST_LEGEND['elementwise_flops']}, with those of norms, shortcuts and pooling"
+}
+"""What a network's figures mean, by key."""
 _TOTAL = "total"
-_NARROW = (0, 1, 0, 0)  # two blanks between columns: there are many
 _MOST_TOLD = 8  # networks: of more, the table's columns say it
 
 
@@ -51,55 +52,71 @@ def image_text(row: ScopeRow) -> str:
     return f"{row.image_height} x {row.image_width}"
 
 
-def scope_table(rows: Sequence[ScopeRow], totals: Sequence[ScopeRow]) -> Table:
+def scope_table(rows: Sequence[ScopeRow], totals: Sequence[ScopeRow]) -> PlainTable:
     """The rows, each network's total below them, and lines between networks."""
-    table = PlainTable(padding=_NARROW)
     has_parts = rows[0].scope != _TOTAL
-    places = [column for column in _identity_columns(totals) if has_parts or column[0] not in ("grid", "dim")]
+    places = [column for column in _identity_columns(totals) if has_parts or column.words not in ("grid", "dim")]
     columns = [*places, *_figure_columns([*rows, *totals], has_parts=has_parts)]
-    for words, is_number, _ in columns:
-        table.add_column(words, justify="right" if is_number else "left", no_wrap=True)
+    table = table_of(columns, padding=NARROW)
     for total in totals:
         parts = [row for row in rows if _network_of(row) == _network_of(total)]
         for row in parts if has_parts else []:
-            table.add_row(*(text(row) for _, _, text in columns))
+            table.add_row(*(column.text(row) for column in columns), of=row)
         told = total.replace(mixer=None) if has_parts else total  # its parts have said it
-        table.add_row(*(text(told) for _, _, text in columns), end_section=has_parts)
+        table.add_row(*(column.text(told) for column in columns), end_section=has_parts, of=told)
     return table
 
 
-def network_table(rows: Sequence[ScopeRow]) -> Table:
+def network_table(rows: Sequence[ScopeRow]) -> PlainTable:
     """Rows of whole networks that differ in their mixers, with lines between sizes."""
-    table = PlainTable(padding=_NARROW)
-    columns = [column for column in _identity_columns(rows) if column[0] not in ("scope", "grid", "dim")]
+    columns = [column for column in _identity_columns(rows) if column.words not in ("scope", "grid", "dim")]
     columns += _figure_columns(rows, has_parts=False)
-    for words, is_number, _ in columns:
-        table.add_column(words, justify="right" if is_number else "left", no_wrap=True)
+    table = table_of(columns, padding=NARROW)
     for row, following in zip(rows, [*rows[1:], rows[-1]], strict=True):
-        table.add_row(*(text(row) for _, _, text in columns), end_section=_network_of(row) != _network_of(following))
+        cells = (column.text(row) for column in columns)
+        table.add_row(*cells, end_section=_network_of(row) != _network_of(following), of=row)
     return table
 
 
-Column = tuple[str, bool, Callable[[Any], str]]
-"""The words above a column, whether it holds numbers, and a row's text in it."""
+class Column(NamedTuple):
+    """The keys of a column's figures, the words above it, whether it holds numbers, and a row's text in it."""
+
+    keys: tuple[str, ...]
+    words: str
+    is_number: bool
+    text: Callable[[Any], str]
+
+
+def table_of(columns: Sequence[Column], **options: Any) -> PlainTable:
+    """A table with these columns, and no row yet."""
+    table = PlainTable(**options)
+    for column in columns:
+        table.add(*column.keys, words=column.words, number=column.is_number)
+    return table
 
 
 def _identity_columns(totals: Sequence[ScopeRow]) -> list[Column]:
     varying = _varying(totals)
-    named: dict[str, Column] = {
-        "image_height": ("image", False, image_text),
-        "batch": ("batch", True, lambda row: f"{row.batch:,}"),
-        "dtype": ("dtype", False, lambda row: str(row.dtype)),
-        "mode": ("mode", False, lambda row: str(row.mode)),
-        "implementation": ("form", False, lambda row: str(row.implementation)),
-    }
-    return [
-        *(column for key, column in named.items() if key in varying),
-        ("scope", False, lambda row: str(row.scope)),
-        ("mixer", False, lambda row: "-" if row.mixer is None else str(row.mixer)),
-        ("grid", True, lambda row: "-" if row.height is None else f"{row.height} x {row.width}"),
-        ("dim", True, lambda row: "-" if row.dim is None else f"{row.dim:,}"),
+    named = [
+        Column(("image_height", "image_width"), "image", False, image_text),
+        Column(("batch",), "batch", True, lambda row: f"{row.batch:,}"),
+        Column(("dtype",), "dtype", False, lambda row: str(row.dtype)),
+        Column(("mode",), "mode", False, lambda row: str(row.mode)),
+        Column(("implementation",), "form", False, lambda row: str(row.implementation)),
     ]
+    return [
+        *(column for column in named if column.keys[0] in varying),
+        Column(("scope",), "scope", False, lambda row: str(row.scope)),
+        Column(("mixer",), "mixer", False, lambda row: "-" if row.mixer is None else str(row.mixer)),
+        Column(("height", "width"), "grid", True, grid_text),
+        Column(("dim",), "dim", True, lambda row: "-" if row.dim is None else f"{row.dim:,}"),
+    ]
+
+
+def grid_text(row: Record) -> str:
+    """The token grid, height first; a dash where there is none."""
+    height, width = values_of(row, ("height", "width"))
+    return "-" if height is None else f"{height} x {width}"
 
 
 def _figure_columns(rows: Sequence[ScopeRow], *, has_parts: bool) -> list[Column]:
@@ -115,12 +132,12 @@ def _figure_columns(rows: Sequence[ScopeRow], *, has_parts: bool) -> list[Column
     columns.append(_share("mixers'\ntraffic", "mixer_traffic_bytes_share"))
     if isinstance(rows[0], ProvedScope):
         columns += [scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
-        columns.append(("verified", True, lambda row: "yes" if row.verified else "NO"))
+        columns.append(Column(("verified",), "verified", True, lambda row: "yes" if row.verified else "NO"))
     return columns
 
 
 def _share(words: str, key: str) -> Column:
-    return f"{words}\n(%)", True, lambda row: significant(100 * getattr(row, key), 3)
+    return Column((key,), f"{words}\n(%)", True, lambda row: significant(100 * getattr(row, key), 3))
 
 
 def scaled(rows: Sequence[Record], key: str, words: str, unit: str, *, signed: bool = False, like: str = "") -> Column:
@@ -135,7 +152,7 @@ def scaled(rows: Sequence[Record], key: str, words: str, unit: str, *, signed: b
         sign = "-" if value < 0 else "+" if signed and value else ""
         return sign + number.text(abs(value))
 
-    return f"{words}\n({prefixed})" if prefixed else words, True, text
+    return Column((key,), f"{words}\n({prefixed})" if prefixed else words, True, text)
 
 
 def percent(share: float) -> str:
@@ -152,7 +169,7 @@ def sentences(rows: Sequence[ScopeRow], totals: Sequence[ScopeRow], networks: Se
     found += [*_key_sentences(totals), *_form_sentences(networks)]
     if isinstance(rows[0], ProvedScope):
         found += proof_sentences([row for row in rows if isinstance(row, ProvedScope)])
-    return [*found, f"{CONVENTION} Norms, shortcuts and pooling are elementwise too."]
+    return found
 
 
 def difference_sentence(total: ScopeRow) -> str:

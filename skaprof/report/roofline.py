@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from skaprof.analysis.prediction import PredictionError, prediction_error
 from skaprof.analysis.roofline import ridge
 from skaprof.answers import KernelRow, RooflineRow
 from skaprof.model.hardware import CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE, Hardware, in_unit
 from skaprof.report.numbers import significant
-from skaprof.report.table import PlainTable, size_cells, size_columns
+from skaprof.report.plain_table import PlainTable
+from skaprof.report.table import add_sizes, size_cells, size_columns
 
 _COLUMNS = {
     "intensity": "FLOPs\nper byte",
@@ -26,17 +25,16 @@ _COLUMNS = {
 _SHARES = ("peak_share", "ideal_share")
 
 
-def roofline_table(rows: Sequence[RooflineRow]) -> Table:
+def roofline_table(rows: Sequence[RooflineRow]) -> PlainTable:
     """One line a mixer or kernel; columns that no row has a figure for are left out."""
     table = PlainTable()
     sizes = size_columns(rows)
-    for column in sizes:
-        table.add_column(column.words, no_wrap=True)
+    add_sizes(table, sizes, rows)
     kept = {key: words for key, words in _COLUMNS.items() if any(getattr(row, key) is not None for row in rows)}
     for key, words in kept.items():
-        table.add_column(words, justify="left" if key == "bound" else "right", no_wrap=True)
+        table.add(key, words=words, number=key != "bound", needed=key == "measured_ms")
     for row in rows:
-        table.add_row(*size_cells(sizes, row), *(_cell(key, getattr(row, key)) for key in kept))
+        table.add_row(*size_cells(sizes, row), *(_cell(key, getattr(row, key)) for key in kept), of=row)
     return table
 
 

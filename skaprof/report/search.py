@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from skaprof.analysis.search import Found, Limit, Search
-from skaprof.report.model import CONVENTION, percent
+from skaprof.report.model import percent
 from skaprof.report.numbers import si
 
 FIGURE_WORDS = {
@@ -47,10 +47,10 @@ def counted_words(search: Search, found: Found, objectives: Sequence[str], limit
 
 
 def closing_sentences(searches: Sequence[Search]) -> list[str]:
-    """Which candidates are one mixer, and what the figures mean."""
+    """Which candidates are one mixer, and what static keys bind a network to."""
     keys = any(part.added["key_params"] > 0 for search in searches for parts in search.stages for part in parts)
     static = ["A static key belongs to one number of tokens: such a network serves its own image size only."]
-    return [*_doubled_words(searches), *(static if keys else []), CONVENTION]
+    return [*_doubled_words(searches), *(static if keys else [])]
 
 
 def left_out_words(searches: Sequence[Search]) -> list[str]:

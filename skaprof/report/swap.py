@@ -1,39 +1,34 @@
 """A model before and after a swap, as a table and sentences."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-
-from rich.table import Table
+from collections.abc import Iterator, Sequence
 
 from skaprof.answers import SwapRow
 from skaprof.model.spec import parse_mixer
-from skaprof.report.cost_sentences import convention
-from skaprof.report.model import Column, percent, scaled
+from skaprof.report.model import Column, grid_text, percent, scaled, table_of
 from skaprof.report.numbers import counted, si
-from skaprof.report.table import PlainTable
+from skaprof.report.plain_table import PlainTable
 
 
-def swap_table(rows: Sequence[SwapRow]) -> Table:
+def swap_table(rows: Sequence[SwapRow]) -> PlainTable:
     """One line a module replaced, and the whole model below: before, after, and the change."""
-    table = PlainTable()
-    columns: list[Column] = [
-        ("scope", False, lambda row: str(row.scope)),
-        ("was", False, lambda row: str(row.replaced)),
-        ("mixer", False, lambda row: str(row.mixer)),
-        *((word, True, _number(word)) for word in ("places", "calls") if _is_several(rows, word)),
-        ("tokens", True, _number("tokens")),
-        ("grid", True, _grid),
-        ("dim", True, _number("dim")),
-        ("heads", True, lambda row: _heads(row.heads, row.head_dim)),
+    columns = [
+        Column(("scope",), "scope", False, lambda row: str(row.scope)),
+        Column(("replaced",), "was", False, lambda row: str(row.replaced)),
+        Column(("mixer",), "mixer", False, lambda row: str(row.mixer)),
+        *(_number(word) for word in ("places", "calls") if _is_several(rows, word)),
+        _number("tokens"),
+        Column(("height", "width", "class_tokens"), "grid", True, _grid),
+        _number("dim"),
+        Column(("heads", "head_dim"), "heads", True, lambda row: _heads(row.heads, row.head_dim)),
     ]
     for key, words in (("params", "params"), ("macs", "MACs")):
         columns.append(scaled(rows, f"{key}_before", f"{words}\nbefore", "", like=key))
         columns.append(scaled(rows, key, f"{words}\nafter", ""))
         columns.append(scaled(rows, f"{key}_delta", "change", "", signed=True))
-    for words, is_number, _ in columns:
-        table.add_column(words, justify="right" if is_number else "left", no_wrap=True)
+    table = table_of(columns)
     for place, row in enumerate(rows):
-        table.add_row(*(text(row) for _, _, text in columns), end_section=place == len(rows) - 2)
+        table.add_row(*(column.text(row) for column in columns), end_section=place == len(rows) - 2, of=row)
     return table
 
 
@@ -41,14 +36,12 @@ def _is_several(rows: Sequence[SwapRow], key: str) -> bool:
     return any((getattr(row, key) or 1) > 1 for row in rows)
 
 
-def _number(key: str) -> Callable[[SwapRow], str]:
-    return lambda row: "-" if getattr(row, key) is None else f"{getattr(row, key):,}"
+def _number(key: str) -> Column:
+    return Column((key,), key, True, lambda row: "-" if getattr(row, key) is None else f"{getattr(row, key):,}")
 
 
 def _grid(row: SwapRow) -> str:
-    if row.height is None:
-        return "-"
-    return f"{row.height} x {row.width}" + (f" + {row.class_tokens}" if row.class_tokens else "")
+    return grid_text(row) + (f" + {row.class_tokens}" if row.class_tokens else "")
 
 
 def _heads(heads: int | None, head_dim: int | None) -> str:
@@ -72,7 +65,7 @@ def sentences(rows: Sequence[SwapRow]) -> list[str]:
         told.append(f"Not counted: {total.error}.")
     if total.note:
         told.append(f"By one counter alone: {total.note}.")
-    return [*told, convention(("macs",))]
+    return told
 
 
 def _width_sentences(sites: Sequence[SwapRow]) -> Iterator[str]:

@@ -3,34 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rich import box
 from rich.console import Console
 from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
 from skaprof.answers import AuditRow, FormulaRow
-from skaprof.errors import printable
 from skaprof.records import Record
 from skaprof.report.numbers import NumberFormat, lowest_places
+from skaprof.report.plain_table import PlainTable
 from skaprof.results import ResultRow, Sized, values_of
 
 SizedRow = ResultRow | Sized | AuditRow
-
-
-class PlainTable(Table):
-    """A table as all commands draw theirs; what a name may hold that no terminal should be sent is escaped."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, **options)
-
-    def add_row(self, *cells: Any, **options: Any) -> None:
-        """A row of texts."""
-        super().add_row(*map(_printable, cells), **options)
-
-
-def _printable(cell: str | Text) -> str | Text:
-    return Text(printable(cell.plain), cell.style) if isinstance(cell, Text) else printable(cell)
 
 
 class Column(NamedTuple):
@@ -71,23 +54,22 @@ def has_proof(rows: Sequence[ResultRow]) -> bool:
     return any(row.params_counted is not None for row in rows)
 
 
-def cost_table(rows: Sequence[ResultRow], groups: Sequence[int]) -> Table:
+def cost_table(rows: Sequence[ResultRow], groups: Sequence[int]) -> PlainTable:
     """The table of cost rows; `groups` gives each row's size, and the lowest figure of each size is marked."""
     table = PlainTable()
     sizes = size_columns(rows)
-    for column in sizes:
-        table.add_column(column.words, justify="left" if column.key in _TEXT else "right", no_wrap=True)
+    add_sizes(table, sizes, rows)
     figures = [*figure_columns(rows), *(PROOF if has_proof(rows) else ())]
     numbers = {column.key: NumberFormat.of([getattr(row, column.key) or 0 for row in rows]) for column in figures}
     for column in figures:
-        table.add_column(_header(column, numbers[column.key]), justify="right", no_wrap=True)
+        table.add(column.key, words=_header(column, numbers[column.key]), number=True)
     lowest = lowest_rows(rows, groups)
     for index, row in enumerate(rows):
         cells: list[str | Text] = [*size_cells(sizes, row)]
         for column in figures:
             is_lowest = index in lowest.get(column.key, ())
             cells.append(_figure(column, getattr(row, column.key), numbers[column.key], is_lowest))
-        table.add_row(*cells)
+        table.add_row(*cells, of=row)
         if index + 1 < len(rows) and groups[index + 1] != groups[index] and _has_pairs(groups):
             table.add_section()
     return table
@@ -152,18 +134,19 @@ def _not_of_modules(rows: Sequence[SizedRow]) -> str:
     return f" (not {', '.join(names)})" if names else ""
 
 
-def formula_table(rows: Sequence[FormulaRow]) -> Table:
+def formula_table(rows: Sequence[FormulaRow]) -> PlainTable:
     """The closed forms, one mixer after the other."""
     columns = size_columns(rows)
     table = PlainTable()
-    for words in (*(column.words for column in columns), "quantity", "closed form"):
-        table.add_column(words, no_wrap=True)
+    add_sizes(table, columns, rows)
+    table.add("quantity")
+    table.add("text", words="closed form", folds=True)
     previous: list[str] = []
     for row in rows:
         identity = [str(getattr(row, column.key)) for column in columns]
         if previous and identity != previous:
             table.add_section()
-        table.add_row(*(identity if identity != previous else [""] * len(columns)), row.quantity, row.text)
+        table.add_row(*(identity if identity != previous else [""] * len(columns)), row.quantity, row.text, of=row)
         previous = identity
     return table
 
@@ -171,7 +154,7 @@ def formula_table(rows: Sequence[FormulaRow]) -> Table:
 _WIDEST = 10_000
 
 
-def print_table(console: Console, table: Table) -> None:
+def print_table(console: Console, table: PlainTable) -> None:
     """Print the table in full: on a terminal too narrow for it, lines run on rather than lose digits."""
     terminal_width = console.width
     if terminal_width < _WIDEST:
@@ -181,7 +164,7 @@ def print_table(console: Console, table: Table) -> None:
     console.width = terminal_width
 
 
-_TEXT = {"mixer", "implementation", "mode", "dtype", "op", "kind", "quantity", "formula"}
+_TEXT = {"model", "mixer", "implementation", "mode", "dtype", "op", "kind", "arguments", "layout", "device", "timing"}
 _SIZE_WORDS = {
     "model": "model",
     "image_height": "image\nheight",
@@ -213,6 +196,16 @@ def size_columns(rows: Sequence[Record]) -> list[Column]:
     if _varies(rows, "width") and "height" not in keys:
         keys.insert(keys.index("tokens") + 1 if "tokens" in keys else 1, "height")
     return [Column(key, _SIZE_WORDS[key]) for key in keys]
+
+
+def add_sizes(table: PlainTable, columns: Sequence[Column], rows: Sequence[Record]) -> None:
+    """The columns that tell rows apart. A narrow terminal does without the grid alone, where the tokens tell it."""
+    grids = {values_of(row, ("tokens", "height", "width")) for row in rows}
+    is_told = "tokens" in {column.key for column in columns} and len(grids) == len({tokens for tokens, *_ in grids})
+    for column in columns:
+        keys = ("height", "width") if column.key == "height" else (column.key,)
+        is_needed = not (is_told and column.key == "height")
+        table.add(*keys, words=column.words, number=column.key not in _TEXT, needed=is_needed)
 
 
 def _values(rows: Sequence[Record], key: str) -> set[Any]:
