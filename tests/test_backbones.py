@@ -114,9 +114,9 @@ def test_differences_are_against_the_same_backbone_with_its_own_mixers(network: 
 @given(networks())
 def test_the_mixers_share_is_what_mixers_that_cost_nothing_save(network: Network) -> None:
     """The ceiling against the same network with identity mixers, where the class token stays."""
-    if any(not spec.mixer.class_token_forms for spec in network.choice.specs):
+    if any(not spec.mixer.class_token_forms for spec in network.choice.kinds):
         return
-    free = Choice(network.backbone, tuple(choose(network.backbone, "identity", []).specs))
+    free = Choice(network.backbone, tuple(choose(network.backbone, "identity", []).stages))
     sizes = (network.height, network.width, network.batch, network.implementation)
     without = make_network(free, *sizes, has_head=network.has_head)
     row = costed(network).rows("total")[0]
@@ -178,12 +178,13 @@ def test_a_mixer_without_a_place_for_a_class_token_is_never_counted_with_one() -
     w = network.stages[0].workload._replace(kernel_size=3)
     for text, form in (("sepconv", "eager"), ("cska", "sdpa")):
         with pytest.raises(SkaprofError, match="no place for a class token"):
-            parse_backbone(f"vit_small[stage1={text}]").specs[0].ops(w, form)
+            parse_backbone(f"vit_small[stage1={text}]").kinds[0].ops(w, form)
 
 
 def test_forms_are_those_each_mixer_has_there() -> None:
     def forms(text: str) -> list[str]:
-        return [placed.implementation for placed in make_network(parse_backbone(text), 32, 32, 1, "sdpa").stages]
+        stages = make_network(parse_backbone(text), 32, 32, 1, "sdpa").stages
+        return [placed.blocks[0].implementation for placed in stages]
 
     assert forms("caformer_s18[stage4=cska]") == ["eager", "eager", "sdpa", "sdpa"]
     assert forms("vit_small[stage1=cska]") == ["eager"]
@@ -195,7 +196,7 @@ def test_only_what_runs_fused_keeps_its_inner_tensors_from_memory(text: str, for
     """Each stage's mixers move what the same mixers move alone, in the form they have there."""
     network = make_network(parse_backbone(text), 64, 64, 1, form)
     for placed, row in zip(network.stages, costed(network).rows("stage")[1:], strict=False):
-        variant = Variant(placed.spec, placed.implementation)
+        variant = Variant(placed.blocks[0].spec, placed.blocks[0].implementation)
         assert row.mixer_traffic_bytes == placed.stage.depth * cost_row(variant, placed.workload).traffic_bytes
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
+from random import Random
 
 import pytest
 from conftest import NETWORK_MIXERS, Run, examples, networks
@@ -14,27 +16,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from skaprof.analysis.fronts import front_of_choices, front_of_sums, undominated_rows
 from skaprof.analysis.limits import parse_limit
 from skaprof.analysis.scopes import TOTAL, costed
 from skaprof.analysis.search import (
     DEFAULT_OBJECTIVES,
+    LIMIT_SIGNS,
+    PLACES,
     SEARCHED,
-    Found,
     Limit,
     Search,
     expanded,
-    find,
     make_search,
-    pareto_front,
 )
+from skaprof.analysis.search_front import Found, find
 from skaprof.errors import SkaprofError
-from skaprof.model.backbones import BACKBONES
+from skaprof.model.backbones import BACKBONES, Stage
 from skaprof.model.choice import Choice, choose, parse_backbone
 from skaprof.model.network import Network, backbone_totals, make_network
-from skaprof.model.spec import parse_mixer
+from skaprof.model.spec import MixerSpec, StageMixers, parse_mixer, parse_stage_mixers, stage_mixers
+from skaprof.report.search import mixer_text
 from skaprof.report.search_plot import search_figure
+from skaprof.results import ScopeRow
 
 S18 = make_network(parse_backbone("caformer_s18"), 224, 224)
+_SMALL = BACKBONES["caformer_s18"]._replace(
+    stages=(Stage(2, 32, "sepconv"), Stage(3, 64, "mhsa", residual_scale=True)), resolution=64
+)
+SMALL = make_network(choose(_SMALL, None, []), 64, 64)
 
 
 @settings(max_examples=examples(30))
@@ -44,12 +53,76 @@ def test_a_network_costs_the_sum_of_what_its_mixers_change(network: Network, dat
     some = st.lists(st.sampled_from(NETWORK_MIXERS), min_size=1, max_size=2, unique=True)
     candidates = [[parse_mixer(text) for text in data.draw(some)] for _ in network.stages]
     search = make_search(network, candidates, mode=mode)
-    for number, specs in enumerate(product(*candidates)):
-        choice = Choice(network.backbone, specs)
+    points = search.points(SEARCHED)
+    for point, specs in zip(points, product(*candidates), strict=True):
+        choice = Choice(network.backbone, _mixers(network, specs))
         size = network.height, network.width, network.batch, network.implementation
-        whole = make_network(choice, *size, has_head=network.has_head)
-        assert search.row(number) == costed(whole, mode=mode).rows(TOTAL)[0]
-        assert search.points(SEARCHED)[number] == tuple(getattr(search.row(number), key) for key in SEARCHED)
+        (whole,) = costed(make_network(choice, *size, has_head=network.has_head), mode=mode).rows(TOTAL)
+        assert search.row_of(choice.stages) == whole
+        assert point == tuple(getattr(whole, key) for key in SEARCHED)
+
+
+def _mixers(network: Network, specs: Sequence[MixerSpec]) -> tuple[StageMixers, ...]:
+    """One mixer in all blocks of each stage."""
+    return tuple(stage_mixers([(spec, placed.stage.depth)]) for placed, spec in zip(network.stages, specs, strict=True))
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(st.data(), st.sampled_from(PLACES))
+def test_what_is_found_is_the_front_of_all_networks_made_one_by_one(data: st.DataObject, per: str) -> None:
+    """With any objectives and limits, by stage and by block; by block every order of the mixers is tried."""
+    some = st.lists(st.sampled_from(["sepconv", "mhsa", "ska", "cska", "pooling"]), min_size=1, max_size=2, unique=True)
+    candidates = [[parse_mixer(text) for text in data.draw(some)] for _ in SMALL.stages]
+    objectives = data.draw(st.lists(st.sampled_from(SEARCHED), min_size=1, max_size=3, unique=True))
+    search = make_search(SMALL, candidates, per=per)
+    rows = [search.row_of(mixers) for mixers in _every_network(candidates, per)]
+    limits = data.draw(st.lists(st.builds(_limit, st.sampled_from(SEARCHED), st.sampled_from(rows)), max_size=2))
+    within = [row for row in rows if all(limit.holds(getattr(row, limit.metric)) for limit in limits)]
+    points = [tuple(getattr(row, key) for key in objectives) for row in within]
+    front = {row.mixer for row, point in zip(within, points, strict=True) if not any(beats(p, point) for p in points)}
+    found = find(search, objectives, limits)
+    assert search.size == len(rows)
+    assert {_sorted(mixer_text(chosen)) for chosen in found.front} == {_sorted(mixer or "") for mixer in front}
+    assert found.within in (len(within), None)
+    for chosen in found.front:
+        assert chosen.figures == tuple(getattr(search.row_of(chosen.mixers), key) for key in found.metrics)
+
+
+def _every_network(candidates: Sequence[Sequence[MixerSpec]], per: str) -> Iterator[tuple[StageMixers, ...]]:
+    depths = [placed.stage.depth for placed in SMALL.stages]
+    if per == "stage":
+        yield from (_mixers(SMALL, specs) for specs in product(*candidates))
+    else:
+        of_stages = [product(specs, repeat=depth) for specs, depth in zip(candidates, depths, strict=True)]
+        for stages in product(*of_stages):
+            yield tuple(stage_mixers((spec, 1) for spec in blocks) for blocks in stages)
+
+
+def _limit(metric: str, row: ScopeRow) -> Limit:
+    """One that the row itself just keeps, or just misses: both, by its figure's last digit."""
+    value = getattr(row, metric)
+    sign = LIMIT_SIGNS[value % len(LIMIT_SIGNS)]
+    return Limit(f"{metric}{sign}{value}", metric, sign, Fraction(value))
+
+
+def _sorted(mixers: str) -> tuple[tuple[str, ...], ...]:
+    """The mixers of each stage without their order."""
+    return tuple(
+        tuple(sorted(spec.text for spec in parse_stage_mixers(text, placed.stage.depth).blocks))
+        for text, placed in zip(mixers.split(","), SMALL.stages, strict=True)
+    )
+
+
+def test_a_network_of_36_blocks_is_searched_whole() -> None:
+    """Of each stage's candidates none beats another, so that all 20 ** 36 networks count."""
+    rising, falling = range(20), range(190, -10, -10)
+    parts = [(a, b, (7 * a) % 20) for a, b in zip(rising, falling, strict=True)]
+    stages = [front_of_choices(parts, depth) for depth in (2, 3)]
+    sums = front_of_sums([stage.points.tolist() for stage in stages])
+    whole = front_of_choices(parts, 5)
+    assert set(map(tuple, sums.points.tolist())) == set(map(tuple, whole.points.tolist()))
+    blocks = [[(number * (place + 3) % 17, number, 19 - number) for number in range(20)] for place in range(36)]
+    assert len(front_of_sums(blocks).points) > 1
 
 
 def test_sums_would_be_wrong_only_for_a_class_token_over_several_stages() -> None:
@@ -58,45 +131,58 @@ def test_sums_would_be_wrong_only_for_a_class_token_over_several_stages() -> Non
 
 def test_the_front_has_the_published_networks_totals() -> None:
     search = make_search(S18, [expanded(["sepconv", "mhsa", "ska:query=false"], [], [], "-")] * 4)
-    rows = {search.row(number).mixer: search.row(number) for number in range(search.size)}
-    row = rows["sepconv,sepconv,ska:query=false,ska:query=false"]
+    specs = map(parse_mixer, ("sepconv", "sepconv", "ska:query=false", "ska:query=false"))
+    row = search.row_of(_mixers(S18, list(specs)))
     assert (row.params, row.macs) == (23_565_336, 3_668_603_904)
     assert row.macs == backbone_totals("caformer_s18[stage3=ska:query=false,stage4=ska:query=false]").macs
 
 
-points = st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=1, max_size=40)
+points = st.integers(1, 4).flatmap(lambda figures: st.lists(st.tuples(*[st.integers(0, 6)] * figures), max_size=40))
 
 
-@given(points)
+@given(points.filter(bool))
 def test_the_front_is_all_that_nothing_beats(drawn: list[tuple[int, ...]]) -> None:
-    def beats(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-        return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+    assert undominated_rows(drawn) == [not any(beats(other, point) for other in drawn) for point in drawn]
 
-    front = pareto_front(dict(enumerate(drawn)))
-    assert set(front) == {
-        number for number, point in enumerate(drawn) if not any(beats(other, point) for other in drawn)
-    }
-    assert [drawn[number] for number in front] == sorted(drawn[number] for number in front)
+
+def beats(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+
+
+def test_what_the_coarse_grid_drops_is_beaten() -> None:
+    numbers = Random(1)
+    many = [tuple(numbers.choices(range(300), k=3)) for _ in range(30_000)]
+    least: dict[tuple[int, int], int] = {}
+    for x, y, z in many:
+        least[x, y] = min(z, least.get((x, y), z))
+    front = {(*at, z) for at, z in least.items() if not any(beats((*o, w), (*at, z)) for o, w in _below(least, at))}
+    kept = {point for point, is_kept in zip(many, undominated_rows(many), strict=True) if is_kept}
+    assert kept == front
+
+
+def _below(least: dict[tuple[int, int], int], at: tuple[int, int]) -> Iterator[tuple[tuple[int, int], int]]:
+    return ((o, least[o]) for o in product(range(at[0] + 1), range(at[1] + 1)) if o in least)
 
 
 def test_limits_hold_and_the_front_is_of_what_is_left() -> None:
     search = make_search(S18, [expanded(["sepconv", "mhsa", "ska"], [], [], "-")] * 4)
     limits = [parse_limit("-", "params>=25.9M"), parse_limit("-", "macs<=3.95G")]
     found = find(search, ("traffic_bytes",), limits)
-    rows = [search.row(number) for number in range(search.size)]
-    kept = [row for row in rows if row.params >= 25_900_000 and row.macs <= 3_950_000_000]
-    assert 0 < len(found.within) == len(kept) < search.size
-    assert search.row(found.front[0]).traffic_bytes == min(row.traffic_bytes for row in kept)
+    rows = search.points(("params", "macs", "traffic_bytes"))
+    kept = [traffic for params, macs, traffic in rows if params >= 25_900_000 and macs <= 3_950_000_000]
+    assert found.within is not None
+    assert 0 < found.within == len(kept) < search.size
+    assert found.front[0].figures[0] == min(kept)
 
 
 def test_where_no_network_is_within_the_limits_the_nearest_is_named() -> None:
     search = make_search(S18, [expanded(["sepconv", "ska"], [], [], "-")] * 4)
     found = find(search, ("macs",), [parse_limit("-", "macs<=4G"), parse_limit("-", "params<=20M")])
-    assert (found.within, found.front) == ([], [])
+    assert (found.within, found.front) == (0, [])
     assert found.nearest is not None
-    number, limit = found.nearest
-    fewest = min(search.row(other).params for other in range(search.size) if search.row(other).macs <= 4e9)
-    assert (search.row(number).params, limit.text) == (fewest, "params<=20M")
+    nearest, limit = found.nearest
+    fewest = min(params for params, macs in search.points(("params", "macs")) if macs <= 4e9)
+    assert (search.row_of(nearest.mixers).params, limit.text) == (fewest, "params<=20M")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +246,7 @@ def test_ten_thousand_networks_take_less_than_two_seconds() -> None:
     start = time.process_time()
     search = make_search(S18, candidates)
     found = find(search, ("params", "macs", "traffic_bytes"))
-    rows = [search.row(number) for number in found.front]
+    rows = [search.row_of(chosen.mixers) for chosen in found.front]
     seconds = time.process_time() - start  # of this process: the machine may have others to serve
     assert search.size == 10_000
     assert rows
@@ -213,10 +299,10 @@ def test_the_figure_zooms_to_the_front_names_it_and_says_what_it_leaves_out() ->
     search, found, figure = _figure("macs<=4G")
     (axes,) = figure.axes
     labels = axes.get_legend_handles_labels()[1]
-    assert labels[-3:] == [search.row(number).mixer for number in found.front]
+    assert labels[-3:] == [mixer_text(chosen) for chosen in found.front]
     (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    seen = [low <= point[0] <= high and bottom <= point[1] <= top for point in found.points]
-    assert all(seen[number] for number in found.front)
+    seen = [low <= point[0] <= high and bottom <= point[1] <= top for point in search.points(DEFAULT_OBJECTIVES)]
+    assert all(low <= chosen.figures[0] <= high and bottom <= chosen.figures[1] <= top for chosen in found.front)
     assert sum(seen) < search.size
     title = " ".join(figure.get_suptitle().split())
     assert "256 networks searched, 8 within macs<=4G; 3 are on the front of parameters, MACs and traffic" in title
@@ -226,12 +312,12 @@ def test_the_figure_zooms_to_the_front_names_it_and_says_what_it_leaves_out() ->
 
 
 def test_where_nothing_is_within_the_limits_all_is_drawn_with_their_lines() -> None:
-    _, found, figure = _figure("params<=2M")
+    search, _, figure = _figure("params<=2M")
     (axes,) = figure.axes
     assert {"params<=2M", "nearest", "own mixers", "beyond the limits"} <= set(axes.get_legend_handles_labels()[1])
     low, high = axes.get_xlim()
     assert low < 2e6
-    assert all(low <= point[0] <= high for point in found.points)
+    assert all(low <= point[0] <= high for point in search.points(("params",)))
     assert axes.get_yscale() == "log", "MACs from 3.9 G to 26 G"
 
 
@@ -259,7 +345,8 @@ BAD = [
     (("caformer_s18", "--objective", "macs", "--plot", "a.png"), "two or more with --plot"),
     (("caformer_s18", "--resolution", "224,384", "--plot", "a.png"), "expected one of each in a figure"),
     (("caformer_s18", "--kernel-size", "4"), "expected an odd number"),
-    (("caformer_s18", "-m", "cska", "--kernel-size", "3:99:2"), "5,764,801 networks: expected at most 1,000,000"),
+    (("caformer_s18", "--per", "layer"), "--per: 'layer' is not valid: expected one of stage, block"),
+    (("caformer_s18", "--stage", "3=ska*9"), "--stage: 'ska*9'"),
     (("caformer_s18", "--head-dim", "7", "-m", "mhsa"), "no candidate fits stage 1"),
     (("caformer_s18", "--head-dim", "32", "-m", "sepconv"), "--head-dim: '32'"),
     (("caformer_s18", "--kernel-size", "3", "-m", "mhsa"), "expected a candidate that has a kernel_size"),
@@ -281,5 +368,26 @@ def test_bad_input_gets_one_clear_line_and_exit_2(
 
 def test_own_mixers_are_found_where_they_are_the_only_candidates() -> None:
     choice = choose(BACKBONES["vit_tiny"], None, [])
-    search = make_search(make_network(choice, 224, 224), [list(choice.specs)])
-    assert search.row(0) == search.own
+    search = make_search(make_network(choice, 224, 224), [list(choice.kinds)])
+    assert search.row_of(find(search).front[0].mixers) == search.own
+
+
+def test_by_block_a_row_is_the_network_that_model_builds_and_proves(skaprof: Run) -> None:
+    named = ("-m", "mhsa", "-m", "ska", "--stage", "1=sepconv", "--stage", "2=sepconv", "--per", "block")
+    done = skaprof("search", "caformer_s18", *named, "--limit", "params>=26.2M", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)["rows"][0]
+    assert "mhsa" in row["mixer"]
+    assert "+" in row["mixer"]
+    shown = skaprof(
+        "model", "caformer_s18", "--mixers", row["mixer"], "--depth", "total", "--verify", "--format", "json"
+    )
+    (proved,) = json.loads(shown.stdout)["rows"]
+    assert proved["verified"] is True
+    assert {key: proved[key] for key in row} == row
+
+
+def test_networks_beyond_number_are_searched_and_their_number_is_said(skaprof: Run) -> None:
+    done = skaprof("search", "caformer_s36", "-m", "cska", "--kernel-size", "3:41:2", "--per", "block")
+    assert done.returncode == 0, done.stderr
+    assert "6.9 x 10^46 networks searched; 1 is on the front" in done.stdout

@@ -153,20 +153,20 @@ def roofline(contents: Contents) -> list[Row]:
 
 def pareto(contents: Contents) -> list[Row]:
     """Every network that the backbone's own mixers and the report's make, in all stages, and whether it is beaten."""
-    from skaprof.analysis.search import find, make_search
+    from skaprof.analysis.fronts import undominated_rows
+    from skaprof.analysis.search import make_search
 
     choice = parse_backbone(contents.backbone)
     side = choice.backbone.resolution
-    specs = {spec.text: spec for spec in (*choice.specs, *contents.specs)}
-    search = make_search(make_network(choice, side, side), [list(specs.values())] * len(choice.specs))
-    found = find(search, _PARETO_METRICS)
-    front, own = set(found.front), search.own
+    specs = {spec.text: spec for spec in (*choice.kinds, *contents.specs)}
+    search = make_search(make_network(choice, side, side), [list(specs.values())] * len(choice.stages))
+    points, own = search.points(_PARETO_METRICS), search.own
     rows = []
-    for number, parts in enumerate(product(*search.stages)):
-        figures = dict(zip(_PARETO_METRICS, found.points[number], strict=True))
+    for parts, point, is_on_front in zip(product(*search.stages), points, undominated_rows(points), strict=True):
+        figures = dict(zip(_PARETO_METRICS, point, strict=True))
         deltas = {f"{metric}_delta": value - getattr(own, metric) for metric, value in figures.items()}
         names = {"model": own.model, "mixer": ",".join(part.spec.text for part in parts), "resolution": side}
-        rows.append({**names, **figures, **deltas, "on_front": number in front})
+        rows.append({**names, **figures, **deltas, "on_front": is_on_front})
     return rows
 
 

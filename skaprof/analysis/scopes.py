@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.model.cost import Cost, OpCost, total
 from skaprof.model.mixers import KEY_OPS
-from skaprof.model.network import Network, Placed, make_network, network_costs
+from skaprof.model.network import Network, Placed, PlacedMixer, make_network, network_costs
 from skaprof.results import METRICS, ProvedScope, ScopeRow
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ TOTAL = "total"
 DEPTHS = ("block", "stage", TOTAL)
 COMPARED = ("params", "macs", "traffic_bytes")
 _MIXER = "mixer"
+_BLOCK = "block"
 
 
 def scope_of(op: str, depth: str) -> str:
@@ -128,8 +129,7 @@ def _sizes(network: Network, scope: str) -> dict[str, Any]:
         ("mixer", "height", "width", "tokens", "dim", "heads", "head_dim", "kernel_size")
     )
     if scope == TOTAL:
-        mixers = ",".join(placed.spec.text for placed in network.stages)
-        return sizes | {"mixer": mixers}
+        return sizes | {"mixer": ",".join(network.choice.texts)}
     if scope == "head":
         return sizes | {"dim": network.stages[-1].stage.dim}
     if scope == "stem":
@@ -138,13 +138,16 @@ def _sizes(network: Network, scope: str) -> dict[str, Any]:
     placed = network.stages[int(stage.removeprefix("stage")) - 1]
     if inside == "downsampling":
         return sizes | _grid(placed)
-    w = placed.workload
-    return _grid(placed) | {
-        "mixer": placed.spec.text,
-        "heads": w.heads,
-        "head_dim": w.head_dim,
-        "kernel_size": w.kernel_size,
-    }
+    if inside.startswith(_BLOCK):
+        block = placed.blocks[int(inside.removeprefix(_BLOCK)) - 1]
+        return _grid(placed) | {"mixer": block.spec.text, **_mixer_sizes([block])}
+    return _grid(placed) | {"mixer": placed.text, **_mixer_sizes(placed.blocks)}
+
+
+def _mixer_sizes(blocks: Iterable[PlacedMixer]) -> dict[str, int | None]:
+    """What all these mixers have alike; None where they differ."""
+    alike = {key: {getattr(block.workload, key) for block in blocks} for key in ("heads", "head_dim", "kernel_size")}
+    return {key: values.pop() if len(values) == 1 else None for key, values in alike.items()}
 
 
 def _grid(placed: Placed) -> dict[str, Any]:

@@ -1,27 +1,28 @@
-"""Which mixer in which stage: every network that candidates make, those within limits, and the best trade-offs.
+"""Which mixer in which stage or block: every network that candidates make, those within limits, the best trade-offs.
 
-A network's cost is the backbone's own plus, for each stage, what the mixer chosen there changes, whatever the other
-stages have. So each (stage, candidate) is costed once, and any number of networks is sums of those. A class token
-would break that over several stages (it goes where every mixer has a place for it); backbones with one have one stage.
+A network's cost is the backbone's own plus, for each stage, what the mixers chosen there change, whatever the other
+stages have; and for a stage the sum over its blocks. So each (stage, candidate) is costed once, any number of networks
+is sums of those, and their front comes from the fronts of the stages. A class token would break that over several
+stages (it goes where every mixer has a place for it); backbones with one have one stage.
 """
 
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import chain, product
+from math import prod
 from typing import NamedTuple
 
 from skaprof.analysis.scopes import COMPARED, TOTAL, Costed
 from skaprof.errors import SkaprofError, named
 from skaprof.model.cost import OpCost
 from skaprof.model.network import Network, make_network, network_costs
-from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.model.spec import MixerSpec, StageMixers, parse_mixer, stage_mixers
 from skaprof.results import SUMMED_METRICS, ScopeRow
 
 SEARCHED = (*SUMMED_METRICS, "key_params")
 """The figures that may be minimized or limited."""
 DEFAULT_OBJECTIVES = COMPARED
-MOST_NETWORKS = 1_000_000
 _OPERATORS: dict[str, Callable[[int, Fraction], bool]] = {
     "<=": operator.le,
     "<": operator.lt,
@@ -51,7 +52,7 @@ class Limit(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A candidate in one stage, and what it adds to the figures of the unmodified backbone (less, if below 0)."""
+    """A candidate in one place, and what it adds to the figures of the unmodified backbone (less, if below 0)."""
 
     spec: MixerSpec
     added: dict[str, int]
@@ -59,13 +60,16 @@ class Part(NamedTuple):
 
 Dropped = tuple[int, str, str]
 """A stage's number, a candidate that is not searched there, and why, or which candidate it is."""
+PLACES = ("stage", "block")
+"""What gets a mixer of its own."""
 
 
 class Search(NamedTuple):
-    """The networks that the candidates of each stage make, numbered in the order of their product.
+    """The networks that the candidates of each stage make; `per` says whether all blocks of a stage have the same.
 
-    `network` is the unmodified backbone. `left_out` has the candidates that do not fit their stage: its number, the
-    candidate, and why. `doubled` has those that are there what an earlier candidate is, and that candidate.
+    `network` is the unmodified backbone. `stages` are the candidates of each, and what each adds in one place: in all
+    of the stage, or in a block. `left_out` has the candidates that do not fit their stage: its number, the candidate,
+    and why. `doubled` has those that are there what an earlier candidate is, and that candidate.
     """
 
     network: Network
@@ -75,19 +79,24 @@ class Search(NamedTuple):
     stages: tuple[tuple[Part, ...], ...]
     left_out: tuple[Dropped, ...]
     doubled: tuple[Dropped, ...]
+    per: str = "stage"
 
     @property
     def size(self) -> int:
         """Number of networks."""
-        return network_count(self.stages)
+        return prod(len(parts) ** self.choices(place) for place, parts in enumerate(self.stages))
+
+    def choices(self, place: int) -> int:
+        """How many choices there are in a stage: 1, or one a block."""
+        return self.network.stages[place].stage.depth if self.per == "block" else 1
 
     @property
     def own(self) -> ScopeRow:
         """The unmodified backbone."""
-        return self.row_of(self.network.choice.specs)
+        return self.row_of(self.network.choice.stages)
 
     def points(self, metrics: Sequence[str]) -> list[Amounts]:
-        """The figures of every network, in order."""
+        """The figures of every network of a search by stage, in the order of the product of the candidates."""
         own = self.own
         sums = [tuple(getattr(own, metric) for metric in metrics)]
         for parts in self.stages:
@@ -95,43 +104,12 @@ class Search(NamedTuple):
             sums = [tuple(map(operator.add, point, more)) for point in sums for more in added]
         return sums
 
-    def row(self, number: int) -> ScopeRow:
-        """The network of that number, as `skaprof model --depth total` has it."""
-        specs = []
-        for parts in reversed(self.stages):
-            number, place = divmod(number, len(parts))
-            specs.append(parts[place].spec)
-        return self.row_of(specs[::-1])
-
-    def row_of(self, specs: Sequence[MixerSpec]) -> ScopeRow:
-        """The network with these mixers."""
-        network = _with(self.network, specs)
+    def row_of(self, mixers: Sequence[StageMixers]) -> ScopeRow:
+        """The network with these mixers, as `skaprof model --depth total` has it."""
+        network = _with(self.network, mixers)
         costs = network_costs(network, self.dtype, self.mode)
         (row,) = Costed(network, self.dtype, self.mode, costs, self.own_costs).rows(TOTAL)
         return row
-
-
-class Found(NamedTuple):
-    """What a search found: the figures of all networks, those within the limits, and among them the front.
-
-    `front` is in the order of its figures. A network is on it where no other is as good in every objective and better
-    in one. `nearest` is of the network that misses its limits least, and the limit it misses most, where none holds
-    them all.
-    """
-
-    metrics: tuple[str, ...]
-    points: list[Amounts]
-    within: list[int]
-    front: list[int]
-    nearest: tuple[int, Limit] | None
-
-
-def network_count(candidates: Iterable[Sequence[object]]) -> int:
-    """How many networks these candidates of each stage make."""
-    count = 1
-    for of_stage in candidates:
-        count *= len(of_stage)
-    return count
 
 
 def open_axes(spec: MixerSpec) -> set[str]:
@@ -160,25 +138,23 @@ def expanded(
 
 
 def make_search(
-    network: Network, candidates: Sequence[Sequence[MixerSpec]], dtype: str = "float32", mode: str = "forward"
+    network: Network,
+    candidates: Sequence[Sequence[MixerSpec]],
+    dtype: str = "float32",
+    mode: str = "forward",
+    per: str = "stage",
 ) -> Search:
     """The search over `candidates`, one list a stage, at the size and in the form of `network`, whatever its mixers.
 
     Candidates that are one mixer in a stage (`mhsa` and `mhsa:head_dim=32`, where heads are that wide) count once.
 
     Raises:
-        SkaprofError: too many networks, or no candidate that fits a stage.
+        SkaprofError: no candidate that fits a stage.
     """
-    own = _with(network, network.choice.unmodified.specs)
-    empty = Search(own, dtype, mode, network_costs(own, dtype, mode), (), (), ())
+    own = _with(network, network.choice.unmodified.stages)
+    empty = Search(own, dtype, mode, network_costs(own, dtype, mode), (), (), (), per)
     own_row = empty.own
     fitting = [_fitting(empty, place, specs) for place, specs in enumerate(candidates)]
-    count = network_count(stage.specs for stage in fitting)
-    if count > MOST_NETWORKS:
-        raise SkaprofError(
-            f"{named('mixer')}: the candidates make {count:,} networks: expected at most {MOST_NETWORKS:,}; "
-            f"name fewer, or fix a stage with {named('stage')}"
-        )
     return empty._replace(
         stages=tuple(
             tuple(_part(empty, own_row, place, spec) for spec in stage.specs) for place, stage in enumerate(fitting)
@@ -189,8 +165,10 @@ def make_search(
 
 
 def _part(search: Search, own: ScopeRow, place: int, spec: MixerSpec) -> Part:
+    """What the candidate adds in all of the stage, or its share in one of the stage's blocks, which are alike."""
     row = search.row_of(_replaced(search.network, place, spec))
-    return Part(spec, {key: getattr(row, key) - getattr(own, key) for key in SEARCHED})
+    shares = search.choices(place)
+    return Part(spec, {key: (getattr(row, key) - getattr(own, key)) // shares for key in SEARCHED})
 
 
 class _Fitting(NamedTuple):
@@ -219,58 +197,15 @@ def _fitting(search: Search, place: int, specs: Sequence[MixerSpec]) -> _Fitting
     return _Fitting(list(found.values()), left_out, doubled)
 
 
-def _replaced(network: Network, place: int, spec: MixerSpec) -> list[MixerSpec]:
-    """The network's mixers with another in one place."""
-    specs = list(network.choice.specs)
-    specs[place] = spec
-    return specs
+def _replaced(network: Network, place: int, spec: MixerSpec) -> list[StageMixers]:
+    """The network's mixers with another in all blocks of one stage."""
+    mixers = list(network.choice.stages)
+    mixers[place] = stage_mixers([(spec, network.stages[place].stage.depth)])
+    return mixers
 
 
-def _with(network: Network, specs: Sequence[MixerSpec]) -> Network:
+def _with(network: Network, mixers: Sequence[StageMixers]) -> Network:
     """The network's backbone with these mixers, at the same size and in the same form."""
-    choice = network.choice._replace(specs=tuple(specs))
+    choice = network.choice._replace(stages=tuple(mixers))
     size = network.height, network.width, network.batch
     return make_network(choice, *size, network.implementation, has_head=network.has_head)
-
-
-def find(search: Search, objectives: Sequence[str] = DEFAULT_OBJECTIVES, limits: Sequence[Limit] = ()) -> Found:
-    """The networks within the limits, and the Pareto front of the objectives among them."""
-    metrics = tuple(dict.fromkeys((*objectives, *(limit.metric for limit in limits))))
-    points = search.points(metrics)
-    places = [metrics.index(limit.metric) for limit in limits]
-    within = [
-        number
-        for number, point in enumerate(points)
-        if all(limit.holds(point[place]) for limit, place in zip(limits, places, strict=True))
-    ]
-    count = len(objectives)
-    front = pareto_front({number: points[number][:count] for number in within})
-    nearest = None if within else _nearest(points, limits, places)
-    return Found(metrics, points, within, front, nearest)
-
-
-def pareto_front(points: dict[int, Amounts]) -> list[int]:
-    """The numbers of the points that no other is as low as in every figure and lower in one, by their figures.
-
-    Sorted first, a point can only be beaten by one before it. Beaten points beat nobody that their victor does not.
-    """
-    front: list[int] = []
-    kept: list[Amounts] = []
-    for number, point in sorted(points.items(), key=lambda item: item[1]):
-        for place, other in enumerate(kept):
-            if all(map(operator.le, other, point)) and other != point:
-                kept.insert(0, kept.pop(place))  # what beat one will mostly beat its neighbour: ask it first
-                break
-        else:
-            front.append(number)
-            kept.append(point)
-    return front
-
-
-def _nearest(points: Sequence[Amounts], limits: Sequence[Limit], places: Sequence[int]) -> tuple[int, Limit]:
-    def worst(number: int) -> tuple[float, Limit]:
-        misses = [(limit.miss(points[number][place]), limit) for limit, place in zip(limits, places, strict=True)]
-        return max(misses, key=lambda miss: miss[0])
-
-    number = min(range(len(points)), key=lambda candidate: worst(candidate)[0])
-    return number, worst(number)[1]

@@ -30,14 +30,14 @@ def candidates_of(
     """
     for size in kernel_sizes:
         require_odd_kernel(size, named("kernel_size"))
-    of_stages: list[list[str]] = [[] for _ in choice.specs]
+    of_stages: list[list[str]] = [[] for _ in choice.stages]
     for setting in stages:
-        number, spec = parse_override(choice.backbone, setting)
-        of_stages[number - 1].append(spec.text)
+        number, text = parse_override(choice.backbone, setting)
+        of_stages[number - 1].append(parse_mixer(text, named("stage")).text)
     if mixers and all(of_stages):
         expected = f"a stage that is left to it, and {named('stage')} names candidates for each"
         raise bad_value(named("mixer"), mixers[0], expected)
-    everywhere = list(mixers or [*choice.texts, *DEFAULT_MIXERS])
+    everywhere = list(mixers or [*(spec.text for spec in choice.kinds), *DEFAULT_MIXERS])
     texts = [of_stage or everywhere for of_stage in of_stages]
     axes = {axis for text in {*chain(*texts)} for axis in open_axes(parse_mixer(text, named("mixer")))}
     for axis, values in (("kernel_size", kernel_sizes), ("head_dim", head_dims)):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from skaprof.analysis.limits import parse_limit
 from skaprof.analysis.scopes import DEPTHS, costed
-from skaprof.analysis.search import DEFAULT_OBJECTIVES, SEARCHED, find, make_search
+from skaprof.analysis.search import DEFAULT_OBJECTIVES, PLACES, SEARCHED, make_search
+from skaprof.analysis.search_front import find
 from skaprof.analysis.search_request import candidates_of
 from skaprof.api.arguments import (
     Sizes,
@@ -94,6 +95,7 @@ def search(
     stage: Words = (),
     kernel_size: Sizes | None = None,
     head_dim: Sizes | None = None,
+    per: str = "stage",
     objective: Words = DEFAULT_OBJECTIVES,
     limit: Words = (),
     resolution: int | tuple[int, int] | None = None,
@@ -114,6 +116,7 @@ def search(
         mixer: candidates for every stage; the backbone's own and the default mixers where None.
         stage: candidates for one stage, which then has only such: "3=ska".
         kernel_size, head_dim: each candidate that leaves it open, at each of these.
+        per: "stage", whose blocks then have the same mixer, or "block", where every block may have its own.
         objective: what to minimize; the first sorts.
         limit: what a network must keep to: "params<=28M", "macs<=4.1G", "traffic_bytes<=350MiB".
         resolution, task, batch, dtype, mode, implementation: as `model_cost` has them.
@@ -123,7 +126,7 @@ def search(
         the limits, and then `notes` says which comes nearest.
 
     Raises:
-        SkaprofError: a value that is not valid, sizes that do not fit, or too many networks.
+        SkaprofError: a value that is not valid, sizes that do not fit, or a front of too many networks.
     """
     objectives = choices_of("objective", objective, SEARCHED)
     limits = [parse_limit(named("limit"), str(text)) for text in words_of("limit", limit)] if limit else []
@@ -135,9 +138,9 @@ def search(
         () if kernel_size is None else sizes_of("kernel_size", kernel_size),
         () if head_dim is None else sizes_of("head_dim", head_dim),
     )
-    made = make_search(network, candidates, *dtype_and_mode(dtype, mode))
+    made = make_search(network, candidates, *dtype_and_mode(dtype, mode), check_choice(named("per"), per, PLACES))
     found = find(made, objectives, limits)
     from skaprof.report.search import left_out_words, nothing_within
 
-    notes = [*left_out_words([made]), *([] if found.within else [nothing_within(made, found, "")])]
-    return Rows(map(made.row, found.front), notes)
+    notes = [*left_out_words([made]), *([] if found.front else [nothing_within(made, found, "")])]
+    return Rows((made.row_of(chosen.mixers) for chosen in found.front), notes)

@@ -110,12 +110,12 @@ class NetworkEntry:
     def name(self) -> str:
         """The backbone and the mixer of each stage."""
         network = self.network
-        return f"{network.backbone.name} {','.join(placed.spec.text for placed in network.stages)}"
+        return f"{network.backbone.name} {','.join(network.choice.texts)}"
 
     @property
     def foreign(self) -> bool:
         """Whether an installed package's mixer is in it."""
-        return any(placed.spec.mixer.name not in MIXERS for placed in self.network.stages)
+        return any(spec.mixer.name not in MIXERS for spec in self.network.choice.kinds)
 
     def head(self) -> Row:
         """The row of `skaprof model --depth total`, and the stages that time was shared among (none yet).

@@ -123,6 +123,8 @@ skaprof search caformer_s18 --mixer mhsa --mixer ska --mixer cska --mixer sepcon
 
 skaprof search caformer_s18 --limit 'params<=26M' --limit 'macs<=4G' --objective macs,traffic_bytes
 
+skaprof search caformer_s18 --per block --mixer mhsa --mixer ska --mixer sepconv --limit 'params>=26M'
+
 skaprof search caformer_s18 --stage 1=sepconv --stage 2=sepconv --task detection --plot front.svg""",
     "swap": """Examples:
 

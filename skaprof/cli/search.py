@@ -1,4 +1,4 @@
-"""`skaprof search`: the best trade-offs over mixers in each stage of a backbone, within limits."""
+"""`skaprof search`: the best trade-offs over mixers in each stage or block of a backbone, within limits."""
 
 from __future__ import annotations
 
@@ -10,15 +10,8 @@ from typing import Annotated, NamedTuple
 import typer
 
 from skaprof.analysis.limits import parse_limit
-from skaprof.analysis.search import (
-    DEFAULT_OBJECTIVES,
-    SEARCHED,
-    Found,
-    Limit,
-    Search,
-    find,
-    make_search,
-)
+from skaprof.analysis.search import DEFAULT_OBJECTIVES, PLACES, SEARCHED, Limit, Search, make_search
+from skaprof.analysis.search_front import Found, find
 from skaprof.analysis.search_request import candidates_of
 from skaprof.cli import options as opt
 from skaprof.cli.model import networks_of
@@ -30,6 +23,7 @@ from skaprof.model.choice import open_backbone
 from skaprof.model.network import HEADED_TASK
 from skaprof.report.formats import SPOKEN_FORMATS
 from skaprof.results import ScopeRow
+from skaprof.workload import check_choice
 
 Result = tuple[Search, Found]
 
@@ -66,6 +60,9 @@ def search(
     head_dim: Annotated[
         str | None, typer.Option(metavar="GRID", help="Each candidate with heads, at each of these widths: 16,32.")
     ] = None,
+    per: Annotated[
+        str, typer.Option(metavar="stage|block", help="What gets a mixer of its own: a stage, or every block.")
+    ] = "stage",
     objective: Annotated[
         str, typer.Option(metavar="LIST", help=f"What to minimize, the first sorts: {', '.join(SEARCHED)}.")
     ] = ",".join(DEFAULT_OBJECTIVES),
@@ -107,21 +104,22 @@ def search(
         raise SkaprofError("--plot: several sizes, forms, modes or dtypes: expected one of each in a figure")
     from skaprof.report.search import left_out_words, nothing_within
 
-    searches = [make_search(network, candidates, dtype, mode) for network, dtype, mode in variants]
+    check_choice("--per", per, PLACES)
+    searches = [make_search(network, candidates, dtype, mode, per) for network, dtype, mode in variants]
     results = [(made, find(made, objectives, limits)) for made in searches]
     for words in left_out_words(searches):
         say(f"skaprof: {words}")
     asked = _Asked(objectives, limits, task)
-    rows = [made.row(number) for made, found in results for number in found.front]
+    rows = [made.row_of(chosen.mixers) for made, found in results for chosen in found.front]
     figure = partial(_figure, results[0], asked)
     if rows or chosen not in SPOKEN_FORMATS:
         show(rows, to, View(lambda: _page(results, rows, asked), figure))
     else:
         draw(to.plots, figure)
     for made, found in results:
-        if not found.within:
+        if not found.front:
             say(f"skaprof: {nothing_within(made, found, _where(made, results))}")
-    if not all(found.within for _, found in results):
+    if not all(found.front for _, found in results):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 

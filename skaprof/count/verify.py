@@ -80,8 +80,7 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
         memory=("saved_bytes",) if network.implementation == "eager" and network.backbone.norm == "layer_norm" else (),
     )
     shape = (network.batch, IMAGE_CHANNELS, network.height, network.width)
-    specs = [placed.spec for placed in network.stages]
-    return _apart(specs, lambda: _prove(closed, lambda: build_network(network), shape, dtype))
+    return _apart(network.choice.kinds, lambda: _prove(closed, lambda: build_network(network), shape, dtype))
 
 
 def _apart(specs: Iterable[MixerSpec], prove: Callable[[], Verification]) -> Verification:

@@ -7,19 +7,24 @@ from typing import NamedTuple
 from skaprof.errors import SkaprofError, bad_value, named, shown
 from skaprof.model.backbones import BACKBONES, Backbone
 from skaprof.model.custom import load_backbone
-from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.model.spec import MixerSpec, StageMixers, parse_stage_mixers
 
 
 class Choice(NamedTuple):
-    """A backbone with a mixer for each stage."""
+    """A backbone with the mixers of each stage."""
 
     backbone: Backbone
-    specs: tuple[MixerSpec, ...]
+    stages: tuple[StageMixers, ...]
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The mixer of each stage, as the user wrote it."""
-        return tuple(spec.text for spec in self.specs)
+        """The mixers of each stage, as the user wrote them."""
+        return tuple(stage.text for stage in self.stages)
+
+    @property
+    def kinds(self) -> tuple[MixerSpec, ...]:
+        """The mixers in it, each once."""
+        return tuple({spec.text: spec for stage in self.stages for spec in stage.kinds}.values())
 
     @property
     def is_modified(self) -> bool:
@@ -29,7 +34,17 @@ class Choice(NamedTuple):
     @property
     def unmodified(self) -> "Choice":
         """The backbone with its own mixers."""
-        return Choice(self.backbone, tuple(map(parse_mixer, self.backbone.mixers)))
+        return _own(self.backbone)
+
+
+def _own(backbone: Backbone) -> Choice:
+    return _chosen(backbone, backbone.mixers, named("mixer"))
+
+
+def _chosen(backbone: Backbone, texts: Iterable[str], option: str) -> Choice:
+    """The backbone with the mixers that each text names for its stage."""
+    stages = zip(backbone.stages, texts, strict=True)
+    return Choice(backbone, tuple(parse_stage_mixers(text, stage.depth, option) for stage, text in stages))
 
 
 def find_backbone(name: str, option: str = "model") -> Backbone:
@@ -89,7 +104,7 @@ def _split(text: str) -> tuple[str, str | None]:
 
 def _in_brackets(backbone: Backbone, text: str, inside: str | None, option: str) -> Choice:
     """The backbone with the mixers of `stage3=SPEC,...]`, what a bracket of `text` opens, if there is one."""
-    own = Choice(backbone, tuple(map(parse_mixer, backbone.mixers)))
+    own = _own(backbone)
     if inside is None:
         return own
     if not inside.endswith("]"):
@@ -106,35 +121,35 @@ def choose(
         SkaprofError: another number of mixers, an unknown one, or an override of no such stage or of one stage twice.
     """
     texts = list(backbone.mixers) if mixers is None else _one_a_stage(backbone, mixers, mixers_option)
-    specs = (parse_mixer(text, "mixer" if mixers is None else mixers_option) for text in texts)
-    return _overridden(Choice(backbone, tuple(specs)), overrides, named("stage"))
+    own = _chosen(backbone, texts, "mixer" if mixers is None else mixers_option)
+    return _overridden(own, overrides, named("stage"))
 
 
 def _overridden(choice: Choice, overrides: Iterable[str], option: str, prefix: str = "") -> Choice:
-    changed: dict[int, MixerSpec] = {}
+    changed: dict[int, StageMixers] = {}
     for override in overrides:
-        number, spec = parse_override(choice.backbone, override, option, prefix)
+        number, text = parse_override(choice.backbone, override, option, prefix)
         if number in changed:
             raise bad_value(option, override, f"stage {number} only once")
-        changed[number] = spec
-    return choice._replace(specs=tuple(changed.get(number, spec) for number, spec in enumerate(choice.specs, 1)))
+        changed[number] = parse_stage_mixers(text, choice.backbone.stages[number - 1].depth, option)
+    return choice._replace(stages=tuple(changed.get(number, stage) for number, stage in enumerate(choice.stages, 1)))
 
 
 def parse_override(
     backbone: Backbone, override: str, option: str = named("stage"), prefix: str = ""
-) -> tuple[int, MixerSpec]:
-    """The stage, counted from 1, and the mixer that `3=ska` names, or `stage3=ska` with the prefix "stage".
+) -> tuple[int, str]:
+    """The stage, counted from 1, and the text that `3=ska` has for it, or `stage3=ska` with the prefix "stage".
 
     Raises:
-        SkaprofError: no such stage, or an unknown mixer.
+        SkaprofError: no such stage, or no text.
     """
-    place, equals, spec = override.partition("=")
+    place, equals, text = override.partition("=")
     last = len(backbone.stages)
-    if not equals or not spec or place not in (f"{prefix}{number}" for number in range(1, last + 1)):
+    if not equals or not text or place not in (f"{prefix}{number}" for number in range(1, last + 1)):
         first = f"{prefix}1=SPEC"
         stages = first if last == 1 else f"{first} to {prefix}{last}=SPEC"
         raise bad_value(option, override, f"{stages}, as {backbone.name} has {last} {_plural('stage', last)}")
-    return int(place.removeprefix(prefix)), parse_mixer(spec, option)
+    return int(place.removeprefix(prefix)), text
 
 
 def _one_a_stage(backbone: Backbone, mixers: str, option: str) -> list[str]:

@@ -23,7 +23,7 @@ from typing import Any
 
 from skaprof.errors import SkaprofError
 from skaprof.model.backbones import Backbone, Stage, Window
-from skaprof.model.spec import parse_mixer
+from skaprof.model.spec import parse_stage_mixers
 from skaprof.toml_file import TomlTable, read_toml
 
 _CHOICES = {"head": ("mlp", "linear"), "norm": ("layer_norm", "group_norm"), "activation": ("star_relu", "gelu")}
@@ -60,8 +60,9 @@ def _stage(table: TomlTable) -> Stage:
     for key in ("depth", "dim", "mixer"):
         if key not in values:
             raise SkaprofError(f"{table.label(key)}: missing: expected it in every stage")
-    mixer = parse_mixer(values["mixer"], table.label("mixer")).text
-    stage = Stage(table.count("depth", most=_MOST_BLOCKS), table.count("dim"), mixer)
+    depth = table.count("depth", most=_MOST_BLOCKS)
+    mixer = parse_stage_mixers(values["mixer"], depth, table.label("mixer")).text
+    stage = Stage(depth, table.count("dim"), mixer)
     if "mlp_ratio" in values:
         stage = stage._replace(mlp_ratio=table.count("mlp_ratio"))
     return stage._replace(residual_scale=table.flag("residual_scale")) if "residual_scale" in values else stage

@@ -37,13 +37,25 @@ _NORMS: dict[str, Callable[..., Op]] = {"layer_norm": layer_norm, "group_norm": 
 _ACTIVATIONS: dict[str, Callable[..., Op]] = {"star_relu": star_relu, "gelu": gelu}
 
 
-class Placed(NamedTuple):
-    """One stage at its size, and the form its mixer runs in there."""
+class PlacedMixer(NamedTuple):
+    """The mixer of a block at its size, and the form it runs in there."""
 
-    stage: Stage
     spec: MixerSpec
     implementation: str
     workload: Workload
+
+
+class Placed(NamedTuple):
+    """One stage at its size, `text` its mixers as the user wrote them, and the mixer of each block."""
+
+    stage: Stage
+    text: str
+    blocks: tuple[PlacedMixer, ...]
+
+    @property
+    def workload(self) -> Workload:
+        """The first block's, whose grid, dim and class tokens are those of all."""
+        return self.blocks[0].workload
 
 
 class Network(NamedTuple):
@@ -88,13 +100,16 @@ def make_network(
     """
     backbone = choice.backbone
     sides = _sides_of_stages(backbone, height, width, option)
-    class_tokens = int(backbone.class_token and all(spec.mixer.class_token_forms for spec in choice.specs))
+    class_tokens = int(backbone.class_token and all(spec.mixer.class_token_forms for spec in choice.kinds))
     stages = []
-    for number, (stage, spec, (rows, columns)) in enumerate(zip(backbone.stages, choice.specs, sides, strict=True), 1):
-        channels = _channels(backbone, number, stage, spec)
-        workload = Workload(batch, rows, columns, *channels, spec.resolve_kernel_size(), class_tokens)
-        forms = spec.mixer.class_token_forms if class_tokens else tuple(spec.mixer.op_lists)
-        stages.append(Placed(stage, spec, implementation if implementation in forms else "eager", workload))
+    for number, (stage, mixers, grid) in enumerate(zip(backbone.stages, choice.stages, sides, strict=True), 1):
+        placed = {}
+        for spec in mixers.kinds:
+            channels = _channels(backbone, number, stage, spec)
+            workload = Workload(batch, *grid, *channels, spec.resolve_kernel_size(), class_tokens)
+            forms = spec.mixer.class_token_forms if class_tokens else tuple(spec.mixer.op_lists)
+            placed[spec.text] = PlacedMixer(spec, implementation if implementation in forms else "eager", workload)
+        stages.append(Placed(stage, mixers.text, tuple(placed[spec.text] for spec in mixers.blocks)))
     return Network(choice, batch, height, width, implementation, has_head, tuple(stages))
 
 
@@ -118,9 +133,9 @@ def network_ops(network: Network) -> list[Op]:
     for number, placed in enumerate(network.stages, start=1):
         if number > 1:
             ops += scoped(f"stage{number}.downsampling", _downsampling(network, placed, ops[-1].output), ops[-1].output)
-        block = _block(network.backbone, placed)
-        for place in range(1, placed.stage.depth + 1):
-            ops += scoped(f"stage{number}.block{place}", block, ops[-1].output)
+        blocks = {mixer.spec.text: _block(network.backbone, placed.stage, mixer) for mixer in placed.blocks}
+        for place, mixer in enumerate(placed.blocks, start=1):
+            ops += scoped(f"stage{number}.block{place}", blocks[mixer.spec.text], ops[-1].output)
     if network.has_head:
         ops += scoped("head", _head(network, ops[-1].output), ops[-1].output)
     return ops
@@ -231,9 +246,9 @@ def _downsampling(network: Network, placed: Placed, before: Tensor) -> list[Op]:
     return [norm, conv._replace(output=_as_tokens(conv.output))]
 
 
-def _block(backbone: Backbone, placed: Placed) -> list[Op]:
+def _block(backbone: Backbone, stage: Stage, placed: PlacedMixer) -> list[Op]:
     """Norm, mixer, shortcut; norm, MLP, shortcut."""
-    w, stage = placed.workload, placed.stage
+    w = placed.workload
     norm = _NORMS[backbone.norm]
     x = tokens_in(w)
     norm1 = norm("norm1", x, bias=backbone.bias)
@@ -248,7 +263,7 @@ def _block(backbone: Backbone, placed: Placed) -> list[Op]:
     return [norm1, *mixer, *middle, norm2, expand, activation, project, *end]
 
 
-def _mixer_ops(placed: Placed) -> list[Op]:
+def _mixer_ops(placed: PlacedMixer) -> list[Op]:
     ops = placed.spec.ops(placed.workload, placed.implementation)
     return ops if is_fused(placed.implementation) else [op._replace(group=None) for op in ops]
 

@@ -1,6 +1,6 @@
 """Mixer specs: `NAME[:OPTION=VALUE]...`, such as `mhsa`, `ska:query=false` or `cska:kernel_size=5:head_dim=16`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, shown
@@ -73,6 +73,46 @@ class MixerSpec(NamedTuple):
         if self.mixer.kernel_size is None:
             return None
         return require_odd_kernel(self.kernel_size or kernel_size or self.mixer.kernel_size)
+
+
+class StageMixers(NamedTuple):
+    """The mixer of each block of a stage, first to last; `text` is as the user wrote it: `ska`, or `mhsa*5+ska*4`."""
+
+    text: str
+    blocks: tuple[MixerSpec, ...]
+
+    @property
+    def kinds(self) -> tuple[MixerSpec, ...]:
+        """The mixers in it, each once."""
+        return tuple({spec.text: spec for spec in self.blocks}.values())
+
+
+def parse_stage_mixers(text: object, depth: int, option: str = "mixer") -> StageMixers:
+    """The mixers that `text` names for a stage of `depth` blocks: one for all, or runs of blocks, `mhsa*5+ska*4`.
+
+    Raises:
+        SkaprofError: an unknown mixer, with the nearest name; or another number of blocks.
+    """
+    if not isinstance(text, str) or not ("+" in text or "*" in text):
+        spec = parse_mixer(text, option)
+        return StageMixers(spec.text, (spec,) * depth)
+    blocks: list[MixerSpec] = []
+    for run in text.split("+"):
+        name, star, count = run.partition("*")
+        blocks += [parse_mixer(name, option)] * (parse_count(f"{option} {name}, blocks", count) if star else 1)
+    if len(blocks) != depth:
+        expected = f"mixers for {depth} {'block' if depth == 1 else 'blocks'} in this stage, and it names {len(blocks)}"
+        raise bad_value(option, text, expected)
+    return StageMixers(text, tuple(blocks))
+
+
+def stage_mixers(counted: Iterable[tuple[MixerSpec, int]]) -> StageMixers:
+    """A stage of these mixers, each in so many blocks one after another."""
+    runs = [(spec, count) for spec, count in counted if count]
+    blocks = tuple(spec for spec, count in runs for _ in range(count))
+    if len(runs) == 1:
+        return StageMixers(blocks[0].text, blocks)
+    return StageMixers("+".join(spec.text if count == 1 else f"{spec.text}*{count}" for spec, count in runs), blocks)
 
 
 _SIZE_OPTIONS = ("heads", "head_dim", "kernel_size")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from skaprof.model.backbones import IMAGE_CHANNELS, Backbone
-from skaprof.model.network import HEAD_RATIO, Network, Placed
+from skaprof.model.backbones import IMAGE_CHANNELS, Backbone, Stage
+from skaprof.model.network import HEAD_RATIO, Network, Placed, PlacedMixer
 from skaprof.nn.build import build_mixer
 from skaprof.nn.layers import (
     Add,
@@ -120,8 +120,8 @@ class _Stage(nn.Module):
         super().__init__()
         if number > 1:
             self.downsampling = _Downsampling(network, network.stages[number - 2].stage.dim, placed.stage.dim)
-        for place in range(1, placed.stage.depth + 1):
-            self.add_module(f"block{place}", _Block(network.backbone, placed))
+        for place, mixer in enumerate(placed.blocks, start=1):
+            self.add_module(f"block{place}", _Block(network.backbone, placed.stage, mixer))
 
     def forward(self, x: Tensor) -> Tensor:
         for part in self.children():
@@ -143,15 +143,15 @@ class _Downsampling(nn.Module):
 class _Block(nn.Module):
     """Norm, mixer, shortcut; norm, MLP, shortcut. The shortcuts' scales are learned where the stage has them."""
 
-    def __init__(self, backbone: Backbone, placed: Placed) -> None:
+    def __init__(self, backbone: Backbone, stage: Stage, placed: PlacedMixer) -> None:
         super().__init__()
-        dim, scaled = placed.stage.dim, placed.stage.residual_scale
+        dim, scaled = stage.dim, stage.residual_scale
         self.norm1 = _norm(backbone, dim)
         self.mixer = build_mixer(placed.spec, placed.workload, placed.implementation)
         self.residual_scale1 = LearnedScale(dim) if scaled else nn.Identity()
         self.add1 = Add()
         self.norm2 = _norm(backbone, dim)
-        self.mlp = _Mlp(backbone, dim, placed.stage.mlp_ratio * dim)
+        self.mlp = _Mlp(backbone, dim, stage.mlp_ratio * dim)
         self.residual_scale2 = LearnedScale(dim) if scaled else nn.Identity()
         self.add2 = Add()
 

@@ -220,13 +220,14 @@ def _form_sentences(networks: Sequence[Network]) -> list[str]:
     eager = {
         placed.spec.text
         for network in networks
-        for placed in network.stages
+        for stage in network.stages
+        for placed in stage.blocks
         if network.implementation != placed.implementation
     }
     found = [f"Without an sdpa form here, and eager in the sdpa rows: {', '.join(sorted(eager))}."] if eager else []
     network = networks[0]
     if network.backbone.class_token and not network.class_tokens:
-        without = sorted({spec.text for spec in network.choice.specs if not spec.mixer.class_token_forms})
+        without = sorted({spec.text for spec in network.choice.kinds if not spec.mixer.class_token_forms})
         found.append(
             f"{', '.join(without)}: no place for a class token; the network has none, its head takes the tokens' mean."
         )

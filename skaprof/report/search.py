@@ -1,12 +1,15 @@
-"""What a search over the mixers of each stage found, in sentences."""
+"""What a search over the mixers of each stage or block found, in sentences."""
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from itertools import chain
 
-from skaprof.analysis.search import Found, Limit, Search
+from skaprof.analysis.search import Limit, Search
+from skaprof.analysis.search_front import Chosen, Found
 from skaprof.report.model import percent
 from skaprof.report.numbers import si
 
+_MOST_IN_FULL = 10**9
 FIGURE_WORDS = {
     "params": "parameters",
     "macs": "MACs",
@@ -24,21 +27,22 @@ def search_sentences(
 ) -> list[str]:
     """How many networks were searched, are within the limits and on the front; the best in each objective."""
     told = [f"{_sized(where)}{counted_words(search, found, objectives, limits)}."]
+    told += ["Of networks with equal figures, too many to list, one is shown."] if found.one_of_equals else []
     for place, objective in enumerate(objectives):
-        best = min(found.front, key=lambda number: found.points[number][place])
-        row = search.row(best)
-        own, figure = getattr(search.own, objective), getattr(row, objective)
-        also = sum(found.points[number][place] == found.points[best][place] for number in found.front) - 1
+        best = min(found.front, key=lambda chosen: chosen.figures[place])
+        own, figure = getattr(search.own, objective), best.figures[place]
+        also = sum(chosen.figures[place] == figure for chosen in found.front) - 1
         alike = f" (and {also:,} other{'' if also == 1 else 's'})" if also else ""
         amount = f"{_amount(objective, figure)}{_against(figure, own)}"
-        told.append(f"{_best_words(objective)}: {row.mixer}{alike}, {amount}.")
+        told.append(f"{_best_words(objective)}: {mixer_text(best)}{alike}, {amount}.")
     return told
 
 
 def counted_words(search: Search, found: Found, objectives: Sequence[str], limits: Sequence[Limit]) -> str:
     """How many networks were searched, are within the limits and on the front."""
-    searched = f"{search.size:,} {'network' if search.size == 1 else 'networks'} searched"
-    within = f", {len(found.within):,} within {_listed([limit.text for limit in limits])}" if limits else ""
+    searched = f"{networks_text(search)} searched"
+    count = "" if found.within is None else f"{found.within:,} "
+    within = f", {count}within {_listed([limit.text for limit in limits])}" if limits else ""
     if not found.front:
         return searched + within
     nouns = [FIGURE_WORDS[objective] for objective in objectives]
@@ -78,16 +82,27 @@ def _stages_of(found: Iterable[tuple[int, str]]) -> dict[str, str]:
     return {text: f"{'stage' if len(of) == 1 else 'stages'} {_listed(of)}" for text, of in numbers.items()}
 
 
+def networks_text(search: Search) -> str:
+    """How many networks a search is over: in full below a billion, then as a power of ten."""
+    size = search.size
+    number = f"{size:,}" if size < _MOST_IN_FULL else f"{Decimal(size):.1e}".replace("e+", " x 10^")
+    return f"{number} {'network' if size == 1 else 'networks'}"
+
+
+def mixer_text(chosen: Chosen) -> str:
+    """The mixers of each stage, as `skaprof model --mixers` takes them."""
+    return ",".join(stage.text for stage in chosen.mixers)
+
+
 def nothing_within(search: Search, found: Found, where: str) -> str:
     """Why no network is within the limits: the one that comes nearest, and the limit it misses most."""
     assert found.nearest is not None
-    number, limit = found.nearest
-    row = search.row(number)
-    figure = getattr(row, limit.metric)
+    nearest, limit = found.nearest
+    figure = nearest.figures[found.metrics.index(limit.metric)]
     off = f"{_amount(limit.metric, figure)}, {percent(limit.miss(figure))} off"
     return (
-        f"{_sized(where)}none of {search.size:,} {'network' if search.size == 1 else 'networks'} is within the limits; "
-        f"{row.mixer} comes nearest, and misses {limit.text} ({off})"
+        f"{_sized(where)}none of {networks_text(search)} is within the limits; "
+        f"{mixer_text(nearest)} comes nearest, and misses {limit.text} ({off})"
     )
 
 

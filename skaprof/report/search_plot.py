@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
+from itertools import compress
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -11,9 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from skaprof.analysis.search import Found, Limit, Search, pareto_front
+from skaprof.analysis.fronts import undominated_rows
+from skaprof.analysis.search import Amounts, Limit, Search
+from skaprof.analysis.search_front import Chosen, Found, is_listed
 from skaprof.report.plot import encoded, finish
-from skaprof.report.search import FIGURE_WORDS, counted_words
+from skaprof.report.search import FIGURE_WORDS, counted_words, mixer_text
 from skaprof.report.style import PALETTE, STYLE
 
 _MOST_NAMED = 8  # networks of the front
@@ -37,32 +41,33 @@ def search_figure(
     The view holds the front, the unmodified backbone and the limits near them; the title says how many networks lie
     beyond it. Where no network is within the limits, it holds all networks and limits, and marks the nearest network.
     """
-    across, up = ([point[axis] for point in found.points] for axis in (0, 1))
+    shown = found.front if found.nearest is None else [found.nearest[0]]
+    # too many to be drawn one by one: those on the front stand for them, and the title says how many were searched
+    points = search.points(found.metrics) if is_listed(search) else [chosen.figures for chosen in shown]
     own = tuple(getattr(search.own, objective) for objective in objectives[:2])
-    marked = found.front if found.nearest is None else range(search.size)
+    marked = points if found.nearest is not None else [chosen.figures for chosen in shown]
     lines = [[limit for limit in limits if limit.metric == objective] for objective in objectives[:2]]
     reach = 1.0 if found.nearest is None else math.inf
     spans = [
-        _span([*(values[number] for number in marked), at], [float(limit.value) for limit in of_axis], reach)
-        for values, at, of_axis in zip((across, up), own, lines, strict=True)
+        _span([*(point[axis] for point in marked), own[axis]], [float(limit.value) for limit in of_axis], reach)
+        for axis, of_axis in enumerate(lines)
     ]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.8), layout="constrained")
         axes = figure.subplots()
-        within = set(found.within)
-        beyond = [number for number in range(search.size) if number not in within]
-        _scatter(axes, found, beyond, "beyond the limits", "#CCCCCC", 8)
-        _scatter(axes, found, found.within, "networks", PALETTE[5], 8)
+        places = [found.metrics.index(limit.metric) for limit in limits]
+        held = [all(limit.holds(point[at]) for limit, at in zip(limits, places, strict=True)) for point in points]
+        _scatter(axes, list(compress(points, map(operator.not_, held))), "beyond the limits", "#CCCCCC", 8)
+        _scatter(axes, list(compress(points, held)), "networks", PALETTE[5], 8)
         axes.scatter(
             own[0], own[1], s=130, marker="*", facecolors="none", edgecolors=PALETTE[6], label="own mixers", zorder=3
         )
         _scale(axes, objectives, spans)
         _draw_limits(axes, lines)
-        _draw_front(axes, search, found)
+        _draw_front(axes, shown, is_front=found.nearest is None)
         views = axes.get_xlim(), axes.get_ylim()
         outside = sum(
-            any(not low <= value <= high for value, (low, high) in zip(point, views, strict=False))
-            for point in found.points
+            any(not low <= value <= high for value, (low, high) in zip(point, views, strict=False)) for point in points
         )
         hidden = f"; {outside:,} {'lies' if outside == 1 else 'lie'} outside this view" if outside else ""
         finish(figure, f"{title}: {counted_words(search, found, objectives, limits)}{hidden}", legend=True)
@@ -77,12 +82,11 @@ def _span(values: Sequence[float], limits: Sequence[float], reach: float) -> Spa
     return min([low, *near]), max([high, *near])
 
 
-def _scatter(axes: Axes, found: Found, numbers: Sequence[int], label: str, color: str, size: int) -> None:
-    """The networks of these numbers; rasterized, so that ten thousand points do not fill a drawing with paths."""
-    if not numbers:
-        return
-    across, up = ([found.points[number][axis] for number in numbers] for axis in (0, 1))
-    axes.scatter(across, up, s=size, color=color, label=label, linewidths=0, rasterized=True)
+def _scatter(axes: Axes, points: Sequence[Amounts], label: str, color: str, size: int) -> None:
+    """These networks; rasterized, so that ten thousand points do not fill a drawing with paths."""
+    if points:
+        across, up = ([point[axis] for point in points] for axis in (0, 1))
+        axes.scatter(across, up, s=size, color=color, label=label, linewidths=0, rasterized=True)
 
 
 def _draw_limits(axes: Axes, lines: Sequence[Sequence[Limit]]) -> None:
@@ -93,21 +97,20 @@ def _draw_limits(axes: Axes, lines: Sequence[Sequence[Limit]]) -> None:
             draw(float(limit.value), color=PALETTE[3], linestyle="--", linewidth=1, label=limit.text)
 
 
-def _draw_front(axes: Axes, search: Search, found: Found) -> None:
+def _draw_front(axes: Axes, shown: Sequence[Chosen], *, is_front: bool) -> None:
     """The networks of the front, a line through those that these two objectives put on it, and their names if few."""
-    numbers = found.front if found.nearest is None else [found.nearest[0]]
-    label = "front" if found.nearest is None else "nearest"
-    _scatter(axes, found, numbers, label, PALETTE[1], 26)
-    if found.nearest is None:
-        corners = pareto_front({number: found.points[number][:2] for number in numbers})
-        across, up = ([found.points[number][axis] for number in corners] for axis in (0, 1))
+    points = [chosen.figures for chosen in shown]
+    _scatter(axes, points, "front" if is_front else "nearest", PALETTE[1], 26)
+    if is_front:
+        corners = sorted(set(compress((point[:2] for point in points), undominated_rows([p[:2] for p in points]))))
+        across, up = ([corner[axis] for corner in corners] for axis in (0, 1))
         axes.plot(across, up, color=PALETTE[1], linewidth=1, drawstyle="steps-post")
-    if len(numbers) > _MOST_NAMED:
+    if len(shown) > _MOST_NAMED:
         return
-    named: dict[tuple[float, float], list[str]] = {}
-    for place, number in enumerate(numbers, 1):
-        named.setdefault((found.points[number][0], found.points[number][1]), []).append(str(place))
-        axes.scatter([], [], marker=_numeral(place), color=PALETTE[6], label=search.row(number).mixer)
+    named: dict[tuple[int, int], list[str]] = {}
+    for place, chosen in enumerate(shown, 1):
+        named.setdefault((chosen.figures[0], chosen.figures[1]), []).append(str(place))
+        axes.scatter([], [], marker=_numeral(place), color=PALETTE[6], label=mixer_text(chosen))
     for at, places in named.items():
         axes.annotate(", ".join(places), at, xytext=(4, 4), textcoords="offset points", fontsize=8)
 
