@@ -272,12 +272,12 @@ class SwapRow(Record):
     places: Annotated[int | None, Key("In how many places it stands.", 1)]
     calls: Annotated[int | None, Key("In a forward call of the model; MACs are of all.", 1)]
     dtype: str
-    params: int
+    params: int | None
     macs: int | None
     flops: int | None
-    params_before: Annotated[int, Key("What it had before.", 0)]
+    params_before: Annotated[int | None, Key("What it had before.", 0)]
     macs_before: Annotated[int | None, Key("What it had before.", 0)]
-    params_delta: int
+    params_delta: int | None
     macs_delta: int | None
     heads_before: Annotated[int | None, Key("Its heads; null where unknown.", 1)]
     head_dim_before: Annotated[int | None, Key("Their width; null where unknown.", 1)]

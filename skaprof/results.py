@@ -160,11 +160,11 @@ class ResultRow(Record):
     head_dim: int | None
     kernel_size: int | None
     dtype: str
-    params: int
+    params: int | None
     macs: int | None
     flops: int | None
     elementwise_flops: int | None
-    weight_bytes: int
+    weight_bytes: int | None
     traffic_bytes: int | None
     saved_bytes: int | None = None
     peak_bytes: int | None = None

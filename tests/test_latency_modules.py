@@ -121,7 +121,8 @@ def timed(*users: UserModule, mode: str = "forward", timeout: float = 1.0) -> li
     """The rows of mhsa, of a user's modules, and of ska, in one group."""
     sizes = (1, 3, 3, 16, 1, 16, None)
     own = [
-        UserEntry(user, counted_row(user, Workload(*sizes[:4]), "float32", count_user), "eager", mode) for user in users
+        UserEntry(user, counted_row(user, Workload(*sizes[:4]), "float32", mode, count_user), "eager", mode)
+        for user in users
     ]
     mixers = [Entry(name, mode, "float32", "eager", sizes) for name in ("mhsa", "ska")]
     device = open_device("cpu")
@@ -195,7 +196,11 @@ def test_what_a_timed_module_prints_is_no_data(capsys: pytest.CaptureFixture[str
 
 def test_a_module_asked_for_in_a_fused_form_alone_is_a_row_that_says_why() -> None:
     user = UserModule("user_models:Attention", (("dim", "{dim}"),))
-    counted = {((1, 3, 3, 16), "float32", user): counted_row(user, Workload(1, 3, 3, 16), "float32", count_user)}
+    counted = {
+        ((1, 3, 3, 16), "float32", "forward", user): counted_row(
+            user, Workload(1, 3, 3, 16), "float32", "forward", count_user
+        )
+    }
     mixers = [Entry("mhsa", "forward", "float32", name, (1, 3, 3, 16, 1, 16, None)) for name in ("eager", "sdpa")]
     for group, names in (([mixers[1]], ["sdpa"]), (mixers, ["eager"])):
         ((*_, own),) = with_modules([group], [user], counted)
@@ -215,7 +220,7 @@ def test_a_saved_run_goes_on_with_the_same_code_only(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     file.write_text("from torch import nn\nclass Own(nn.Identity): pass\n")
     user = UserModule(f"{file}:Own", (("a", "2"),))
-    row = counted_row(user, Workload(1, 3, 3, 16), "float32", count_user)
+    row = counted_row(user, Workload(1, 3, 3, 16), "float32", "forward", count_user)
     assert {key: row[key] for key in SOURCE_KEYS} == user.identity()
     path = tmp_path / "runs.jsonl"
     require_same_sources(path, [row], [row])
@@ -231,7 +236,7 @@ def test_a_saved_run_goes_on_with_the_same_code_only(tmp_path: Path) -> None:
 
 def test_a_resumed_run_refuses_the_times_of_other_arguments(tmp_path: Path) -> None:
     users = [UserModule("user_models:Attention", (("dim", "{dim}"), ("num_heads", heads))) for heads in ("2", "16")]
-    counted = [counted_row(user, Workload(1, 3, 3, 16), "float32", count_user) for user in users]
+    counted = [counted_row(user, Workload(1, 3, 3, 16), "float32", "forward", count_user) for user in users]
     entries = [UserEntry(*each, "eager", "forward") for each in zip(users, counted, strict=True)]
     path = tmp_path / "runs.jsonl"
     for resume in (None, str(path)):
@@ -272,7 +277,7 @@ def test_a_module_of_other_arguments_is_another_row_to_compare() -> None:
 
 def test_a_module_that_computes_something_else_when_compiled_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     user = UserModule("user_models:Attention", (("dim", "{dim}"),))
-    row = counted_row(user, Workload(2, 3, 3, 32), "float32", count_user)
+    row = counted_row(user, Workload(2, 3, 3, 32), "float32", "forward", count_user)
     entry = UserEntry(user, row, "compile", "forward")
     monkeypatch.setattr("skaprof.bench.calls._compiled", lambda module: lambda x: 1.001 * module(x))
     (found,) = measure_configuration([entry], Options(), open_device("cpu"))

@@ -17,9 +17,11 @@ from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, Variant, make_plan
 from skaprof.analysis.planned_rows import proved_rows
 from skaprof.count import verify
-from skaprof.count.matmul_formulas import einsum_macs
-from skaprof.count.user import Tally, UserCount, count_module, count_user
+from skaprof.count.learned import Learned
+from skaprof.count.matmul_formulas import einsum_macs, spelled_out
+from skaprof.count.user import UserCount, count_module, count_user
 from skaprof.count.without_macs import holds_no_macs
+from skaprof.count.witnesses import Tally
 from skaprof.errors import SkaprofError
 from skaprof.foreign_code import UserModule, file_hash, parse_arguments
 from skaprof.model.mixers import MIXERS
@@ -57,16 +59,16 @@ def test_an_op_that_a_counter_does_not_know_is_named_and_not_counted_as_nothing(
     fused, plain = counted("Attention", DIM), counted("Attention", (*DIM, ("fused", "False")))
     assert fused.fvcore.total is None
     assert fused.error == "fvcore does not know aten::scaled_dot_product_attention"
-    assert (fused.macs, fused.as_dict()["verified"]) == (plain.macs, None)
-    neither = counted("Fourier")
-    assert neither.macs is None
-    assert neither.error == "fvcore does not know aten::fft_fft; FlopCounterMode does not know aten._fft_r2c"
+    assert (fused.macs, fused.as_dict()["verified"]) == (plain.macs, True)
+    nobody = counted("Fourier")
+    assert nobody.macs is None
+    assert nobody.error == "aten._fft_r2c: whether it has multiply-adds is not known"
 
 
-def test_two_counts_that_differ_are_both_shown_and_neither_is_taken() -> None:
-    found = UserCount(5, Tally("fvcore", {"": 7}), Tally("FlopCounterMode", {"": 8}))
+def test_counts_that_differ_are_all_shown_and_none_is_taken() -> None:
+    found = UserCount(Learned(5, 20), *(Tally(name, {"": macs}) for name, macs in (("a", 7), ("b", 7), ("c", 8))))
     assert found.macs is None
-    assert found.error == "fvcore counts 7 MACs, FlopCounterMode 8"
+    assert found.error == "a counts 7 MACs, b counts 7 MACs, c counts 8 MACs"
     assert (found.as_dict()["macs_fvcore"], found.as_dict()["macs_torch"]) == (7, 8)
     assert found.as_dict()["verified"] is False
 
@@ -121,10 +123,12 @@ def test_attention_on_the_processor_is_counted_as_the_matrix_products_that_it_fu
         ("bnc,c->bnc", [[2, 3, 5], [5]], 0),
         ("bnc,d->bnd", [[2, 3, 5], [7]], 0),
         ("bnc,bc->n", [[2, 3, 5], [2, 5]], 2 * 3 * 5),
+        ("...c,cd->...d", [[2, 3, 5], [5, 7]], 2 * 3 * 5 * 7),
+        ("...ij,...jk", [[3, 5, 7], [2, 3, 7, 11]], 2 * 3 * 5 * 7 * 11),
     ],
 )
 def test_an_einsum_has_the_macs_that_pytorch_runs_it_with(equation: str, shapes: list[list[int]], macs: int) -> None:
-    assert einsum_macs(equation, shapes) == macs
+    assert einsum_macs(spelled_out(equation, shapes), shapes) == macs
     with FlopCounterMode(display=False) as counter:
         torch.einsum(equation, *(torch.zeros(shape) for shape in shapes))
     assert counter.get_total_flops() == 2 * macs
@@ -210,11 +214,11 @@ def test_the_sentences_name_the_counter_that_counted() -> None:
     row = _shown("a").replace(traffic_bytes=None, macs_torch=5, macs=5, error="why")
     rows = [row, row.replace(mixer="b", macs_fvcore=0, macs_torch=0, macs=0, error=None)]
     rows.append(row.replace(mixer="c", macs_torch=None, macs=None))
-    unknown = "not derived; elementwise FLOPs and traffic are not known."
+    counted, unknown = "counted op by op, not derived, and", "elementwise FLOPs and traffic are not known."
     assert counted_sentences(rows) == [
-        f"a: counted by FlopCounterMode alone, {unknown}",
-        f"b: counted by both counters, {unknown}",
-        f"c: counted by neither counter in full, {unknown}",
+        f"a: {counted} FlopCounterMode agrees; {unknown}",
+        f"b: {counted} fvcore and FlopCounterMode agree; {unknown}",
+        f"c: no exact count; {unknown}",
         "b: no multiply-adds in matrix products or convolutions: elementwise work only.",
         "a: why.",
         "c: why.",
@@ -288,14 +292,14 @@ def test_modules_are_rows_beside_the_mixers(skaprof: Run) -> None:
     mhsa, _, attention, _ = rows[:4]
     assert attention["macs"] == mhsa["macs"]
     assert attention["params"] == mhsa["params"] + 4 * 32
-    assert (attention["traffic_bytes"], attention["verified"]) == (None, None)
+    assert (attention["traffic_bytes"], attention["verified"]) == (None, True)
     assert {tuple(row) for row in rows} == {tuple(mhsa)}
 
 
 def test_a_module_without_a_count_fails_the_check_and_says_why(skaprof: Run) -> None:
     done = skaprof("flops", "--module", "user_models:Fourier", "-m", "ska", cwd=TESTS)
     assert done.returncode == 1
-    assert "FlopCounterMode does not know aten._fft_r2c" in done.stdout
+    assert "aten._fft_r2c: whether it has multiply-adds is not known" in done.stdout
 
 
 BAD = [
@@ -316,7 +320,6 @@ BAD = [
     (("--module", "user_models:Wider", "--arg", "dim"), "expected NAME=VALUE"),
     (("--module", "user_models:Wider", "--arg", "a=1", "--arg", "a=2"), "expected a only once"),
     (("--module", "user_models:Wider", "--per-op"), "--module and --per-op cannot be combined"),
-    (("--module", "user_models:Wider", "--mode", "train"), "expected --mode forward"),
     (("--arg", "dim=3"), "needs --module"),
     (("--input", "BNC"), "needs --module"),
 ]

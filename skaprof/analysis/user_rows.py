@@ -8,43 +8,45 @@ from typing import TYPE_CHECKING, Any
 from skaprof.analysis.plan import PlannedRow
 from skaprof.foreign_code import SOURCE_KEYS, UserModule
 from skaprof.results import METRICS
-from skaprof.workload import DTYPE_BYTES, Workload
+from skaprof.workload import Workload
 
 if TYPE_CHECKING:
     from skaprof.count.user import UserCount
 
 Row = dict[str, Any]
-Count = Callable[[UserModule, Workload, str], "UserCount"]
-"""What counts a module at a size and dtype: `skaprof.count.user.count_user`."""
+Count = Callable[[UserModule, Workload, str, str], "UserCount"]
+"""What counts a module at a size, in a dtype and mode: `skaprof.count.user.count_user`."""
 
 
 def with_counted(
     rows: Iterable[Row], planned: Sequence[PlannedRow], modules: Sequence[UserModule], count: Count
 ) -> Iterator[Row]:
-    """The rows of `planned`, and at the end of each size those of the modules in every dtype.
+    """The rows of `planned`, and at the end of each size those of the modules in every dtype and mode.
 
     Raises:
         SkaprofError: a module fails to import, build or run, or gives another shape.
     """
     keys = [_key(each) for each in planned]
-    dtypes = dict.fromkeys(each.variant.dtype for each in planned)
+    forms = dict.fromkeys((each.variant.dtype, each.variant.mode) for each in planned)
     for row, key, following in zip(rows, keys, [*keys[1:], None], strict=True):
         yield row | dict.fromkeys(("error", *SOURCE_KEYS))
         if key != following:
-            yield from [counted_row(user, Workload(*key), dtype, count) for dtype in dtypes for user in modules]
+            yield from [counted_row(user, Workload(*key), *form, count) for form in forms for user in modules]
 
 
 def counted_rows(
     planned: Sequence[PlannedRow], modules: Sequence[UserModule], count: Count
 ) -> dict[tuple[Any, ...], Row]:
-    """The counted row of each module at each size and dtype, under all three: every size is tried before any is timed.
+    """The counted row of each module at each size, dtype and mode, under all four: all are tried before any is timed.
 
     Raises:
         SkaprofError: as `with_counted`.
     """
-    sizes = dict.fromkeys((_key(each), each.variant.dtype) for each in planned)
+    sizes = dict.fromkeys((_key(each), each.variant.dtype, each.variant.mode) for each in planned)
     return {
-        (key, dtype, user): counted_row(user, Workload(*key), dtype, count) for key, dtype in sizes for user in modules
+        (key, dtype, mode, user): counted_row(user, Workload(*key), dtype, mode, count)
+        for key, dtype, mode in sizes
+        for user in modules
     }
 
 
@@ -53,24 +55,25 @@ def _key(planned: PlannedRow) -> tuple[int, int, int, int]:
     return w.batch, w.height, w.width, w.dim
 
 
-def counted_row(user: UserModule, w: Workload, dtype: str, count: Count) -> Row:
+def counted_row(user: UserModule, w: Workload, dtype: str, mode: str, count: Count) -> Row:
     """The module's row at this size: what was counted of it, and what no counter tells left out.
 
     Raises:
         SkaprofError: as `with_counted`.
     """
-    found = count(user, w, dtype)
+    found = count(user, w, dtype, mode)
     figures = {
         "params": found.params,
         "macs": found.macs,
         "flops": None if found.macs is None else 2 * found.macs,
-        "weight_bytes": found.params * DTYPE_BYTES[dtype],
+        "weight_bytes": found.learned.bytes,
+        "saved_bytes": found.saved_bytes,
     }
-    return _identity(user, w, dtype) | dict.fromkeys(METRICS) | figures | found.as_dict() | user.identity()
+    return _identity(user, w, dtype, mode) | dict.fromkeys(METRICS) | figures | found.as_dict() | user.identity()
 
 
-def _identity(user: UserModule, w: Workload, dtype: str) -> Row:
+def _identity(user: UserModule, w: Workload, dtype: str, mode: str) -> Row:
     """The keys that say what a row of the user's module is about; heads and a kernel it may have are not known."""
     sizes = {"batch": w.batch, "height": w.height, "width": w.width, "tokens": w.tokens, "dim": w.dim}
     own = dict.fromkeys(("heads", "head_dim", "kernel_size"))
-    return {"mixer": user.path, "implementation": "eager", "mode": "forward"} | sizes | own | {"dtype": dtype}
+    return {"mixer": user.path, "implementation": "eager", "mode": mode} | sizes | own | {"dtype": dtype}

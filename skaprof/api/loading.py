@@ -38,7 +38,7 @@ def load_verify_network() -> Callable[[Network, str, str], Verification]:
     return verify_network
 
 
-def load_count_user() -> Callable[[UserModule, Workload, str], UserCount]:
+def load_count_user() -> Callable[[UserModule, Workload, str, str], UserCount]:
     """`skaprof.count.user.count_user`, loaded now.
 
     Raises:

@@ -61,9 +61,8 @@ class UserEntry:
         return True
 
     def head(self) -> Row:
-        """The keys of its row that timing does not add; what was counted is of a forward call."""
-        forward_only = dict.fromkeys(("macs", "flops")) if self.mode == "train" else {}
-        return self.counted | forward_only | {"implementation": self.implementation, "mode": self.mode}
+        """The keys of its row that timing does not add."""
+        return self.counted | {"implementation": self.implementation, "mode": self.mode}
 
     def build(self, options: Options, device: Device) -> Built:
         """The contender.

@@ -265,7 +265,9 @@ def with_modules(
         names = dict.fromkeys(entry.implementation for entry in group)
         plain = [name for name in names if IMPLEMENTATIONS[name].form == "eager"] or list(names)
         own = [
-            UserEntry(user, counted[key, row["dtype"], user], name, row["mode"]) for user in modules for name in plain
+            UserEntry(user, counted[key, row["dtype"], row["mode"], user], name, row["mode"])
+            for user in modules
+            for name in plain
         ]
         found.append([*group, *own])
     return found

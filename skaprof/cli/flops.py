@@ -76,7 +76,6 @@ def flops(
     if counted:
         rows = _proved(plan, proofs, per_op=per_op, asked=verify)
     if modules:
-        _require_forward(plan)
         rows = own.with_counted(rows, plan, modules)
     if counted or to.plots or chosen in SPOKEN_FORMATS:
         rows = list(rows)
@@ -104,12 +103,6 @@ def _require_compatible(*, baseline: str | None, plot: Sequence[str], **flags: b
         for other in others:
             if option in given and other in given:
                 raise SkaprofError(f"{option} and {other} cannot be combined: expected one of them")
-
-
-def _require_forward(plan: Plan) -> None:
-    """Raise unless only forward calls are asked for: FlopCounterMode over-counts backward of grouped convolutions."""
-    if any(block.variant.mode != "forward" for block in plan.blocks):
-        raise SkaprofError("--module: no counter counts the backward of any module rightly: expected --mode forward")
 
 
 def _require_symbols(sizes: opt.Sizes) -> None:

@@ -21,8 +21,7 @@ Module = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PACKAGE.MODULE:CLASS",
-        help="A torch.nn.Module of your own (or FILE.py:CLASS) beside the mixers, counted by both counters; "
-        "repeatable.",
+        help="A torch.nn.Module of your own (or FILE.py:CLASS) beside the mixers, counted exactly; repeatable.",
         rich_help_panel=_OWN,
     ),
 ]
@@ -91,7 +90,7 @@ def with_counted(rows: Iterable[Row], plan: "Plan", modules: "Sequence[UserModul
 
 
 def counted_rows(plan: "Plan", modules: "Sequence[UserModule]") -> dict[tuple[Any, ...], Row]:
-    """The counted row of each module at each size and dtype of the plan.
+    """The counted row of each module at each size, dtype and mode of the plan.
 
     Raises:
         SkaprofError: as `with_counted`.

@@ -84,7 +84,7 @@ def count_torch(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     of a processor run as has no formula, and the plain form's products are those that a kernel fuses.
     """
     with without_fast_path(), _frozen(module), sdpa_kernel(SDPBackend.MATH), _as_fused_kernel(module) as swapped:
-        recorder = _LeftOut(units)
+        recorder = LeftOut(units)
         with recorder, _flop_counter(TORCH_FORMULAS) as counter:
             swapped(x)
     flops = counter.get_flop_counts()
@@ -104,10 +104,10 @@ def count_torch_training(module: nn.Module, x: Tensor, units: Sequence[str]) -> 
     """
     arguments = _record_arguments(module, x, units)
     with _as_fused_kernel(module) as swapped, _as_matrix_products(swapped, units):
-        recorder = _LeftOut(())
+        recorder = LeftOut(())
         with recorder:
-            macs = {unit: _train_once(swapped.get_submodule(unit), arguments[unit]) for unit in units}
-            rest = _train_once(swapped, (x,)) - sum(macs.values())
+            macs = {unit: train_once(swapped.get_submodule(unit), arguments[unit]) for unit in units}
+            rest = train_once(swapped, (x,)) - sum(macs.values())
     return _with_rest(macs, {}, rest, recorder.ops[ELSEWHERE])
 
 
@@ -128,7 +128,7 @@ def _macs(flops_by_op: Mapping[Any, int]) -> int:
     return flops // 2
 
 
-def _train_once(module: nn.Module, arguments: Sequence[Tensor]) -> int:
+def train_once(module: nn.Module, arguments: Sequence[Tensor]) -> int:
     """MACs of the module's forward and backward on fresh leaves of the arguments' shapes."""
     leaves = [torch.empty_like(argument).requires_grad_() for argument in arguments]
     with _flop_counter() as counter:
@@ -176,7 +176,7 @@ def _flop_counter(formulas: dict[Any, Any] | None = None) -> FlopCounterMode:
     return counter
 
 
-class _LeftOut(TorchDispatchMode):
+class LeftOut(TorchDispatchMode):
     """Records, for each unit, the ops that run and that FlopCounterMode has no formula for."""
 
     def __init__(self, units: Sequence[str]) -> None:
@@ -185,7 +185,7 @@ class _LeftOut(TorchDispatchMode):
         self.ops: dict[str, Counter[str]] = {unit: Counter() for unit in (*units, ELSEWHERE)}
         self.tracker = _OwnThreadTracker()
 
-    def __enter__(self) -> _LeftOut:
+    def __enter__(self) -> LeftOut:
         self.tracker.__enter__()
         super().__enter__()
         return self

@@ -79,6 +79,8 @@ class ExactCount:
     unknown: tuple[UnknownWork, ...]
     shapes: Mapping[str, Shapes]
     """Of what each submodule that was called gave, by its first name; "" is the whole."""
+    traits: frozenset[str] = frozenset()
+    """Of its products, what other counters are known to count otherwise: `recorder.COMPLEX` and the like."""
 
     @property
     def macs(self) -> int | None:
@@ -127,7 +129,7 @@ def count_exact(module: nn.Module, call: Callable[[], Any], *, mode: str = "forw
         unknown += _unmade(origins, origins_again)
     elif not unknown:
         unknown.append(UnknownWork("", "", _differing(first, again)))
-    return ExactCount(_ops(first), tuple(unknown), shapes)
+    return ExactCount(_ops(first), tuple(unknown), shapes, frozenset(first.traits | leaving.traits))
 
 
 def _ops(seen: Recorded) -> tuple[CountedOp, ...]:
@@ -145,7 +147,7 @@ def _record(
         origins.made(tensor)
     recorder = Recorder(running, origins, results)
     with ExitStack() as stack:
-        for each in (without_fast_path(), _kept_gradients(module), _eager(), running):
+        for each in (without_fast_path(), kept_gradients(module), _eager(), running):
             stack.enter_context(each)
         stack.enter_context(torch.set_grad_enabled(mode == "train"))
         with leaving, recorder:
@@ -204,7 +206,7 @@ def _scope_count(ops: list[CountedOp], shapes: Shapes) -> ScopeCount:
 
 
 @contextmanager
-def _kept_gradients(module: nn.Module) -> Iterator[None]:
+def kept_gradients(module: nn.Module) -> Iterator[None]:
     """The gradients that parameters hold, and hold again afterwards."""
     held = [(parameter, parameter.grad) for parameter in module.parameters()]
     for parameter, _ in held:

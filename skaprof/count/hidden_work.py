@@ -17,6 +17,8 @@ from torch._ops import HigherOrderOperator
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 
+BRANCHES = "branches"
+"""The trait of a call in which torch.cond and the like choose what runs."""
 MOST_NUMBERS_READ = 8
 """Single numbers that may be read of one tensor, to choose by: more are a loop over its elements."""
 _LEAVES = {
@@ -33,6 +35,7 @@ class LeavingNumbers(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, None] = {}
+        self.traits: set[str] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
@@ -41,6 +44,7 @@ class LeavingNumbers(TorchFunctionMode):
                 None
             )
         if isinstance(func, HigherOrderOperator):
+            self.traits.add(BRANCHES)
             with self:
                 return _as_written(func)(*args, **(kwargs or {}))
         if func is F.scaled_dot_product_attention:

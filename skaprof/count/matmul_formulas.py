@@ -10,20 +10,44 @@ from math import prod
 from typing import Any
 
 import torch
-from fvcore.nn.jit_handles import einsum_flop_jit, get_shape
+from fvcore.nn.jit_handles import get_shape
 
 
-def fvcore_einsum(inputs: list[Any], outputs: list[Any]) -> float:
-    """MACs of aten::einsum as PyTorch runs it; of three operands or more, fvcore's own figure."""
+class BlindError(Exception):
+    """What a counter does not see rightly, in words that follow its name."""
+
+
+def fvcore_einsum(inputs: list[Any], outputs: list[Any]) -> int:
+    """MACs of aten::einsum as PyTorch runs it.
+
+    Raises:
+        BlindError: three operands or more, of which fvcore has a rounded figure alone.
+    """
     equation = inputs[0].toIValue().replace(" ", "")
     shapes = [get_shape(value) for value in inputs[1].node().inputs()]
-    if len(shapes) > 2 or "." in equation or None in shapes:
-        return float(einsum_flop_jit(inputs, outputs))
-    return einsum_macs(equation, shapes) if len(shapes) == 2 else 0
+    if len(shapes) > 2 or None in shapes:
+        raise BlindError("rounds the MACs of an einsum of three operands or more")
+    return einsum_macs(spelled_out(equation, shapes), shapes) if len(shapes) == 2 else 0
+
+
+def spelled_out(equation: str, shapes: list[list[int]]) -> str:
+    """The equation with capital Greek letters for the axes that an ellipsis stands for, the last ones alike."""
+    if "..." not in equation:
+        return equation
+    terms, arrow, result = equation.partition("->")
+    named = terms.split(",")
+    counts = [len(shape) - len(term.replace("...", "")) for term, shape in zip(named, shapes, strict=True)]
+    counts = [count if "..." in term else 0 for term, count in zip(named, counts, strict=True)]
+    axes = [chr(ord("\u0391") + place) for place in range(max(counts))]
+    said = [term.replace("...", "".join(axes[len(axes) - n :])) for term, n in zip(named, counts, strict=True)]
+    if not arrow:
+        letters = "".join(named).replace(".", "")
+        result = "..." + "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
+    return f"{','.join(said)}->{result.replace('...', ''.join(axes))}"
 
 
 def einsum_macs(equation: str, shapes: list[list[int]]) -> int:
-    """MACs of an einsum of two operands without an ellipsis.
+    """MACs of an einsum of two operands, an ellipsis spelled out as letters.
 
     An index that only one of them has is summed before the product, and where none is summed over both, the product is
     elementwise: neither is a multiply-add.

@@ -22,7 +22,7 @@ Raises:
 
 _COMPRESSED_BY_ROW = (torch.sparse_csr, torch.sparse_bsr)
 _COMPRESSED = (*_COMPRESSED_BY_ROW, torch.sparse_csc, torch.sparse_bsc)
-_SPARSE = (torch.sparse_coo, *_COMPRESSED)
+SPARSE_LAYOUTS = (torch.sparse_coo, *_COMPRESSED)
 
 
 class NoFormulaError(Exception):
@@ -40,11 +40,11 @@ def product(left: int, right: int) -> Formula:
 
 def multiply_adds(a: Tensor, b: Tensor) -> int:
     """MACs of a @ b, either of which may be sparse: each non-zero of one meets a row of the other."""
-    if a.layout in _SPARSE and b.layout in _SPARSE:
+    if a.layout in SPARSE_LAYOUTS and b.layout in SPARSE_LAYOUTS:
         return _both_sparse(a, b)
-    if a.layout in _SPARSE:
+    if a.layout in SPARSE_LAYOUTS:
         return non_zeros(a) * (b.shape[-1] if b.dim() > 1 else 1)
-    if b.layout in _SPARSE:
+    if b.layout in SPARSE_LAYOUTS:
         return non_zeros(b) * a.shape[-2]
     return a.numel() * (b.shape[-1] if b.dim() > 1 else 1)
 

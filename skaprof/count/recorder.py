@@ -14,9 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from skaprof.count.elementwise_prices import price_of
 from skaprof.count.hidden_work import Origins
 from skaprof.count.meta_results import MetaResults
-from skaprof.count.product_formulas import NoFormulaError
+from skaprof.count.product_formulas import SPARSE_LAYOUTS, NoFormulaError
 from skaprof.count.rules import Rule, rule_of
 from skaprof.count.running import RunningModule
+
+COMPLEX, SPARSE, GROUPED_BACKWARD = "complex", "sparse", "the backward of a convolution in groups"
+"""Traits of products that other counters are known to count otherwise."""
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class Recorded:
 
     ops: dict[tuple[str, str], Tallied] = field(default_factory=dict)
     unknown: dict[tuple[str, str, str], None] = field(default_factory=dict)
+    traits: set[str] = field(default_factory=set)
 
     @property
     def macs(self) -> dict[tuple[str, str], int | None]:
@@ -98,6 +102,7 @@ class Recorder(TorchDispatchMode):
             if not rule.is_known:
                 raise NoFormulaError("whether it has multiply-adds is not known")
             macs = rule.macs(args, kwargs, result)
+            self.seen.traits.update(_traits(rule, args))
         except NoFormulaError as error:
             tallied.macs = None
             self.seen.unknown[rule.name, scope, str(error)] = None
@@ -129,6 +134,16 @@ class Recorder(TorchDispatchMode):
                 origins.consumed(tensor, rule.name, scope, values=not rule.ignores_values)
         for tensor in given:
             origins.made(tensor, blank=rule.makes_blank)
+
+
+def _traits(rule: Rule, args: Sequence[Any]) -> Iterator[str]:
+    if rule.name == "aten.convolution_backward" and args[9] > 1:
+        yield GROUPED_BACKWARD
+    for tensor in tensors_in(args, {}):
+        if tensor.is_complex():
+            yield COMPLEX
+        if tensor.layout in SPARSE_LAYOUTS:
+            yield SPARSE
 
 
 def tensors_in(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:

@@ -13,7 +13,8 @@ from skaprof.analysis.plan import Variant
 from skaprof.analysis.scopes import TOTAL
 from skaprof.answers import SwapRow
 from skaprof.count.counters import without_fast_path
-from skaprof.count.user import Tally, UserCount, agreed, count_module
+from skaprof.count.user import UserCount, agreed, count_module
+from skaprof.count.witnesses import Tally
 from skaprof.errors import SkaprofError, named
 from skaprof.foreign_code import keywords_of
 from skaprof.model.spec import MixerSpec
@@ -119,14 +120,16 @@ def _site_row(
     height, width = (w.height, w.width) if site.has_grid else (None, None)
     (params_before, biases_before), (params, _) = had, _owned(model, site)
     fvcore, torch_count = _macs_at(after.fvcore, site), _macs_at(after.torch, site)
-    macs_before = agreed(_macs_at(before.fvcore, site), _macs_at(before.torch, site))
+    counted = _macs_at(after.exact, site)
+    macs_before = agreed(*(_macs_at(tally, site) for tally in (before.exact, before.fvcore, before.torch)))
     derived = cost_row(Variant(site.spec), w)
     derived_macs = site.calls * derived.macs
-    said = [macs for macs in (fvcore, torch_count) if macs is not None]
-    agree = params == derived.params and all(macs == derived_macs for macs in said)
+    witnessed = [macs for macs in (fvcore, torch_count) if macs is not None]
+    agree = params == derived.params and all(macs in (None, derived_macs) for macs in (counted, *witnessed))
     trouble = (
         f"the closed form has {derived.params:,} parameters and {derived_macs:,} MACs in {site.calls} calls; "
-        f"counted are {params:,}, and {_shown(fvcore)} (fvcore) and {_shown(torch_count)} (FlopCounterMode)"
+        f"counted are {params:,}, and {_shown(counted)}, {_shown(fvcore)} (fvcore) and {_shown(torch_count)} "
+        "(FlopCounterMode)"
     )
     return SwapRow(
         **_head(path, site.name, site.replaced, site.spec.text, w.batch),
@@ -140,14 +143,14 @@ def _site_row(
         kernel_size=w.kernel_size,
         places=len(site.places),
         calls=site.calls,
-        **_figures((params_before, macs_before), (params, agreed(fvcore, torch_count))),
+        **_figures((params_before, macs_before), (params, agreed(counted, fvcore, torch_count))),
         heads_before=site.heads_before,
         head_dim_before=site.head_dim_before,
         bias_params_before=biases_before,
         params_counted=params,
         macs_fvcore=fvcore,
         macs_torch=torch_count,
-        verified=agree if len(said) == 2 or not agree else None,
+        verified=agree if (counted is not None and witnessed) or not agree else None,
         error=None if agree else trouble,
         note=None,
     )
@@ -200,7 +203,7 @@ def _head(path: str, scope: str, replaced: str, mixer: str, batch: int) -> dict[
     return names | {"implementation": "eager", "mode": "forward", "batch": batch, "dtype": DTYPE}
 
 
-def _figures(before: tuple[int, int | None], after: tuple[int, int | None]) -> dict[str, Any]:
+def _figures(before: tuple[int | None, int | None], after: tuple[int | None, int | None]) -> dict[str, Any]:
     (params_before, macs_before), (params, macs) = before, after
     return {
         "params": params,
@@ -208,6 +211,10 @@ def _figures(before: tuple[int, int | None], after: tuple[int, int | None]) -> d
         "flops": None if macs is None else 2 * macs,
         "params_before": params_before,
         "macs_before": macs_before,
-        "params_delta": params - params_before,
-        "macs_delta": None if macs is None or macs_before is None else macs - macs_before,
+        "params_delta": _difference(params, params_before),
+        "macs_delta": _difference(macs, macs_before),
     }
+
+
+def _difference(after: int | None, before: int | None) -> int | None:
+    return None if after is None or before is None else after - before

@@ -1,110 +1,129 @@
-"""What both counters say of a module that has no closed form here: a count is whole, or there is none.
-
-An op that a counter has no formula for must be known to hold no multiply-adds, else that counter's count is None and
-the op is named. Two counts that differ are shown, and neither is taken.
-"""
+"""What is counted of a module that has no closed form here: by skaprof's own counter, with two others as witnesses."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from skaprof.count.counters import ELSEWHERE, Counted, count_fvcore, count_torch
-from skaprof.count.without_macs import holds_no_macs
-from skaprof.foreign_code import UserModule, contained, reason_of
-from skaprof.nn.user import built_mixer, first_that_runs
+from skaprof.count.exact import ExactCount, count_exact
+from skaprof.count.hidden_work import LeavingNumbers
+from skaprof.count.learned import Learned, learned
+from skaprof.count.memory import saved_by_autograd
+from skaprof.count.witnesses import Tally, heard, tally_exact
+from skaprof.errors import SkaprofError, named
+from skaprof.foreign_code import UserModule, attempted, require_same_shape
+from skaprof.nn.user import DEVICES, unrun_mixer
 from skaprof.workload import Workload
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """A counter's MACs for each unit, None where an op in it is unknown; and those ops, or why it failed."""
-
-    source: str
-    macs: Mapping[str, int | None]
-    trouble: str = ""
-
-    @property
-    def total(self) -> int | None:
-        """MACs of the whole module."""
-        known = [macs for macs in self.macs.values() if macs is not None]
-        return sum(known) if len(known) == len(self.macs) and self.macs else None
-
-
-@dataclass(frozen=True, slots=True)
 class UserCount:
-    """Parameters of a module, and what each counter says of one forward call."""
+    """What a module has and does in one call; None is a figure that is not known."""
 
-    params: int
+    learned: Learned
+    exact: Tally
     fvcore: Tally
     torch: Tally
+    saved_bytes: int | None = None
+
+    @property
+    def params(self) -> int | None:
+        """Its parameters, shared ones once."""
+        return self.learned.params
 
     @property
     def macs(self) -> int | None:
-        """What both counters say, or the one that knows every op; None where they differ or neither does."""
-        return agreed(self.fvcore.total, self.torch.total)
+        """The exact count; None where there is none, or a witness differs for no known reason."""
+        return agreed(self.exact.total, self.fvcore.total, self.torch.total)
 
     @property
     def error(self) -> str | None:
-        """Why there is no count, or not both; None where both agree."""
+        """Why there is no count, or which witness is missing; None where all agree."""
+        if self.exact.trouble:
+            return self.exact.trouble
         found = [tally.trouble for tally in (self.fvcore, self.torch) if tally.trouble]
-        if self.macs is None and not found:
-            found = [f"fvcore counts {self.fvcore.total:,} MACs, FlopCounterMode {self.torch.total:,}"]
+        if self.exact.total is not None and self.macs is None:
+            told = (f"{tally.source} counts {tally.total:,} MACs" for tally in self._counts if tally.total is not None)
+            found.append(", ".join(told))
         return "; ".join(found) or None
 
+    @property
+    def _counts(self) -> tuple[Tally, Tally, Tally]:
+        return self.exact, self.fvcore, self.torch
+
     def as_dict(self) -> dict[str, Any]:
-        """The keys of a proof, and `error`. Two counts verify each other, or not; one alone leaves it open."""
-        both = self.fvcore.total is not None and self.torch.total is not None
+        """The keys of a proof, and `error`: verified where a witness agrees, open where none can say."""
+        heard_of = self.fvcore.total is not None or self.torch.total is not None
         return {
             "params_counted": self.params,
             "macs_fvcore": self.fvcore.total,
             "macs_torch": self.torch.total,
-            "verified": self.macs is not None if both else None,
+            "verified": self.macs is not None if heard_of else None,
             "error": self.error,
         }
 
 
-def agreed(fvcore: int | None, torch_count: int | None) -> int | None:
-    """The count of both, or of the one there is; None where they differ."""
-    if fvcore is None or torch_count is None:
-        return torch_count if fvcore is None else fvcore
-    return fvcore if fvcore == torch_count else None
+def agreed(exact: int | None, *witnesses: int | None) -> int | None:
+    """The exact count, unless a witness has another."""
+    return exact if all(count is None or count == exact for count in witnesses) else None
 
 
-def count_user(user: UserModule, w: Workload, dtype: str = "float32") -> UserCount:
-    """What the counters say of a user's mixer at these sizes, on meta tensors if it runs there.
+def count_user(user: UserModule, w: Workload, dtype: str = "float32", mode: str = "forward") -> UserCount:
+    """What a user's mixer does at these sizes: on meta tensors if it runs and is known there, else on the processor.
 
     Raises:
         SkaprofError: it fails to import, to build or to run, with its own error, or gives another shape.
     """
-    module, x = first_that_runs(lambda device: built_mixer(user, w, dtype, device))
-    return count_module(module, x)
+    first: UserCount | None = None
+    for device in DEVICES:
+        try:
+            found = _count_on(user, w, dtype, mode, device)
+        except SkaprofError:
+            if device == DEVICES[-1] and first is None:
+                raise
+            continue
+        if found.exact.total is not None:
+            return found
+        first = found  # what the processor says, where both run
+    assert first is not None  # else the last device raised
+    return first
 
 
-def count_module(module: nn.Module, x: Tensor, units: Sequence[str] = ()) -> UserCount:
-    """What the counters say of a module's forward call, in all and for each of the named submodules."""
-    params = sum(parameter.numel() for parameter in module.parameters())
+def _count_on(user: UserModule, w: Workload, dtype: str, mode: str, device: str) -> UserCount:
+    option = named("module")
+    module, x = unrun_mixer(user, w, dtype, device, option)
+    outputs: list[Any] = []
+
+    def call() -> Any:
+        outputs.append(module(x))
+        return outputs[-1]
+
+    x.requires_grad_(mode == "train")
+    trouble = f"{user.path} cannot run on an input of shape {tuple(x.shape)}"
+    exact: ExactCount = attempted(option, trouble, lambda: count_exact(module, call, mode=mode))
+    require_same_shape(option, user.path, tuple(x.shape), outputs[0])
+    return _witnessed(exact, module, x.detach(), (), mode)
+
+
+def count_module(module: nn.Module, x: Tensor, units: Sequence[str] = (), mode: str = "forward") -> UserCount:
+    """What a module does in a call on x, in all and in each of the named submodules.
+
+    Raises:
+        Exception: whatever the module raises.
+    """
+    leaf = x.detach().requires_grad_(mode == "train")
+    return _witnessed(count_exact(module, lambda: module(leaf), mode=mode), module, x, units, mode)
+
+
+def _witnessed(exact: ExactCount, module: nn.Module, x: Tensor, units: Sequence[str], mode: str) -> UserCount:
+    saved = None
+    if mode == "train" and exact.macs is not None:
+        with LeavingNumbers(), torch.enable_grad():
+            saved = saved_by_autograd(module, x)
     return UserCount(
-        params,
-        _tally("fvcore", lambda: count_fvcore(module, x, units), units),
-        _tally("FlopCounterMode", lambda: count_torch(module, x, units), units),
+        learned(module), tally_exact(exact, units), *heard(exact, module, x, units, mode), saved_bytes=saved
     )
-
-
-def _tally(source: str, count: Callable[[], Counted], units: Sequence[str]) -> Tally:
-    try:
-        with contained():
-            counted = count()
-    except (Exception, SystemExit) as error:  # a counter may fail in any way on code that it was not made for
-        return Tally(source, dict.fromkeys((*units, ELSEWHERE)), f"{source} fails: {reason_of(error)}")
-    macs: dict[str, int | None] = {}
-    unknown: dict[str, None] = {}
-    for unit in (*units, ELSEWHERE):
-        here = [op for op in counted.left_out.get(unit, Counter()) if not holds_no_macs(op)]
-        unknown |= dict.fromkeys(here)
-        macs[unit] = None if here else counted.macs.get(unit, 0)
-    return Tally(source, macs, f"{source} does not know {', '.join(unknown)}" if unknown else "")

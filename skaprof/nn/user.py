@@ -44,14 +44,25 @@ def built_mixer(
     Raises:
         SkaprofError: as `build_user`; or it fails to run, with its own error, or gives another shape.
     """
+    module, x = unrun_mixer(user, w, dtype, device, option)
+    output = ran(option, user.path, module, x)
+    require_same_shape(option, user.path, tuple(x.shape), output)
+    return module, x
+
+
+def unrun_mixer(
+    user: UserModule, w: Workload, dtype: str, device: str, option: str = named("module")
+) -> tuple[nn.Module, Tensor]:
+    """A mixer of the user's that has not run yet, and an input of its layout.
+
+    Raises:
+        SkaprofError: as `build_user`.
+    """
     torch_dtype = getattr(torch, dtype)
     with torch.device(device):
         built = build_user(option, user.path, user.keywords(w))
         module = attempted(option, f"{user.path} cannot be put into {dtype}", lambda: cast(built, torch_dtype))
-        x = torch.randn(user.shape(w), dtype=torch_dtype)
-    output = ran(option, user.path, module, x)
-    require_same_shape(option, user.path, tuple(x.shape), output)
-    return module, x
+        return module, torch.randn(user.shape(w), dtype=torch_dtype)
 
 
 def cast(module: nn.Module, dtype: torch.dtype) -> nn.Module:

@@ -207,7 +207,7 @@ def counted_sentences(rows: Sequence[ResultRow]) -> list[str]:
     for name, own in modules.items():
         by_source.setdefault(_counted_by(own), []).append(name)
     unknown = "elementwise FLOPs and traffic are not known"
-    found = [f"{', '.join(names)}: counted by {source}, not derived; {unknown}." for source, names in by_source.items()]
+    found = [f"{', '.join(names)}: {source}; {unknown}." for source, names in by_source.items()]
     nothing = [name for name, own in modules.items() if all(row.macs == 0 for row in own)]
     if nothing:
         found.append(
@@ -218,11 +218,12 @@ def counted_sentences(rows: Sequence[ResultRow]) -> list[str]:
 
 
 def _counted_by(rows: Sequence[ResultRow]) -> str:
-    """Which counters know all of a module, at every size."""
+    """Whether a module was counted, and which witnesses agree, at every size."""
+    if any(row.macs is None for row in rows):
+        return "no exact count"
     known = [name for key, name in _COUNTERS.items() if all(getattr(row, key) is not None for row in rows)]
-    if len(known) == 1:
-        return f"{known[0]} alone"
-    return "both counters" if known else "neither counter in full"
+    witnesses = f"{' and '.join(known)} agree{'s' if len(known) == 1 else ''}" if known else "no other counter knows it"
+    return f"counted op by op, not derived, and {witnesses}"
 
 
 def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[str]:

@@ -209,7 +209,7 @@ def _memory(rows: Sequence[ResultRow]) -> Rendered:
             row.implementation,
             f"{row.height} x {row.width}",
             f"{row.dim:,}",
-            si(row.weight_bytes, "B"),
+            si(row.weight_bytes or 0, "B"),
             "-" if row.peak_bytes is None else si(row.peak_bytes, "B"),
             si(saved[values_of(row, but_mode)] or 0, "B"),
         )

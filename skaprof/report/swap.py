@@ -58,13 +58,13 @@ def sentences(rows: Sequence[SwapRow]) -> list[str]:
     if any((row.class_tokens or 0) > 1 for row in sites):
         told.append("Tokens beyond the grid are class tokens: they come first, and have no place on it.")
     proved = sum(bool(row.verified) for row in sites)
-    agreement = ": both counters and the closed forms agree" if proved else ""
+    agreement = ": the counts and the closed forms agree" if proved else ""
     told.append(f"Verified {proved:,} of {counted(len(sites), 'mixer')}{agreement}.")
     told += [f"Not verified: {row.scope}: {row.error}." for row in sites if row.error]
     if total.error:
         told.append(f"Not counted: {total.error}.")
     if total.note:
-        told.append(f"By one counter alone: {total.note}.")
+        told.append(f"Counted, and: {total.note}.")
     return told
 
 
