@@ -298,7 +298,7 @@ def test_a_mixer_that_is_not_verified_is_told_with_both_counts() -> None:
     rows = rows_of("fickle", "attn=mhsa")
     macs = cost_row(Variant(parse_mixer("mhsa")), Workload(2, 4, 4, 48, 4, 12)).macs
     assert rows[0].verified is False
-    told_macs = f"and {2 * macs:,} MACs in 2 calls; counted are 9,216, and {macs:,}, {macs:,} (fvcore) and {macs:,} (Flop"
+    told_macs = f"and {2 * macs:,} MACs in 2 calls; counted are 9,216, and {macs:,}, {macs:,} (fvcore) and {macs:,} (F"
     assert f"Not verified: attn: the closed form has 9,216 parameters {told_macs}" in told(rows)
 
 
