@@ -19,7 +19,7 @@ def require_writable(name: str, path: str) -> Path:
         SkaprofError: no file name that the system can encode, a folder, or a place that cannot be written.
     """
     if not path or path == "-" or "\0" in path:
-        raise bad_value(name, path, "a file name; leave the option out for stdout")
+        raise bad_value(name, path, "a file name")
     try:
         os.fsencode(path)
         return _writable(name, path)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from skaprof.errors import SkaprofError, bad_value, printable, shown_path
 from skaprof.grids import MAX_SIZE
 from skaprof.inputs import read_text
+from skaprof.words import meant
 
 _HEADER = re.compile(r"\s*\[\[?\s*([\w.-]+)")
 _SETTING = re.compile(r"""\s*["']?([\w-]+)["']?\s*[.=]""")
@@ -112,9 +113,10 @@ class TomlTable(NamedTuple):
             SkaprofError: another.
         """
         value = self.values[key]
-        if value not in words:
+        found = meant(value, words) if isinstance(value, str) else value
+        if found not in words:
             raise bad_value(self.label(key), value, f"one of {', '.join(words)}", words)
-        return str(value)
+        return str(found)
 
     def words(self, key: str, words: Sequence[str] = ()) -> tuple[str, ...]:
         """The list of words under this key, each one of `words` where they are given.
@@ -125,10 +127,11 @@ class TomlTable(NamedTuple):
         value = self.values[key]
         if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
             raise bad_value(self.label(key), value, 'a list of texts, such as ["one", "two"]')
-        for word in value:
+        found = [meant(word, words) for word in value]
+        for word in found:
             if words and word not in words:
                 raise bad_value(self.label(key), word, f"one of {', '.join(words)}", words)
-        return tuple(dict.fromkeys(value))
+        return tuple(dict.fromkeys(found))
 
     def sentence(self, key: str) -> str:
         """The text under this key.

@@ -5,6 +5,7 @@ from math import isqrt
 from typing import Any, NamedTuple, TypeAlias
 
 from skaprof.errors import bad_value, named
+from skaprof.words import meant
 
 Size: TypeAlias = Any
 """A size: an int, a numpy integer array or a sympy expression. Formulas use only + and *, so one serves all three."""
@@ -146,11 +147,12 @@ def require_odd_kernel(kernel_size: int, option: str = "kernel_size") -> int:
 
 
 def check_choice(option: str, value: object, choices: tuple[str, ...]) -> str:
-    """`value` if it is one of `choices`.
+    """The one of `choices` that `value` is, or means (`skaprof.words.meant`).
 
     Raises:
         SkaprofError: naming the option, the value, the choices and the nearest of them.
     """
-    if not isinstance(value, str) or value not in choices:
+    found = meant(value, choices) if isinstance(value, str) else None
+    if found not in choices:
         raise bad_value(option, value, f"one of {', '.join(choices)}", choices)
-    return value
+    return found

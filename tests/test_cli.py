@@ -80,7 +80,7 @@ BAD = [
     (("--mixer", "skka"), "did you mean 'ska'"),
     (("--mixer", "ska:qery=false"), "did you mean 'ska:query=false'"),
     (("--baseline", "mhas"), "--baseline: 'mhas'"),
-    (("--mode", "training"), "did you mean 'train'"),
+    (("--mode", "trian"), "did you mean 'train'"),
     (("--dtype", "float8"), "--dtype: 'float8'"),
     (("--implementation", "flash"), "--implementation: 'flash'"),
     (("--mixer", "sepconv", "--implementation", "sdpa"), "sepconv has no 'sdpa' form"),

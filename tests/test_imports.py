@@ -31,6 +31,7 @@ LAYERS = (
         "errors",
         "flags",
         "subprocesses",
+        "words",
         "_version",
     ),
 )

@@ -180,8 +180,12 @@ def test_sentences_say_what_the_interval_says() -> None:
 @pytest.mark.usefixtures("steady_clock")
 def test_lines_are_saved_resumed_and_the_same_rows(skaprof: Run, tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
-    done = skaprof("latency", *FAST[:3], "16", *FAST[4:], "-m", "mhsa", "--output", str(path))
-    assert (done.returncode, done.stdout) == (0, "")
+    files = ("--output", str(path), "--output", str(tmp_path / "runs.csv"))
+    done = skaprof("latency", *FAST[:3], "16", *FAST[4:], "-m", "mhsa", *files)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[2].split()[:3] == ["median", "95", "%"]  # the table, wherever else rows go
+    assert f"wrote {path}\nwrote {tmp_path / 'runs.csv'}\n" in done.stderr
+    assert (tmp_path / "runs.csv").read_text().count("\n") == 3
     head, rows, size, damaged = store.read(path)
     assert (len(rows), size, damaged) == (2, path.stat().st_size, False)
     assert head["schema_version"] == 1
@@ -284,8 +288,8 @@ def test_isolated_sizes_give_the_same_kind_of_rows(skaprof: Run) -> None:
         (("--max-seconds", "nan"), "--max-seconds: 'nan'"),
         (("--tolerance", "-1"), "--tolerance: '-1'"),
         (("--implementation", "flash"), "--implementation: 'flash'"),
-        (("--baseline", "linear", "--device", "cpu"), "one of the mixers timed"),
-        (("--baseline", "mhsa/compile", "--device", "cpu"), "one of the implementations timed"),
+        (("--baseline", "linear", "--device", "cpu"), "one of those timed: mhsa"),
+        (("--baseline", "mhsa/compile", "--device", "cpu"), "one of the implementations that it is timed in"),
         (("--resume", "/nowhere/runs.jsonl", "--device", "cpu"), "cannot be read"),
         (("--output", "/nowhere/runs.jsonl"), "'/nowhere' does not"),
         (("--output", "runs.xyz"), ".jsonl"),

@@ -148,7 +148,6 @@ def test_a_spec_keeps_its_text_and_reads_its_options() -> None:
         ("ska:foo=1", "not 'foo=1'$"),
         ("ska:query", "expected for ska query="),
         ("ska:", "expected for ska query="),
-        ("SKA", "did you mean 'ska'"),
         ("mhsa:heads=4 ", "no blanks"),
         (None, "expected a mixer"),
         ("ska:query=maybe", "query: 'maybe'.*true or false"),

@@ -99,7 +99,7 @@ def test_a_table_says(skaprof: Run, arguments: tuple[str, ...], said: str) -> No
         (("--mixer", "mhsa:heads=4\n"), "no blanks"),
         (("--tokens", "500000000:1000000000:50000", "--format", "csv"), "fewer or smaller token counts"),
         (("--tokens", "1:1000000", "--format", "csv"), "at most 333,333 values beside the other sizes"),
-        (("--format", "json", "--output", "-"), "leave the option out for stdout"),
+        (("--plot", "-"), "--plot: '-'"),
         (("--output", "x" * 300 + ".json"), "a file name that the system takes"),
         (("--output", "a.svg", "--format", "csv", "--plot", "a.svg"), "named twice"),
         (("--tokens", "1:40", "--dim", "32:512:32", "--plot", "x.png"), "48 lines: expected at most 24"),

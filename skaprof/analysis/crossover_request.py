@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from skaprof.saved import SavedResults
 
 
-def require_free_axis(axis: str, patch: object, sizes: Mapping[str, object]) -> None:
-    """Raise unless the size that grows is left to the axis; `sizes` are as the user gave them, None where not.
+def free_axis(axis: str, patch: object, sizes: Mapping[str, object]) -> str:
+    """The size that grows, if it is left to the axis; `sizes` are as the user gave them, None where not.
 
     Raises:
         SkaprofError: an unknown axis, a value for it, or a patch without a resolution.
     """
-    check_choice(named("axis"), axis, AXES)
+    axis = check_choice(named("axis"), axis, AXES)
     if patch is not None and axis != "resolution":
         raise SkaprofError(f"{named('patch')}: {shown(patch)}: expected {named('axis')} resolution with it")
     taken = "tokens" if axis == "resolution" else axis
     if sizes.get(taken) is not None:
         raise SkaprofError(f"{named(taken)} and {named('axis')} {axis} both set it: expected one of them")
+    return axis
 
 
 def require_tf32_machine(machine: Hardware | None, dtype: str, *, tf32: bool) -> None:
@@ -48,8 +49,8 @@ def pairs_of(mixers: Sequence[str] | None, baseline: str, axis: str, sizes: Size
         SkaprofError: an unknown mixer, or as `make_pair`.
     """
     reference = parse_mixer(baseline, named("baseline"))
-    texts = mixers or _default_mixers(reference, axis)
-    return [make_pair(parse_mixer(text, named("mixer")), reference, axis, sizes) for text in dict.fromkeys(texts)]
+    specs = [parse_mixer(text, named("mixer")) for text in mixers or _default_mixers(reference, axis)]
+    return [make_pair(spec, reference, axis, sizes) for spec in {spec.text: spec for spec in specs}.values()]
 
 
 def _default_mixers(reference: MixerSpec, axis: str) -> list[str]:

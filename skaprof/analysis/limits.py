@@ -20,7 +20,7 @@ def parse_limit(option: str, text: str) -> Limit:
     found = FORM.fullmatch(text)
     if found is None or found[3] == "-" or found[2] not in LIMIT_SIGNS:
         raise bad_value(option, text, _EXPECTED)
-    metric, sign, _, digits, suffix = found.groups()
-    check_choice(option, metric, SEARCHED)
+    word, sign, _, digits, suffix = found.groups()
+    metric = check_choice(option, word, SEARCHED)
     require_unit(option, metric, digits, suffix, percent=False)
     return Limit(text.strip(), metric, sign, quantity(digits, suffix).value)

@@ -99,7 +99,7 @@ def make_pair(mixer: MixerSpec, baseline: MixerSpec, axis: str, sizes: Sizes) ->
     Raises:
         SkaprofError: no such axis, an axis that neither mixer has, the same mixer twice, or sizes that do not fit.
     """
-    check_choice(named("axis"), axis, AXES)
+    axis = check_choice(named("axis"), axis, AXES)
     if mixer.text == baseline.text:
         raise bad_value(named("baseline"), baseline.text, f"another mixer than {named('mixer')}")
     if not any(has_axis(spec, axis) for spec in (mixer, baseline)):

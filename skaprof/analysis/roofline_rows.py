@@ -108,16 +108,17 @@ def measured_points(saved: SavedResults, mixers: Sequence[str] | None) -> Measur
     Raises:
         SkaprofError: there is none.
     """
-    rows = [row for row in saved.records if not mixers or getattr(row, "mixer", None) in mixers]
+    wanted = {parse_mixer(text, named("mixer")).text for text in mixers or ()}
+    rows = [row for row in saved.records if not wanted or getattr(row, "mixer", None) in wanted]
     reasons = [_why_left_out(row) for row in rows]
     left_out = Counter(why for why in reasons if why is not None)
     sound = [row for row, why in zip(rows, reasons, strict=True) if why is None and isinstance(row, MeasuredRow)]
     found = MeasuredPoints(list(map(_point, sound)), left_out)
     if not found.points:
-        wanted = f" of {', '.join(mixers)}" if mixers else ""
+        of = f" of {', '.join(mixers)}" if mixers else ""
         also = f" ({found.notice()})" if left_out else ""
         raise SkaprofError(
-            f"{named('results')}: {shown_path(saved.path)} has no measured forward rows{wanted}, eager or sdpa{also}: "
+            f"{named('results')}: {shown_path(saved.path)} has no measured forward rows{of}, eager or sdpa{also}: "
             "expected what skaprof latency saved"
         )
     return found

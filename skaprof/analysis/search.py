@@ -129,11 +129,12 @@ def expanded(
     """
     found: dict[str, MixerSpec] = {}
     for text in texts:
-        free = open_axes(parse_mixer(text, option))
+        spec = parse_mixer(text, option)
+        free = open_axes(spec)
         kernels = [f":kernel_size={size}" for size in kernel_sizes if "kernel_size" in free]
         widths = [f":head_dim={width}" for width in head_dims if "head_dim" in free]
         for kernel, width in product(kernels or [""], widths or [""]):
-            found[text + kernel + width] = parse_mixer(text + kernel + width, option)
+            found[spec.text + kernel + width] = parse_mixer(spec.text + kernel + width, option)
     return list(found.values())
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from skaprof.analysis.claims.units import NUMBER, PLAIN, SUFFIXES, dimension_of, quantity
 from skaprof.analysis.row_trust import COUNT_KEYS, MEASURED_KEYS
 from skaprof.errors import SkaprofError, bad_value
+from skaprof.workload import check_choice
 
 METRICS = (*COUNT_KEYS, *MEASURED_KEYS)
 ONE_SIDED = ("missing", "added")
@@ -56,9 +57,8 @@ def parse_threshold(option: str, text: str) -> Threshold:
     found = FORM.fullmatch(text)
     if found is None:
         raise bad_value(option, text, _EXPECTED, ONE_SIDED)
-    metric, sign, minus, digits, suffix = found.groups()
-    if metric not in METRICS:
-        raise bad_value(option, metric, f"one of {', '.join(METRICS)}", METRICS)
+    word, sign, minus, digits, suffix = found.groups()
+    metric = check_choice(option, word, METRICS)
     require_unit(option, metric, digits, suffix)
     value = quantity(digits, suffix).value
     return Threshold(text.strip(), metric, sign, -value if minus == "-" else value, suffix == "%")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skaprof.analysis.crossover_request import pairs_of, require_free_axis, require_tf32_machine, times_of
+from skaprof.analysis.crossover_request import free_axis, pairs_of, require_tf32_machine, times_of
 from skaprof.analysis.mixer_pair import Sizes
 from skaprof.answers import CrossoverRow
 from skaprof.api.arguments import Path, Words, mixer_texts
@@ -61,7 +61,7 @@ def crossover(
             times of both mixers.
     """
     given = {"tokens": tokens, "dim": dim, "heads": heads, "kernel_size": kernel_size}
-    require_free_axis(axis, patch, given)
+    axis = free_axis(axis, patch, given)
     saved = None if results is None else read_results(str(results), named("results"))
     machine = None if hardware is None else find_hardware(str(hardware))
     require_tf32_machine(machine, dtype, tf32=tf32)

@@ -60,9 +60,9 @@ def model_cost(
     Raises:
         SkaprofError: a value that is not valid or sizes that do not fit.
     """
-    check_choice(named("depth"), depth, DEPTHS)
+    deep = check_choice(named("depth"), depth, DEPTHS)
     network = one_network(name, mixers, resolution, task, batch, implementation)
-    return costed(network, *dtype_and_mode(dtype, mode)).rows(depth)
+    return costed(network, *dtype_and_mode(dtype, mode)).rows(deep)
 
 
 def verify_model(

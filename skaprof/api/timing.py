@@ -52,7 +52,8 @@ def latency(
             "compile", one or several; "all".
         device: "auto", "cpu", "cuda" or "cuda:INDEX".
         timing: "cold", "hot", "graph", "graph-resident" or "wall"; cold on a GPU and hot on a processor where None.
-        baseline: a mixer, or "MIXER/IMPLEMENTATION"; the first mixer's first implementation where None.
+        baseline: a mixer, with which each form is compared in the same form, or "MIXER/IMPLEMENTATION"; the first
+            mixer where None.
         tolerance: per cent; differences below it are none.
         max_seconds: of the whole run, shared among its sizes; one that was begun is brought to two rounds.
         tf32: allow TF32, for matrix products and convolutions alike.
@@ -66,12 +67,13 @@ def latency(
     require_package("torch", "skaprof.latency")
     share, seconds = _positive("tolerance", tolerance) / 100, _positive("max_seconds", max_seconds)
     if timing is not None:
-        check_choice(named("timing"), timing, TIMINGS)
+        timing = check_choice(named("timing"), timing, TIMINGS)
     plan = plan_of(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode, "eager")
     with needing("skaprof.latency"):
         from skaprof.bench.configuration import Options, configurations, open_device
         from skaprof.bench.environment import resolve_device
         from skaprof.bench.measuring import measure_configuration
+        from skaprof.bench.session import baseline_label
 
     where = resolve_device(device)
     on_gpu = where != "cpu"
@@ -79,8 +81,7 @@ def latency(
         raise bad_value(named("tf32"), tf32, "a GPU: a processor has no TF32")
     names = _implementations(implementation, on_gpu=on_gpu)
     groups = list(configurations(plan, names))
-    chosen = _baseline(baseline, list(dict.fromkeys(entry.name for group in groups for entry in group)), names)
-    options = Options(where, _timing(timing, on_gpu=on_gpu), share, tf32, chosen)
+    options = Options(where, _timing(timing, on_gpu=on_gpu), share, tf32, **baseline_label(baseline, groups, names))
     timer = open_device(where)
     deadline = timer.now() + seconds
     rows: list[dict[str, object]] = []
@@ -126,20 +127,3 @@ def _timing(timing: str | None, *, on_gpu: bool) -> str:
     if timing in GRAPHS and not on_gpu:
         raise bad_value(named("timing"), timing, "cold, hot or wall on a processor: graphs are CUDA's")
     return timing
-
-
-def _baseline(text: str | None, mixers: list[str], implementations: tuple[str, ...]) -> str:
-    """The label of the baseline's contender, `mhsa (eager)` say.
-
-    Raises:
-        SkaprofError: it is not timed.
-    """
-    mixer, implementation = text or mixers[0], implementations[0]
-    if mixer not in mixers and "/" in mixer:
-        mixer, _, implementation = mixer.rpartition("/")
-    if mixer not in mixers:
-        raise bad_value(named("baseline"), mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
-    if implementation not in implementations:
-        expected = f"one of the implementations timed: {', '.join(implementations)}"
-        raise bad_value(named("baseline"), implementation, expected, implementations)
-    return f"{mixer} ({implementation})"

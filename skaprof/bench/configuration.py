@@ -52,6 +52,11 @@ class Entry:
         return self.mixer
 
     @property
+    def given(self) -> str:
+        """What the user calls it: the same."""
+        return self.mixer
+
+    @property
     def batch(self) -> int:
         """Batch size."""
         return int(self.workload.batch)
@@ -85,6 +90,10 @@ class Timed(Protocol):
     @property
     def name(self) -> str:
         """What is timed, without its implementation."""
+
+    @property
+    def given(self) -> str:
+        """What the user calls it."""
 
     @property
     def batch(self) -> int:

@@ -15,6 +15,7 @@ from skaprof.bench import allocator
 from skaprof.bench.cpu import CpuDevice
 from skaprof.errors import EXIT_MISSING, SkaprofError, bad_value, named
 from skaprof.machine import cpu_model
+from skaprof.words import meant
 
 IDENTITY = ("device", "gpu_uuid", "cpu", "torch", "cuda", "threads", "tf32")
 """Keys that must be the same for two runs to belong together."""
@@ -27,6 +28,7 @@ def resolve_device(name: str) -> str:
         SkaprofError: no such device name (exit 2), or no CUDA device here (exit 3).
     """
     kind, _, index = name.partition(":")
+    kind = meant(kind, ("auto", "cpu", "cuda"))
     if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdecimal())):
         raise bad_value(named("device"), name, "auto, cpu, cuda or cuda:INDEX", ("auto", "cpu", "cuda"))
     available = torch.cuda.is_available()

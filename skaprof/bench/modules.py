@@ -51,6 +51,11 @@ class UserEntry:
         return self.user.path
 
     @property
+    def given(self) -> str:
+        """What the user calls it: the same."""
+        return self.user.path
+
+    @property
     def batch(self) -> int:
         """Batch size."""
         return int(self.counted["batch"])
@@ -110,6 +115,11 @@ class NetworkEntry:
         """The backbone and the mixer of each stage."""
         network = self.network
         return f"{network.backbone.name} {','.join(network.choice.texts)}"
+
+    @property
+    def given(self) -> str:
+        """What the user calls it: the text of --model."""
+        return self.model
 
     @property
     def foreign(self) -> bool:

@@ -5,7 +5,7 @@ PyTorch is loaded where it is used: a report asks what interrupted it without ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +13,8 @@ from typing import Protocol as Interface
 
 from skaprof.errors import SkaprofError, bad_value, named
 from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.model.spec import parse_mixer
+from skaprof.words import meant
 
 if TYPE_CHECKING:
     from skaprof.analysis.plan import Plan
@@ -231,22 +233,38 @@ def baseline_label(
 ) -> dict[str, Any]:
     """The label of the baseline's contender, `mhsa (eager)` say, and whether each form has its mixer in the same form.
 
-    That is so where `text` names no form. Keys are those of `skaprof.bench.configuration.Options`.
+    That is so where `text` names no form, and the first that it is timed in is the label's. `text` is what the user
+    called it, or its name in results. Keys are those of `skaprof.bench.configuration.Options`.
 
     Raises:
         SkaprofError: it is not timed.
     """
-    mixers = list(dict.fromkeys(entry.name for group in groups for entry in group))
-    mixer, implementation, same_form = text or mixers[0], implementations[0], True
-    if mixer not in mixers and "/" in mixer:  # a file's path may hold some too
-        mixer, _, implementation = mixer.rpartition("/")
-        same_form = False
-    if mixer not in mixers:
-        raise bad_value(named("baseline"), mixer, f"one of the mixers timed: {', '.join(mixers)}", mixers)
-    if implementation not in implementations:
-        expected = f"one of the implementations timed: {', '.join(implementations)}"
-        raise bad_value(named("baseline"), implementation, expected, implementations)
-    return {"baseline": f"{mixer} ({implementation})", "same_form": same_form}
+    entries = [(entry.name, entry) for group in groups for entry in group]
+    called = {word: name for name, entry in entries for word in (name, entry.given)}
+    mixer, implementation = entries[0][0] if text is None else _contender(text, called), None
+    if mixer is None and "/" in str(text):  # which may be in a file's path, too
+        start, _, implementation = str(text).rpartition("/")
+        mixer = _contender(start, called)
+    if mixer is None:
+        given = list(dict.fromkeys(entry.given for _, entry in entries))
+        raise bad_value(named("baseline"), text, f"one of those timed: {', '.join(given)}", given)
+    forms = {entry.implementation for name, entry in entries if name == mixer}
+    known = [name for name in implementations if name in forms]
+    if implementation is None:
+        return {"baseline": f"{mixer} ({known[0]})", "same_form": True}
+    form = meant(implementation, known)
+    if form not in known:
+        expected = f"one of the implementations that it is timed in: {', '.join(known)}"
+        raise bad_value(named("baseline"), implementation, expected, known)
+    return {"baseline": f"{mixer} ({form})", "same_form": False}
+
+
+def _contender(text: str, called: Mapping[str, str]) -> str | None:
+    """What is timed under the name that a text is, or means; None where nothing is."""
+    try:
+        return called.get(meant(text, called)) or called.get(parse_mixer(text).text)
+    except SkaprofError:  # no mixer's name either
+        return None
 
 
 def with_modules(

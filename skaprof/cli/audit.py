@@ -27,7 +27,7 @@ def audit(
     sizes: opt.Sizes,
     counter: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help=f"Repeatable: {', '.join(COUNTERS)}. Default: all that are installed."),
+        typer.Option(metavar="COUNTER", help=f"Repeatable: {', '.join(COUNTERS)}. Default: all that are installed."),
     ] = None,
     to: opt.Tabled,
 ) -> None:
@@ -36,7 +36,7 @@ def audit(
     Per cent of the closed form's MACs, the time a count takes, and a warning where a counter turns the ranking of two
     mixers round. Each counter runs in a process of its own: one that crashes is a row.
     """
-    chosen = to.require()
+    to.require()
     asked = chosen_counters(counter)
     to.require_columns((*AuditRow.fields, *COUNTERS))
     plan = sizes.plan()
@@ -45,7 +45,7 @@ def audit(
     require_package("torch", "skaprof audit")
     rows = _rows(plan, *asked)
     show(rows, to, View(lambda: _page(rows), None, environment(counters=True), lambda: map(flat, rows)))
-    if to.output is not None or chosen not in SPOKEN_FORMATS:
+    if not to.tells_on_stdout(*SPOKEN_FORMATS):
         _warn(rows)
 
 

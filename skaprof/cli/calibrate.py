@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skaprof.cli.output import deliver, say, suffix_of
+from skaprof.cli.output import STDOUT, deliver, require_destinations, say, suffix_of
 from skaprof.cli.progress import Progress
 from skaprof.errors import require_package
-from skaprof.files import require_writable
 from skaprof.grids import parse_choices
 from skaprof.machine import memory_bytes
 from skaprof.model.hardware import COUNTED_IN_FLOPS, in_unit
@@ -26,8 +25,8 @@ def calibrate(
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:INDEX.")] = "auto",
     dtype: Annotated[str, typer.Option(metavar="LIST", help="float64, float32, bfloat16, float16.")] = "float32",
     output: Annotated[
-        str | None,
-        typer.Option("--output", "-o", metavar="FILE.toml", help="Write to FILE.toml instead of stdout."),
+        list[str] | None,
+        typer.Option("--output", "-o", metavar="FILE.toml", help="Write to FILE.toml instead of stdout. Repeatable."),
     ] = None,
 ) -> None:
     """Measure this machine: matrix rate by dtype, kind of kernel and size, bandwidth, and the cost of a launch.
@@ -35,9 +34,10 @@ def calibrate(
     The file that it writes is a machine for --hardware of skaprof roofline and skaprof explain. Leave the machine
     alone while it runs.
     """
-    if output is not None:
-        suffix_of("--output", output, (".toml",))
-        require_writable("--output", output)
+    files = [path for path in output or () if path != STDOUT]
+    for path in files:
+        suffix_of("--output", path, (".toml",))
+    require_destinations(files, ())
     dtypes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES))
     require_package("torch", "skaprof calibrate")
     from skaprof.bench.calibrate import ROUNDS
@@ -51,7 +51,9 @@ def calibrate(
         found = measured(open_device(where), where, dtypes, tick=lambda rounds: bar.advance())
     if found.flags:
         say(f"skaprof: the measurement is flagged {', '.join(sorted(found.flags))}: see docs/timing.md")
-    deliver(hardware_text(found, stamp(where)), output)
+    text = list(hardware_text(found, stamp(where)))
+    for path in output or (STDOUT,):
+        deliver(text, path)
 
 
 def hardware_text(found: Calibration, where: Mapping[str, Any]) -> Iterator[str]:

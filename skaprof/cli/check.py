@@ -47,7 +47,7 @@ def check(
     times only from --results. Exit 1 where one comes out as the file does not expect, or where --results are of the
     device and timing that it is about and lack its rows.
     """
-    chosen = to.require()
+    to.require()
     stated = stated_claims(claims)
     saved = [read_results(path, "--results") for path in results or ()]
     sources = Sources(saved)
@@ -58,7 +58,7 @@ def check(
     words = sentences(outcomes)
     show(rows, to, View(lambda: Page(claims_table(outcomes), words=words, concludes=True)))
     failures = [outcome for outcome in outcomes if outcome.is_failure]
-    if to.output is not None or chosen not in SPOKEN_FORMATS:
+    if not to.tells_on_stdout(*SPOKEN_FORMATS):
         for outcome in failures:
             say(f"skaprof: {claim_sentence(outcome)}")
     if failures:

@@ -54,7 +54,7 @@ def compare(
     Rows are matched by mixer, implementation, mode and sizes. Two times differ only where their intervals, each widened
     by what its own run's A/A control calls noise, do not overlap.
     """
-    chosen = to.require()
+    to.require()
     thresholds = [parse_threshold("--fail-on", text) for text in dict.fromkeys(fail_on or ())]
     compared = compare_results(
         read_results(_results_in(old), "OLD"),
@@ -70,7 +70,7 @@ def compare(
     rows = [change.as_row() for change in shown]
     show(rows, to, View(lambda: _page(shown, compared.changes, words)))
     broken = {threshold for change in compared.changes for threshold in change.broken}
-    if broken and (to.output is not None or chosen not in SPOKEN_FORMATS):
+    if broken and (not to.tells_on_stdout(*SPOKEN_FORMATS)):
         for threshold in filter(broken.__contains__, thresholds):
             say(f"skaprof: {threshold_sentence(compared, threshold)}")
     if broken:

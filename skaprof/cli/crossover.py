@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from skaprof.analysis.crossover_request import pairs_of, require_free_axis, require_tf32_machine, times_of
+from skaprof.analysis.crossover_request import free_axis, pairs_of, require_tf32_machine, times_of
 from skaprof.analysis.crossover_times import SampledTimes, sampled_rows
 from skaprof.analysis.mixer_pair import AXES, MixerPair, Sizes
 from skaprof.answers import CrossoverRow
@@ -98,7 +98,7 @@ def crossover(
     also in predicted time, or for a machine that skaprof calibrate has not measured, in time at its ceilings.
     """
     to.require()
-    require_free_axis(axis, counts.patch, vars(counts))
+    axis = free_axis(axis, counts.patch, vars(counts))
     saved = read_results(results, "--results") if results is not None else None
     if saved is not None and saved.warning:
         say(f"skaprof: {saved.warning}")

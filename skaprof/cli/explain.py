@@ -61,8 +61,7 @@ def _wanted(option: str, text: str) -> tuple[str, str | None]:
         SkaprofError: an unknown mixer or form.
     """
     spec, _, form = text.partition("/")
-    parse_mixer(spec, option)
-    return spec, check_choice(option, form, FORMS) if form else None
+    return parse_mixer(spec, option).text, check_choice(option, form, FORMS) if form else None
 
 
 def _page(rows: Sequence[ExplainedRow], machine: Hardware) -> Page:

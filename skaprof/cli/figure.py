@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from skaprof.cli.output import say, suffix_of
-from skaprof.files import require_writable, write_whole
+from skaprof.cli.output import require_destinations, say, suffix_of
+from skaprof.files import write_whole
 from skaprof.workload import check_choice
 
 _ENDINGS = (".png", ".svg")
@@ -29,10 +29,9 @@ def figure(
     4: MACs and parameters over the spatial dimension (d = 256) and the embedding dimension (n = 256), from the closed
     forms.
     """
-    check_choice("NUMBER", number, _FIGURES)
+    number = check_choice("NUMBER", number, _FIGURES)
     suffixes = [suffix_of("--output", path, _ENDINGS) for path in output]
-    for path in output:
-        require_writable("--output", path)
+    require_destinations(output, ())
     for path, image in zip(output, _draw(number, suffixes, device), strict=True):
         write_whole("--output", path, [image])
         say(f"wrote {path}")

@@ -56,7 +56,7 @@ def flops(
     _require_compatible(
         per_op=per_op, verify=verify, formula=formula, module=bool(modules), baseline=baseline, plot=to.plots
     )
-    if formula and chosen == "bmf":
+    if formula and "bmf" in chosen:
         raise SkaprofError("--format: 'bmf' is not valid with --formula: expected another, formulas are no figures")
     if formula:
         _require_symbols(sizes)
@@ -77,7 +77,7 @@ def flops(
         rows = _proved(plan, proofs, per_op=per_op, asked=verify)
     if modules:
         rows = own.with_counted(rows, plan, modules)
-    if counted or to.plots or chosen in SPOKEN_FORMATS:
+    if counted or to.plots or not chosen.isdisjoint(SPOKEN_FORMATS):
         rows = list(rows)
     held = rows if isinstance(rows, list) else []
     view = View(
@@ -110,14 +110,14 @@ def _require_symbols(sizes: opt.Sizes) -> None:
         raise SkaprofError(f"{option}: {shown(value)}: a formula keeps this size a symbol: expected no such option")
 
 
-def _require_row_count(plan: Plan, chosen: str) -> None:
+def _require_row_count(plan: Plan, chosen: frozenset[str]) -> None:
     rows = plan.row_count
     if rows > MOST_ROWS:
         raise SkaprofError(
             f"the sweep has {rows:,} rows: expected at most {MOST_ROWS:,}; "
             "use coarser grids, or skaprof.sweep in Python"
         )
-    if rows > MOST_TABLE_ROWS and chosen in SPOKEN_FORMATS:
+    if rows > MOST_TABLE_ROWS and not chosen.isdisjoint(SPOKEN_FORMATS):
         raise SkaprofError(
             f"the sweep has {rows:,} rows: expected at most {MOST_TABLE_ROWS:,} in a table; use --format csv or json"
         )

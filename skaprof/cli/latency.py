@@ -12,11 +12,11 @@ from skaprof.bench.store import require_free
 from skaprof.cli import latency_networks as networks
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
-from skaprof.cli.latency_options import LINES, Measuring, Times, implementations_of, positive_number
+from skaprof.cli.latency_options import Measuring, Times, implementations_of, positive_number
 from skaprof.cli.output import draw, say
 from skaprof.cli.show import Page, View, command_line, show
 from skaprof.cli.watch import Terminal
-from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, require_package
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, printable, require_package
 from skaprof.measured import MeasuredRow, result_row
 from skaprof.report.formats import flat
 from skaprof.results import ScopeRow
@@ -96,15 +96,15 @@ def latency(
         interrupted = session.run(groups)
     finally:  # whatever ended it, what was measured is shown
         if session.rows:
+            if (kept := to.lines or measuring.resume) is not None:
+                say(f"wrote {printable(kept)}")
             _show(session.rows, swept, session.environment, to)
     _end(session, len(groups), interrupted=interrupted)
 
 
 def _show(rows: list[Row], swept: Sequence[str], environment: dict[str, Any], to: Times) -> None:
     """The rows first, then their figure: one that cannot be drawn costs none of them."""
-    if to.chosen != LINES:
-        view = View(lambda: _page(rows), environment=environment, cells=lambda: _cells(rows))
-        show(rows, to.but(format=to.chosen, output=None) if to.lines else to, view)
+    show(rows, to, View(lambda: _page(rows), environment=environment, cells=lambda: _cells(rows)))
     draw(to.plots, lambda ending: _figure(rows, swept, ending))
 
 

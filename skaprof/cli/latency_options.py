@@ -10,8 +10,8 @@ import typer
 
 from skaprof.bench.protocol import Protocol
 from skaprof.cli import options as opt
-from skaprof.cli.output import format_of, say, suffix_of
-from skaprof.errors import bad_value
+from skaprof.cli.output import STDOUT, format_of, say, suffix_of
+from skaprof.errors import bad_value, shown_path
 from skaprof.grids import parse_choices
 from skaprof.implementations import (
     ALLOCATORS,
@@ -68,8 +68,8 @@ def parse(clock: str, threads: str | None, allocator: str, rounds: str | None, m
     Raises:
         SkaprofError: one of them has no such value.
     """
-    check_choice("--clock", clock, CLOCKS)
-    check_choice("--allocator", allocator, ALLOCATORS)
+    clock = check_choice("--clock", clock, CLOCKS)
+    allocator = check_choice("--allocator", allocator, ALLOCATORS)
     count = whole_number("--threads", threads, at_most=os.cpu_count()) if threads is not None else None
     fewest, most = _rounds(rounds, min_rounds)
     return Protocol(clock, allocator, count, most, fewest)
@@ -165,9 +165,11 @@ class Measuring(opt.Options):
         Raises:
             SkaprofError: one is not.
         """
-        if self.timing is not None:
-            check_choice("--timing", self.timing, TIMINGS)
+        self._asked_timing()
         implementations_of(implementation, on_gpu=False)
+
+    def _asked_timing(self) -> str | None:
+        return None if self.timing is None else check_choice("--timing", self.timing, TIMINGS)
 
     def held(self) -> dict[str, Any]:
         """What holds of this process from here on: allocator and threads, and the clock and rounds asked for.
@@ -186,24 +188,25 @@ class Measuring(opt.Options):
         """
         if self.tf32 and not on_gpu:
             raise bad_value("--tf32", "true", "a GPU: a processor has no TF32")
-        if self.timing in GRAPHS and not on_gpu:
-            raise bad_value("--timing", self.timing, "cold, hot or wall on a processor: graphs are CUDA's")
+        timing = self._asked_timing()
+        if timing in GRAPHS and not on_gpu:
+            raise bad_value("--timing", timing, "cold, hot or wall on a processor: graphs are CUDA's")
         from skaprof.bench.session import default_timing
 
-        return self.timing or default_timing(on_gpu=on_gpu)
+        return timing or default_timing(on_gpu=on_gpu)
 
 
 class Times(opt.DrawnCosts):
     """As `DrawnCosts`, and lines of JSON, which are written as they are measured."""
 
     output: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to FILE: .jsonl saves each size as soon as it is measured (with --format, stdout gets that "
-            "format too); .json, .csv, .md, .txt at the end.",
+            help="Write to FILE, too: .jsonl saves each size as soon as it is measured (--format is then stdout's); "
+            ".json, .csv, .md, .txt at the end. Repeatable.",
             rich_help_panel="Output",
         ),
     ] = None
@@ -227,21 +230,33 @@ class Times(opt.DrawnCosts):
 
     @property
     def lines(self) -> str | None:
-        """The file of lines, if that is what --output names."""
-        return self.output if self.output is not None and self.output.lower().endswith(LINES) else None
+        """The file of lines, if that is what an --output names.
+
+        Raises:
+            SkaprofError: several are.
+        """
+        found = [path for path in self.output or () if _is_lines(path)]
+        if len(found) > 1:
+            raise bad_value("--output", found[1], f"one {LINES} file, and {shown_path(found[0])} is one")
+        return found[0] if found else None
 
     @property
-    def chosen(self) -> str:
-        """The format; `.jsonl` where lines alone are asked for.
+    def targets(self) -> list[tuple[str, str]]:
+        """Where the rows go at the end, and in which format each: to stdout always, whatever files they go to.
 
         Raises:
             SkaprofError: as `format_of`.
         """
-        if self.lines is not None:
-            return LINES if self.format is None else format_of(self.format, None, self.formats)
-        if self.format is None and self.output is not None:
-            return ENDINGS[suffix_of("--output", self.output, (*ENDINGS, LINES))]
-        return super().chosen
+        files = [path for path in self.output or () if path != STDOUT and not _is_lines(path)]
+        for path in files if self.format is None else ():
+            suffix_of("--output", path, (*ENDINGS, LINES))
+        on_stdout = None if files and STDOUT not in (self.output or ()) else self.format
+        shown = (STDOUT, format_of(on_stdout, STDOUT, self.formats))
+        return [shown, *((path, format_of(self.format, path, self.formats)) for path in files)]
+
+
+def _is_lines(path: str) -> bool:
+    return path.lower().endswith(LINES)
 
 
 def positive_number(option: str, text: str) -> float:

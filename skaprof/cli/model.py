@@ -62,7 +62,8 @@ def model(
     Differences are against the backbone with its own mixers. 1 MAC is one multiply-add; FLOPs = 2 x MACs.
     """
     to.require()
-    check_choice("--depth", depth, DEPTHS)
+    depth = check_choice("--depth", depth, DEPTHS)
+    task = check_choice("--task", task, tuple(TASKS))
     networks = networks_of(open_backbone(name, mixers, stage or []), resolution, task, batch, forms)
     variants = list(product(networks, forms.dtypes, forms.modes))
     prove = _told_proof() if verify else None
@@ -81,7 +82,6 @@ def networks_of(
     choice: Choice, resolution: str | None, task: str, batch: str | None, forms: opt.Forms
 ) -> list[Network]:
     """The backbone at every size, batch and form asked for."""
-    check_choice("--task", task, tuple(TASKS))
     sizes = (image_size(choice, task),) if resolution is None else parse_sizes("--resolution", resolution)
     batches = (1,) if batch is None else parse_grid("--batch", batch)
     implementations = parse_choices("--implementation", forms.implementation, FORMS)

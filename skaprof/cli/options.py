@@ -11,7 +11,7 @@ import typer
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.cli.option_records import Options as Options  # noqa: PLC0414  # commands find it here
 from skaprof.cli.option_records import with_options as with_options  # noqa: PLC0414  # as above
-from skaprof.cli.output import format_of, require_destinations
+from skaprof.cli.output import STDOUT, format_of, require_destinations
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_optional_grid, token_grid_sides
 from skaprof.model.mixers import DEFAULT_MIXERS
@@ -185,12 +185,13 @@ class Shown(Options):
         ),
     ] = None
     output: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to FILE instead of stdout; its ending (.json, .csv, .md, .txt) gives the format.",
+            help="Write to FILE instead of stdout, which is -; its ending (.json, .csv, .md, .txt) gives the format. "
+            "Repeatable.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None
@@ -199,31 +200,44 @@ class Shown(Options):
 
     def destinations(self) -> list[tuple[str, str]]:
         """The files to write, each with its option."""
-        output = [("--output", self.output)] if self.output is not None else []
-        return output + [("--plot", path) for path in self.plots]
+        files = [("--output", path) for path in self.output or () if path != STDOUT]
+        return files + [("--plot", path) for path in self.plots]
 
     @property
-    def chosen(self) -> str:
-        """The format asked for, or that of the output file's ending, or a table.
+    def targets(self) -> list[tuple[str, str]]:
+        """Where the rows go, `-` being stdout, and in which format each.
 
         Raises:
             SkaprofError: as `format_of`.
         """
-        return format_of(self.format, self.output, self.formats)
+        return [(path, format_of(self.format, path, self.formats)) for path in self.output or (STDOUT,)]
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The formats that the rows are written in.
+
+        Raises:
+            SkaprofError: as `format_of`.
+        """
+        return frozenset(chosen for _, chosen in self.targets)
+
+    def tells_on_stdout(self, *formats: str) -> bool:
+        """Whether stdout gets the rows in one of these formats."""
+        return any(path == STDOUT and chosen in formats for path, chosen in self.targets)
 
     @property
     def plots(self) -> Sequence[str]:
         """The files to draw to."""
         return ()
 
-    def require(self) -> str:
-        """The format chosen, where every file named can be written.
+    def require(self) -> frozenset[str]:
+        """The formats that the rows are written in, where every file named can be written.
 
         Raises:
-            SkaprofError: it is not valid, or one cannot.
+            SkaprofError: one is not valid, or cannot.
         """
         chosen = self.chosen
-        require_destinations(self.output, self.plots)
+        require_destinations(self.output or (), self.plots)
         return chosen
 
 
@@ -240,15 +254,16 @@ class Tabled(Shown):
         ),
     ] = None
 
-    def require(self) -> str:
-        """As `Shown`; and no columns of a format that has every key.
+    def require(self) -> frozenset[str]:
+        """As `Shown`; and no columns where every format has every key.
 
         Raises:
             SkaprofError: as `Shown`, or there are.
         """
         chosen = super().require()
-        if self.columns is not None and chosen not in (*SPOKEN_FORMATS, "csv"):
-            raise SkaprofError(f"--columns: {shown(self.columns)}: expected without {chosen}, which has every key")
+        if self.columns is not None and chosen.isdisjoint((*SPOKEN_FORMATS, "csv")):
+            formats = " and ".join(sorted(chosen))
+            raise SkaprofError(f"--columns: {shown(self.columns)}: expected without {formats}, which has every key")
         return chosen
 
     def require_columns(self, keys: Sequence[str]) -> None:

@@ -21,6 +21,8 @@ from skaprof.files import require_writable, write_whole
 from skaprof.report.formats import ENDINGS
 from skaprof.workload import check_choice
 
+STDOUT = "-"
+"""What a user writes for standard output."""
 PLOT_ENDINGS = (".png", ".svg")
 
 
@@ -38,13 +40,13 @@ def emit(chunks: Iterable[str]) -> None:
         raise SkaprofError(f"stdout: cannot be written: {error.strerror}") from None
 
 
-def deliver(text: Iterable[str], output: str | None) -> None:
-    """Write to the file of --output, and say so, or to stdout.
+def deliver(text: Iterable[str], output: str) -> None:
+    """Write to a file of --output, and say so, or to stdout.
 
     Raises:
         SkaprofError: it cannot be written.
     """
-    if output is None:
+    if output == STDOUT:
         emit(text)
     else:
         write_whole("--output", output, text)
@@ -79,20 +81,21 @@ def suffix_of(option: str, path: str, endings: Iterable[str]) -> str:
     return suffix
 
 
-def format_of(format: str | None, output: str | None, formats: tuple[str, ...]) -> str:
-    """The format asked for, one of `formats`, or that of the output file's ending, or a table.
+def format_of(format: str | None, output: str, formats: tuple[str, ...]) -> str:
+    """The format asked for, one of `formats`, or that of the output file's ending, or for stdout a table.
 
     Raises:
         SkaprofError: an unknown format, an ending that names none, or one that names another format.
     """
     if format is not None:
-        _require_agreement(check_choice("--format", format, formats), output)
-        return format
-    return ENDINGS[suffix_of("--output", output, ENDINGS)] if output is not None else "table"
+        chosen = check_choice("--format", format, formats)
+        _require_agreement(chosen, output)
+        return chosen
+    return "table" if output == STDOUT else ENDINGS[suffix_of("--output", output, ENDINGS)]
 
 
-def _require_agreement(format: str, output: str | None) -> None:
-    ending = Path(output or "").suffix.lower()
+def _require_agreement(format: str, output: str) -> None:
+    ending = Path(output).suffix.lower()
     named = ENDINGS.get(ending, format)
     if named not in (format, "json" if format == "bmf" else format):  # Bencher's format is JSON
         raise SkaprofError(
@@ -156,18 +159,19 @@ def _is_at(path: str, destination: str) -> bool:
     return os.path.isdir(destination) and is_one_file(os.path.dirname(os.path.realpath(path)), destination)
 
 
-def require_destinations(output: str | None, plots: Sequence[str]) -> None:
-    """Raise unless --output and every --plot can be written, each to a file of its own.
+def require_destinations(outputs: Sequence[str], plots: Sequence[str]) -> None:
+    """Raise unless every --output and every --plot can be written, each to a file of its own.
 
     Raises:
         SkaprofError: one cannot, or a plot's ending is none of `PLOT_ENDINGS`.
     """
-    if output is not None:
-        require_writable("--output", output)
+    for path in outputs:
+        if path != STDOUT:
+            require_writable("--output", path)
     for path in plots:
         suffix_of("--plot", path, PLOT_ENDINGS)
         require_writable("--plot", path)
-    _require_distinct([*([output] if output is not None else []), *plots])
+    _require_distinct([*outputs, *plots])
 
 
 def draw(paths: Iterable[str], image: Callable[[str], bytes]) -> None:

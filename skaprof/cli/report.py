@@ -12,9 +12,9 @@ import typer
 
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli import options as opt
-from skaprof.cli.output import require_no_input, say
+from skaprof.cli.output import STDOUT, require_no_input, say
 from skaprof.cli.show import environment
-from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, printable, shown, shown_path
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.files import write_folder
 from skaprof.report.folder import report_files, saved_report, why_not_replaced
 from skaprof.saved import SavedResults, read_results
@@ -58,6 +58,8 @@ def report(
 
     The page states its findings in sentences computed from the numbers. The same results give the same bytes.
     """
+    if output == STDOUT:
+        raise bad_value("--output", output, "a folder: a report is several files")
     if from_results is not None and (config or mixer or latency or analytic_only or device or max_seconds):
         raise SkaprofError("--from redraws what a file holds: expected no option that chooses contents beside it")
     if analytic_only and (latency or device or max_seconds):

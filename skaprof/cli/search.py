@@ -15,13 +15,12 @@ from skaprof.analysis.search_front import Found, find
 from skaprof.analysis.search_request import candidates_of
 from skaprof.cli import options as opt
 from skaprof.cli.model import networks_of
-from skaprof.cli.output import draw, say
+from skaprof.cli.output import say
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
 from skaprof.model.choice import open_backbone
-from skaprof.model.network import HEADED_TASK
-from skaprof.report.formats import SPOKEN_FORMATS
+from skaprof.model.network import HEADED_TASK, TASKS
 from skaprof.results import ScopeRow
 from skaprof.workload import check_choice
 
@@ -87,8 +86,9 @@ def search(
     Each row is a network as skaprof model --depth total has it, differences against the backbone's own mixers. Exit 1
     where none is within the limits; the message says which comes nearest.
     """
-    chosen = to.require()
+    to.require()
     objectives = parse_choices("--objective", objective, SEARCHED)
+    task = check_choice("--task", task, tuple(TASKS))
     if to.plots and len(objectives) < 2:
         raise bad_value("--objective", objective, "two or more with --plot, for its axes")
     limits = [parse_limit("--limit", text) for text in limit or ()]
@@ -112,10 +112,7 @@ def search(
     asked = _Asked(objectives, limits, task)
     rows = [made.row_of(chosen.mixers) for made, found in results for chosen in found.front]
     figure = partial(_figure, results[0], asked)
-    if rows or chosen not in SPOKEN_FORMATS:
-        show(rows, to, View(lambda: _page(results, rows, asked), figure))
-    else:
-        draw(to.plots, figure)
+    show(rows, to, View(lambda: _page(results, rows, asked), figure))
     for made, found in results:
         if not found.front:
             say(f"skaprof: {nothing_within(made, found, _where(made, results))}")
@@ -126,6 +123,8 @@ def search(
 def _page(results: Sequence[Result], rows: list[ScopeRow], asked: _Asked) -> Page:
     from skaprof.report import model, search
 
+    if not rows:
+        return Page(None)
     if len(rows) > MOST_TABLE_ROWS:
         raise SkaprofError(
             f"{len(rows):,} networks on the front: expected at most {MOST_TABLE_ROWS:,} in a table; "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof._version import __version__
-from skaprof.cli.output import deliver, draw
+from skaprof.cli.output import STDOUT, deliver, draw
 from skaprof.errors import printable_lines
 from skaprof.report.formats import Row, picked, to_bmf, to_csv, to_json, to_markdown
 
@@ -67,27 +67,30 @@ class View(NamedTuple):
 
 
 def show(rows: Iterable[Row], to: Shown, view: View) -> None:
-    """Draw the rows where a figure is asked for, then write them to stdout or the file of --output.
+    """Draw the rows where a figure is asked for, then write them to each file of --output, and last to stdout.
 
     Raises:
         SkaprofError: they cannot be drawn, or not be written.
     """
     if view.figure is not None:
         draw(to.plots, view.figure)
-    deliver(_text(rows, to, view), to.output)
+    targets = to.targets
+    held = rows if len(targets) == 1 else list(rows)
+    for path, chosen in sorted(targets, key=lambda target: target[0] == STDOUT):  # its reader may have left
+        deliver(_text(held, to, chosen, view, to_terminal=path == STDOUT), path)
 
 
-def _text(rows: Iterable[Row], to: Shown, view: View) -> Iterator[str]:
-    """The rows in the format chosen."""
-    if to.chosen == "json":
+def _text(rows: Iterable[Row], to: Shown, chosen: str, view: View, *, to_terminal: bool) -> Iterator[str]:
+    """The rows in a format."""
+    if chosen == "json":
         return to_json(command_line(), environment() if view.environment is None else view.environment, rows)
-    if to.chosen == "bmf":
+    if chosen == "bmf":
         return to_bmf(rows)
-    if to.chosen == "csv":
+    if chosen == "csv":
         return to_csv(picked(rows if view.cells is None else view.cells(), COLUMNS, to.columns))
     page = view.page().picked(to.columns)
-    if to.chosen == "table":
-        return page_text(page, to_terminal=to.output is None, drops=to.columns is None)
+    if chosen == "table":
+        return page_text(page, to_terminal=to_terminal, drops=to.columns is None)
     if page.table is None and rows:
         return to_markdown(rows)
     return page_markdown(page)

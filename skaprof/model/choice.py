@@ -8,6 +8,7 @@ from skaprof.errors import SkaprofError, bad_value, named, shown
 from skaprof.model.backbones import BACKBONES, Backbone
 from skaprof.model.custom import load_backbone
 from skaprof.model.spec import MixerSpec, StageMixers, parse_stage_mixers
+from skaprof.words import meant
 
 
 class Choice(NamedTuple):
@@ -53,9 +54,10 @@ def find_backbone(name: str, option: str = "model") -> Backbone:
     Raises:
         SkaprofError: there is none, with the nearest name.
     """
-    if name not in BACKBONES:
+    found = meant(name, BACKBONES)
+    if found not in BACKBONES:
         raise bad_value(option, name, f"one of {', '.join(BACKBONES)}, or a file ending in .toml", BACKBONES)
-    return BACKBONES[name]
+    return BACKBONES[found]
 
 
 def parse_backbone(text: str, option: str = "model") -> Choice:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, named, shown
 from skaprof.toml_file import TomlTable, read_toml
+from skaprof.words import meant
 from skaprof.workload import DTYPE_BYTES
 
 UNITS = {
@@ -118,9 +119,10 @@ def find_hardware(name: str, option: str = named("hardware")) -> Hardware:
     """
     if not name.endswith(".toml"):
         known = known_hardware()
-        if name not in known:
+        found = known.get(meant(name, known))
+        if found is None:
             raise bad_value(option, name, f"a file ending in .toml, or one of {', '.join(known)}", known)
-        return known[name]
+        return found
     machines = read_hardware(name, option)
     if len(machines) > 1:
         raise SkaprofError(f"{option}: {shown(name)} has {len(machines)} machines: expected one [[hardware]] table")

@@ -7,11 +7,12 @@ from skaprof.errors import SkaprofError, bad_value, shown
 from skaprof.grids import parse_count
 from skaprof.model.mixers import MIXERS, Mixer, OptionValue
 from skaprof.model.ops import Op
+from skaprof.words import meant
 from skaprof.workload import Workload, require_odd_kernel, resolve_heads
 
 
 class MixerSpec(NamedTuple):
-    """A mixer with the options one spec gives it; `text` is the spec as the user wrote it."""
+    """A mixer with the options one spec gives it; `text` is the spec, each value as this program writes it."""
 
     text: str
     mixer: Mixer
@@ -76,7 +77,7 @@ class MixerSpec(NamedTuple):
 
 
 class StageMixers(NamedTuple):
-    """The mixer of each block of a stage, first to last; `text` is as the user wrote it: `ska`, or `mhsa*5+ska*4`."""
+    """The mixer of each block of a stage, first to last; `text` is `ska`, or `mhsa*5+ska*4`."""
 
     text: str
     blocks: tuple[MixerSpec, ...]
@@ -97,13 +98,16 @@ def parse_stage_mixers(text: object, depth: int, option: str = "mixer") -> Stage
         spec = parse_mixer(text, option)
         return StageMixers(spec.text, (spec,) * depth)
     blocks: list[MixerSpec] = []
+    runs = []
     for run in text.split("+"):
         name, star, count = run.partition("*")
-        blocks += [parse_mixer(name, option)] * (parse_count(f"{option} {name}, blocks", count) if star else 1)
+        spec = parse_mixer(name, option)
+        blocks += [spec] * (parse_count(f"{option} {name}, blocks", count) if star else 1)
+        runs.append(f"{spec.text}{star}{count}")
     if len(blocks) != depth:
         expected = f"mixers for {depth} {'block' if depth == 1 else 'blocks'} in this stage, and it names {len(blocks)}"
         raise bad_value(option, text, expected)
-    return StageMixers(text, tuple(blocks))
+    return StageMixers("+".join(runs), tuple(blocks))
 
 
 def stage_mixers(counted: Iterable[tuple[MixerSpec, int]]) -> StageMixers:
@@ -127,10 +131,10 @@ def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
     if not isinstance(text, str) or not text.isprintable() or " " in text:
         raise bad_value(option, text, "a mixer such as mhsa or cska:kernel_size=5, with no blanks in it")
     name, *settings = text.split(":")
-    mixer = MIXERS.get(name) or _installed(option, name)
+    mixer = MIXERS.get(meant(name, MIXERS)) or _installed(option, name)
     sizes: dict[str, int] = {}
     options = dict(mixer.options)
-    given: set[str] = set()
+    given: dict[str, None] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         known = _known_options(mixer)
@@ -142,7 +146,7 @@ def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
             raise bad_value(option, text, f"for {name} {listed}, not {shown(setting)}", near)
         if key in given:
             raise bad_value(option, text, f"{key} only once")
-        given.add(key)
+        given[key] = None
         label = f"{option} {name}, {key}"  # so that the message names option, mixer and setting
         if key in _SIZE_OPTIONS:
             sizes[key] = parse_count(label, value)
@@ -150,7 +154,8 @@ def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
                 require_odd_kernel(sizes[key], label)
         else:
             options[key] = _parse_value(label, value, mixer.options[key])
-    return MixerSpec(text, mixer, options, **sizes)
+    values = (f":{key}={str((sizes | options)[key]).lower()}" for key in given)
+    return MixerSpec("".join((mixer.name, *values)), mixer, options, **sizes)
 
 
 def _installed(option: str, name: str) -> Mixer:
@@ -161,7 +166,7 @@ def _installed(option: str, name: str) -> Mixer:
     """
     from skaprof.model.installed import installed_mixer, installed_names  # not for the mixers that are built in
 
-    mixer = installed_mixer(name)
+    mixer = installed_mixer(meant(name, installed_names()))
     if mixer is None:
         known = [*MIXERS, *installed_names()]
         raise bad_value(option, name, f"one of {', '.join(known)}", known)

@@ -136,10 +136,10 @@ class PlainTable(Table):
         values = {key: self._values(key) for record in self.records[:1] if record for key in record.fields}
         told = [*own, *(key for key in values if any(value is not None for value in values[key]))]
         table, places = self._copy(), list[int]()
-        for name in dict.fromkeys(names):
+        for typed in dict.fromkeys(names):
+            known = typed in own or typed in values
+            name = typed if known else check_choice(option, typed, tuple(dict.fromkeys(told)))
             if name not in own:
-                if name not in values:
-                    check_choice(option, name, tuple(dict.fromkeys(told)))
                 is_number = all(isinstance(value, int | float | None) for value in values[name])
                 table.add(name, number=is_number)
                 table.columns[-1]._cells = [Text(printable(_plain(value))) for value in values[name]]

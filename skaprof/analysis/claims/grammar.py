@@ -17,8 +17,12 @@ import re
 from skaprof.analysis.claims.nodes import Claim, ClaimError, Expression, Figure, Number, Operation, SizeWord, StatedSize
 from skaprof.analysis.claims.units import NUMBER, PLAIN, SUFFIXES, Dimension, dimension_of, named, quantity
 from skaprof.analysis.row_trust import MEASURED_KEYS
-from skaprof.errors import bad_value, shown
+from skaprof.errors import SkaprofError, shown
+from skaprof.model.backbones import BACKBONES
+from skaprof.model.mixers import MIXERS
 from skaprof.results import METRICS
+from skaprof.words import meant
+from skaprof.workload import check_choice
 
 COMPARATORS = ("<=", ">=", "==", "~=", "<", ">")
 SIZE_WORDS = ("tokens", "height", "width", "batch", "dim", "heads", "head_dim", "kernel_size")
@@ -140,10 +144,8 @@ class _Parser:
         metric = self._match(_NAME)
         if metric is None:
             raise self._unexpected(f"a figure: one of {', '.join(CLAIM_METRICS)}")
-        if metric not in CLAIM_METRICS:
-            expected = f"one of {', '.join(CLAIM_METRICS)}"
-            raise ClaimError(bad_value("figure", metric, expected, CLAIM_METRICS).message, metric_column)
-        return Figure(spec, implementation, metric, column)
+        metric = _checked("figure", metric, CLAIM_METRICS, metric_column)
+        return Figure(meant(name, (*MIXERS, *BACKBONES)) + spec[len(name) :], implementation, metric, column)
 
     def _spec(self, name: str) -> str:
         """The spec that begins with `name`: options after colons, stages of a backbone in brackets."""
@@ -173,8 +175,7 @@ class _Parser:
             column, key = self.at, self._match(_NAME)
             if key is None or not self._take("="):
                 raise self._unexpected("a size such as tokens=49")
-            if key not in SIZE_KEYS:
-                raise ClaimError(bad_value("size", key, f"one of {', '.join(SIZE_KEYS)}", SIZE_KEYS).message, column)
+            key = _checked("size", key, SIZE_KEYS, column)
             if key in sizes:
                 raise ClaimError(f"{key} is given twice: expected it once", column)
             self._skip_blanks()
@@ -234,6 +235,18 @@ def _require_units(claim: Claim, column: int) -> None:
     _joined(_dimension(claim.left), _dimension(claim.right), column, "compares")
     if claim.comparator == "~=" and not any(isinstance(side, Number) for side in (claim.left, claim.right)):
         raise ClaimError("~= rounds to a printed number: expected one alone on one side, such as 9.5M", column)
+
+
+def _checked(what: str, word: str, known: tuple[str, ...], column: int) -> str:
+    """The word of `known` that is meant.
+
+    Raises:
+        ClaimError: none is.
+    """
+    try:
+        return check_choice(what, word, known)
+    except SkaprofError as error:
+        raise ClaimError(error.message, column) from None
 
 
 def _dimension(node: Expression) -> Dimension | None:
