@@ -186,7 +186,7 @@ def attempted(option: str, trouble: str, run: Callable[[], Any]) -> Any:
     """What code that is not ours gives, kept apart as `contained` has it.
 
     Raises:
-        SkaprofError: it fails: what it was, and the code's own error.
+        SkaprofError: it fails: what it was, and the code's own error, with the file and the line in it.
     """
     try:
         with contained():
@@ -194,7 +194,9 @@ def attempted(option: str, trouble: str, run: Callable[[], Any]) -> Any:
     except SkaprofError:
         raise
     except (Exception, SystemExit) as error:  # whatever the user's code may raise
-        raise SkaprofError(f"{option}: {trouble}: {reason_of(error)}") from error
+        place = place_of(error)
+        at = f" ({place})" if place else ""
+        raise SkaprofError(f"{option}: {trouble}: {reason_of(error)}{at}") from error
 
 
 @contextmanager
@@ -226,6 +228,38 @@ def reason_of(error: BaseException) -> str:
     said = " ".join(printable(line.strip()) for line in str(error).splitlines() if line.strip())
     text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+
+
+def place_of(error: BaseException) -> str | None:
+    """The file and the line of the user's code that an error comes from; None where none of it is theirs.
+
+    That is the innermost line outside this program, PyTorch and Python itself; outside installed packages, if any is.
+    """
+    from traceback import walk_tb
+
+    if isinstance(error, SyntaxError):
+        return None  # its message says it
+    lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    others = [(file, line) for file, line in lines if os.path.isfile(file) and not _is_ours(file)]
+    theirs = [(file, line) for file, line in others if "site-packages" not in Path(file).parts]
+    for file, line in reversed(theirs or others):
+        return f"{_near_name(file)}, line {line}"
+    return None
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a file is of this program, of PyTorch, or of Python, whose folder may hold the installed packages too."""
+    path = Path(file)
+    torch = sys.modules.get("torch")
+    packages = [Path(__file__).parent, *([Path(torch.__file__).parent] if torch is not None and torch.__file__ else [])]
+    is_pythons = path.is_relative_to(Path(os.__file__).parent) and "site-packages" not in path.parts
+    return is_pythons or any(path.is_relative_to(home) for home in packages)
+
+
+def _near_name(file: str) -> str:
+    """A file as seen from the current folder, where it is in it."""
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def require_same_shape(option: str, path: str, given: tuple[int, ...], got: object) -> None:
