@@ -162,6 +162,7 @@ class ChangeRow(Record):
     swap: str | None
     arguments: str | None
     layout: str | None
+    input_shape: str | None
     metric: str | None
     change: Annotated[str, Key("What `skaprof compare` found.", choices=CHANGES)]
     old: Annotated[int | float | None, Key("The first file's figure.")]

@@ -241,7 +241,7 @@ SUMMED_METRICS = tuple(key for key in METRICS if key != "peak_bytes")
 """Those that add up over ops."""
 PLACE_KEYS = ("mode", "dtype", "batch", "height", "width", "dim", "image_height", "image_width")
 CONDITION_KEYS = ("device", "timing")
-_REPORT_KEYS = ("section", "panel", "swap", "arguments", "layout")
+_REPORT_KEYS = ("section", "panel", "swap", "arguments", "layout", "input_shape")
 IDENTITY_KEYS = (*SIZE_KEYS, "model", "image_height", "image_width", "scope", "op", *CONDITION_KEYS, *_REPORT_KEYS)
 """What makes two rows the same row, in files of any command.
 

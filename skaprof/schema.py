@@ -11,6 +11,7 @@ from skaprof import answers
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import MAX_SIZE
 from skaprof.measured import FailedRow, MeasuredRow, result_kind
+from skaprof.own_rows import PartRow, ProvedPart
 from skaprof.records import Expected, Record, expectations, json_name, require_figures
 from skaprof.results import (
     SCHEMA_VERSION,
@@ -47,6 +48,9 @@ KINDS = {
     ),
     "roofline_row": Kind(answers.RooflineRow, "moved_bytes", "roofline; with --per-op also op and kind."),
     "explain_row": Kind(answers.ExplainedRow, "difference_ms", "explain."),
+    "part_row": Kind(
+        PartRow, "output_shape", "model FILE.py:NAME: a submodule of a model of your own, or all of it (scope empty)."
+    ),
     "swap_row": Kind(
         answers.SwapRow, "replaced", "swap: a submodule that was replaced, or the whole model (scope total)."
     ),
@@ -76,6 +80,8 @@ def kind_of(row: Mapping[str, Any]) -> type[Record] | None:
 
 def _narrower(record: type[Record], row: Mapping[str, Any]) -> type[Record]:
     """The record itself, or the one of what a row of its kind may be instead."""
+    if record is PartRow and "params_counted" in row:
+        return ProvedPart
     if record is answers.AuditRow and row.get("mixer") is None:
         return answers.AbsentCounter
     return answers.KernelRow if record is answers.RooflineRow and "op" in row else record

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "skaprof"
 
 # Each layer may import itself and those to its right.
 LAYERS = (
-    *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_code", "saved", "schema"),
-    *("answers", "measured", "results", "records", "files"),
+    *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_model"),
+    *("foreign_code", "saved", "schema", "answers", "own_rows", "measured", "results", "records", "files"),
     *(
         "neighbours",
         "locks",

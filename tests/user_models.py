@@ -44,18 +44,21 @@ class Block(nn.Module):
 class VisionTransformer(nn.Module):
     """A small ViT with timm's names."""
 
-    def __init__(self, dim: int = 96, depth: int = 2, num_heads: int = 3, *, tokens: int = 49, prefix: int = 1) -> None:
+    def __init__(
+        self, dim: int = 96, depth: int = 2, num_heads: int = 3, *, tokens: int = 49, prefix: int = 1, classes: int = 10
+    ) -> None:
         super().__init__()
         self.patch_embed = nn.Conv2d(3, dim, 16, 16)
         self.prefix = nn.Parameter(torch.zeros(1, prefix, dim))
         self.pos_embed = nn.Parameter(torch.zeros(1, tokens + prefix, dim))
         self.blocks = nn.Sequential(*(Block(dim, num_heads) for _ in range(depth)))
-        self.head = nn.Linear(dim, 10)
+        self.norm = nn.LayerNorm(dim)
+        self.head = nn.Linear(dim, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.patch_embed(images).flatten(2).transpose(1, 2)
         x = torch.cat((self.prefix.expand(images.shape[0], -1, -1), patches), dim=1)
-        return self.head(self.blocks(x + self.pos_embed)[:, 0])
+        return self.head(self.norm(self.blocks(x + self.pos_embed)[:, 0]))
 
 
 class Convolutional(nn.Module):

@@ -19,6 +19,7 @@ from skaprof.analysis.thresholds import ONE_SIDED, Threshold
 from skaprof.answers import AuditRow, ChangeRow, SwapRow
 from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.measured import MeasuredRow
+from skaprof.own_rows import PartRow
 from skaprof.results import IDENTITY_KEYS, ResultRow
 from skaprof.saved import SavedResults
 
@@ -26,7 +27,7 @@ _ALWAYS = (*COUNT_KEYS, "median_ms", "peak_memory_bytes")  # what else there is 
 _WITNESSES = ("gpu_uuid", "torch", "cuda", "threads", "tf32", "driver")
 
 
-Counted = ResultRow | SwapRow | AuditRow
+Counted = ResultRow | PartRow | SwapRow | AuditRow
 """Rows that hold costs, whatever else: a report has formulas and break-evens beside them."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skaprof.analysis.plan import Variant
 from skaprof.answers import SwapRow
@@ -60,6 +60,18 @@ def load_swapped_rows() -> Callable[..., list[SwapRow]]:
     from skaprof.count.swap import swapped_rows
 
     return swapped_rows
+
+
+def load_count_model() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """`skaprof.count.model_parts.count_model` and `proved_rows`, loaded now.
+
+    Raises:
+        SkaprofError: as `load_verify`.
+    """
+    _load_count()
+    from skaprof.count.model_parts import count_model, proved_rows
+
+    return count_model, proved_rows
 
 
 def _load_count() -> ModuleType:

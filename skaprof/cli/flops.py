@@ -17,6 +17,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.report.formats import SPOKEN_FORMATS
 from skaprof.results import OpRow, ResultRow
+from skaprof.workload import DEFAULT_DTYPE
 
 if TYPE_CHECKING:
     from skaprof.answers import FormulaRow
@@ -60,7 +61,7 @@ def flops(
         raise SkaprofError("--format: 'bmf' is not valid with --formula: expected another, formulas are no figures")
     if formula:
         _require_symbols(sizes)
-    plan = sizes.plan(forms.dtype, forms.mode, forms.implementation)
+    plan = sizes.plan(forms.dtype or DEFAULT_DTYPE, forms.mode, forms.implementation)
     reference = parse_mixer(baseline, "--baseline") if baseline is not None else None
     if reference is not None:
         for implementation in {block.variant.implementation for block in plan.blocks}:

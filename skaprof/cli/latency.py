@@ -20,6 +20,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, pr
 from skaprof.measured import MeasuredRow, result_row
 from skaprof.report.formats import flat
 from skaprof.results import ScopeRow
+from skaprof.workload import DEFAULT_DTYPE
 
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Timed
@@ -34,7 +35,7 @@ MOST_CONFIGURATIONS = 10_000
 def latency(
     *,
     sizes: opt.Sizes,
-    dtype: opt.Dtype = "float32",
+    dtype: opt.Dtype = None,
     mode: opt.Mode = "forward",
     implementation: Annotated[
         str,
@@ -65,8 +66,10 @@ def latency(
     if measuring.isolate and (backbones.model or modules):
         raise SkaprofError("--isolate: expected without --model and --module")
     backbones.require_apart({"--mixer": sizes.mixer, "--module": users.module, **sizes.given("resolution", "batch")})
-    plan = (sizes.but(resolution=None) if backbones.model else sizes).plan(dtype, mode)
-    wanted = networks.parse(backbones.model or (), backbones.mixers, sizes.resolution, sizes.batch, dtype, mode)
+    plan = (sizes.but(resolution=None) if backbones.model else sizes).plan(dtype or DEFAULT_DTYPE, mode)
+    wanted = networks.parse(
+        backbones.model or (), backbones.mixers, sizes.resolution, sizes.batch, dtype or DEFAULT_DTYPE, mode
+    )
     counted = own.counted_rows(plan, modules)
     measuring.require_known(implementation)
     require_package("torch", "skaprof latency")

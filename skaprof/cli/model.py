@@ -10,10 +10,13 @@ import typer
 
 from skaprof.analysis.scopes import DEPTHS, Prove, scope_rows
 from skaprof.cli import options as opt
+from skaprof.cli.model_parts import show_parts
 from skaprof.cli.output import say
+from skaprof.cli.own_model import OwnModel
 from skaprof.cli.progress import progress
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, environment, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
+from skaprof.foreign_model import is_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.choice import Choice, open_backbone
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
@@ -33,7 +36,7 @@ def model(
         typer.Argument(
             metavar="NAME",
             help="caformer_s18, _s36, _m36, _b36; convformer_s18, _s36; poolformerv2_s12; identityformer_s12; "
-            "vit_tiny, _small, _base; vit_cifar; NAME\\[stage3=SPEC]; or a TOML file of your own.",
+            "vit_tiny, _small, _base; vit_cifar; NAME\\[stage3=SPEC]; a TOML file; or FILE.py:NAME, your own model.",
         ),
     ],
     mixers: Annotated[
@@ -48,9 +51,17 @@ def model(
         typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280 or 224:448:32. Default: the task's."),
     ] = None,
     task: opt.Task = HEADED_TASK,
-    depth: Annotated[str, typer.Option(metavar="DEPTH", help="One row for each block, stage, or total.")] = "stage",
+    depth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEPTH",
+            help="One row for each block, stage, or total (default: stage); of a model of your own, for each submodule "
+            "of at most so many names in its path (default: 2), or total.",
+        ),
+    ] = None,
     batch: opt.Batch = None,
     forms: opt.Forms,
+    own: OwnModel,
     verify: Annotated[
         bool,
         typer.Option("--verify", help="Prove each op: the built network, fvcore and FlopCounterMode. Exit 1 if not."),
@@ -59,10 +70,16 @@ def model(
 ) -> None:
     """Parameters, MACs and bytes of a whole backbone with any mixer in any stage, and the most a swap could save.
 
+    Of a model of your own, FILE.py:NAME: all its submodules, counted exactly op by op, and their memory.
     Differences are against the backbone with its own mixers. 1 MAC is one multiply-add; FLOPs = 2 x MACs.
     """
     to.require()
-    depth = check_choice("--depth", depth, DEPTHS)
+    if is_path(name):
+        backbones = {"--mixers": mixers, "--stage": stage, "--resolution": resolution, "--batch": batch}
+        show_parts(name, own, backbones, depth, forms, verify=verify, to=to)
+        return
+    own.require_none()
+    depth = check_choice("--depth", "stage" if depth is None else depth, DEPTHS)
     task = check_choice("--task", task, tuple(TASKS))
     networks = networks_of(open_backbone(name, mixers, stage or []), resolution, task, batch, forms)
     variants = list(product(networks, forms.dtypes, forms.modes))

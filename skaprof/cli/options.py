@@ -17,7 +17,7 @@ from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_opti
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import parse_mixer
 from skaprof.report.formats import COST_FORMATS, FORMATS, SPOKEN_FORMATS
-from skaprof.workload import DEFAULT_DIM, DTYPE_BYTES, FORMS, MODES, require_odd_kernel
+from skaprof.workload import DEFAULT_DIM, DEFAULT_DTYPE, DTYPE_BYTES, FORMS, MODES, require_odd_kernel
 
 _SIZES = "Sizes"
 _OUTPUT = "Output"
@@ -34,7 +34,12 @@ Mixers = Annotated[
 ]
 Batch = Annotated[str | None, typer.Option(metavar="GRID", help="Batch size B. Default: 1.", rich_help_panel=_SIZES)]
 Dtype = Annotated[
-    str, typer.Option(metavar="LIST", help=f"{', '.join(DTYPE_BYTES)}: sets the bytes.", rich_help_panel=_SIZES)
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help=f"{', '.join(DTYPE_BYTES)}: sets the bytes. Default: float32; what a model of your own has.",
+        rich_help_panel=_SIZES,
+    ),
 ]
 Mode = Annotated[
     str,
@@ -149,7 +154,7 @@ class Sizes(Options):
 class Forms(Options):
     """In which forms mixers are costed, as typed."""
 
-    dtype: Dtype = "float32"
+    dtype: Dtype = None
     mode: Mode = "forward"
     implementation: Annotated[
         str,
@@ -163,7 +168,7 @@ class Forms(Options):
     @property
     def dtypes(self) -> tuple[str, ...]:
         """The dtypes, each checked."""
-        return parse_choices("--dtype", self.dtype, tuple(DTYPE_BYTES))
+        return parse_choices("--dtype", self.dtype or DEFAULT_DTYPE, tuple(DTYPE_BYTES))
 
     @property
     def modes(self) -> tuple[str, ...]:

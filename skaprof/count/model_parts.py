@@ -1,0 +1,190 @@
+"""A whole model of the user's own, counted exactly, submodule by submodule, with the memory of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from skaprof.count.exact import ExactCount, ScopeCount, count_exact
+from skaprof.count.module_memory import ModuleMemory, memory_of
+from skaprof.count.user import count_module
+from skaprof.foreign_code import attempted, contained
+from skaprof.foreign_model import UserModel
+from skaprof.nn.user import first_that_runs
+from skaprof.nn.user_model import ModelCall, built_model, dtype_of, require_tensors
+from skaprof.own_rows import PartRow, ProvedPart
+from skaprof.workload import DTYPE_BYTES
+
+_NOTHING = (
+    *("mixer", "height", "width", "tokens", "dim", "heads", "head_dim", "kernel_size", "params_delta", "macs_delta"),
+    *("traffic_bytes_delta", "mixer_params", "mixer_macs", "mixer_traffic_bytes", "mixer_macs_share"),
+    *("mixer_traffic_bytes_share", "key_params"),
+)
+"""Keys of a backbone's rows that say nothing of a model of the user's own."""
+_SHARED = ("params", "macs", "traffic_bytes", "saved_bytes", "peak_bytes")
+_WHOLE = ""
+
+
+class CountedModel(NamedTuple):
+    """A model, its call, and what was found of it."""
+
+    user: UserModel
+    model: nn.Module
+    call: ModelCall
+    mode: str
+    work: ExactCount
+    memory: ModuleMemory
+
+    def rows(self, depth: int) -> list[PartRow]:
+        """A row for each submodule of at most so many names in its path, in the model's order, then the whole's."""
+        scopes = self.work.by_scope()
+        bytes_of = {key: _inclusive(getattr(self.memory, key)) for key in ("traffic", "saved", "peak")}
+        places = Counter(id(parameter) for _, parameter in _placed(self.model))
+        names = [name for name, _ in self.model.named_modules() if name.count(".") < depth and name]
+        whole = self._figures(_WHOLE, scopes, bytes_of, places)
+        head = self._head()
+        found = []
+        for name in (*names, _WHOLE):
+            figures = self._figures(name, scopes, bytes_of, places)
+            shares: dict[str, Any] = {f"{key}_share": _share(figures[key], whole[key]) for key in _SHARED}
+            found.append(PartRow(**head, **figures, **shares, scope=name, **self._named(name)))
+        return found
+
+    def _head(self) -> dict[str, Any]:
+        """The keys that all rows have alike."""
+        first = next(iter(self.call.tensors), None)
+        image = first.shape[2:] if first is not None and first.dim() == 4 else (None, None)
+        return dict.fromkeys(_NOTHING) | {
+            "model": self.user.path,
+            "image_height": image[0],
+            "image_width": image[1],
+            "implementation": "eager",
+            "mode": self.mode,
+            "batch": self.call.batch,
+            "dtype": _dtype_name(self.model),
+            **self.user.identity("NAME"),
+        }
+
+    def _named(self, name: str) -> dict[str, Any]:
+        shapes = self.work.shapes.get(name)
+        if name == _WHOLE:
+            error = self.work.error
+        else:
+            error = "; ".join(str(each) for each in self.work.unknown if _is_in(each.scope, name)) or None
+        return {
+            "class_name": type(self.model.get_submodule(name)).__name__,
+            "output_shape": None if shapes is None else ",".join("x".join(map(str, shape)) for shape in shapes),
+            "error": error,
+        }
+
+    def _figures(
+        self,
+        name: str,
+        scopes: Mapping[str, ScopeCount],
+        bytes_of: Mapping[str, Mapping[str, int]],
+        places: Mapping[int, int],
+    ) -> dict[str, Any]:
+        part = self.model.get_submodule(name)
+        here = Counter(id(parameter) for _, parameter in _placed(part))
+        parameters = list(part.parameters())
+        found = scopes.get(name)
+        macs = 0 if found is None else found.macs
+        return {
+            "params": sum(parameter.numel() for parameter in parameters),
+            "macs": macs,
+            "flops": None if macs is None else 2 * macs,
+            "elementwise_flops": 0 if found is None else found.elementwise_flops,
+            "weight_bytes": sum(parameter.numel() * parameter.element_size() for parameter in parameters),
+            "traffic_bytes": bytes_of["traffic"].get(name, 0),
+            "saved_bytes": bytes_of["saved"].get(name, 0),
+            "peak_bytes": None if self.mode == "train" else bytes_of["peak"].get(name, 0),
+            "shared_params": sum(each.numel() for each in parameters if places[id(each)] > here[id(each)]),
+        }
+
+
+def count_model(user: UserModel, mode: str = "forward", option: str = "NAME") -> CountedModel:
+    """What a call of the model does, on meta tensors if it runs there.
+
+    Raises:
+        SkaprofError: the model cannot be imported, built or run, with the user's own error, or gives no tensor.
+    """
+    return first_that_runs(lambda device: _counted(user, mode, device, option))
+
+
+def _counted(user: UserModel, mode: str, device: str, option: str) -> CountedModel:
+    model, call = built_model(user, device, option)
+    if mode == "train":
+        model.train()
+        call = call.mapped(lambda x: x.detach().requires_grad_() if x.is_floating_point() else x)
+
+    def run() -> Any:
+        output = call.run(model)
+        require_tensors(option, user.path, output)
+        return output
+
+    trouble = f"{user.path} cannot run on an input of shape {call.text}"
+    found = attempted(option, trouble, lambda: count_exact(model, run, mode=mode))
+    with contained():
+        memory = memory_of(model, run, call.tensors, mode)
+    return CountedModel(user, model, call, mode, found, memory)
+
+
+def proved_rows(found: CountedModel, rows: list[PartRow]) -> list[PartRow]:
+    """The rows, the whole model's with what fvcore and FlopCounterMode say of it.
+
+    It is verified where one that knows every op agrees and none that does disagrees; what they do not know is the note.
+    """
+    *parts, whole = rows
+    counted = count_module(_OfOneInput(found.model, found.call), found.call.tensors[0])
+    said = [counted.fvcore.total, counted.torch.total]
+    known = [macs for macs in said if macs is not None]
+    verified = None if whole.macs is None or not known else all(macs == whole.macs for macs in known)
+    proof: dict[str, Any] = {
+        "params_counted": whole.params,
+        "macs_fvcore": said[0],
+        "macs_torch": said[1],
+        "verified": verified,
+    }
+    return [*parts, ProvedPart(**whole.as_dict(), **proof, note=counted.error)]
+
+
+class _OfOneInput(nn.Module):
+    """A model as the counters take one: called with its first tensor, and holding the rest."""
+
+    def __init__(self, model: nn.Module, call: ModelCall) -> None:
+        super().__init__()
+        self.model, self.call = model, call
+
+    def forward(self, x: Tensor) -> Any:
+        first = self.call.tensors[0]
+        return self.call.mapped(lambda tensor: x if tensor is first else tensor).run(self.model)
+
+
+def _placed(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
+    return model.named_parameters(remove_duplicate=False)
+
+
+def _inclusive(by_scope: Mapping[str, int]) -> dict[str, int]:
+    """The bytes of each scope and of all that are in it."""
+    found: Counter[str] = Counter()
+    for scope, size in by_scope.items():
+        parts = scope.split(".") if scope else []
+        for end in range(len(parts) + 1):
+            found[".".join(parts[:end])] += size
+    return found
+
+
+def _is_in(scope: str, name: str) -> bool:
+    return scope == name or scope.startswith(f"{name}.")
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return None if part is None or whole is None else part / whole if whole else 0.0
+
+
+def _dtype_name(model: nn.Module) -> str:
+    name = str(dtype_of(model)).removeprefix("torch.")
+    return name if name in DTYPE_BYTES else "float32"

@@ -1,0 +1,92 @@
+"""What a model moves, keeps for the backward and holds at once, each byte the submodule's that reads, keeps or made it.
+
+A part has what was moved, kept or made in it and in those in it: so parts and what holds them besides add up to the
+whole, the peak too. That is the one moment when the whole holds most; a part's is its share of that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from skaprof.count.counters import without_fast_path
+from skaprof.count.hidden_work import LeavingNumbers
+from skaprof.count.memory import HeldStorages, storage_of
+from skaprof.count.rules import rule_of
+from skaprof.count.running import RunningModule
+
+
+class ModuleMemory(NamedTuple):
+    """Bytes by the innermost submodule, "" for the whole; `peak` is empty in training."""
+
+    traffic: Mapping[str, int]
+    saved: Mapping[str, int]
+    peak: Mapping[str, int]
+
+
+def memory_of(module: nn.Module, call: Callable[[], Any], inputs: Sequence[Tensor], mode: str) -> ModuleMemory:
+    """What `call` moves, keeps and holds: of activations, the `inputs` among them, not of parameters and buffers.
+
+    In forward, in inference; in train, what autograd keeps of the forward, and what both passes move.
+
+    Raises:
+        Exception: whatever the call raises.
+    """
+    own = {storage_of(tensor)._cdata for tensor in (*module.parameters(), *module.buffers())}
+    running = RunningModule(module)
+    moved = _Moved(inputs, own, running)
+    saved: Counter[str] = Counter()
+    with ExitStack() as stack:
+        for each in (without_fast_path(), torch.compiler.set_stance("force_eager"), running, LeavingNumbers()):
+            stack.enter_context(each)
+        stack.enter_context(torch.set_grad_enabled(mode == "train"))
+        with moved, _kept(own, running, saved):
+            output = call()
+        ends = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor) and leaf.requires_grad]
+        if mode == "train" and ends:
+            with moved:
+                torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+    module.zero_grad(set_to_none=True)
+    return ModuleMemory(moved.traffic, saved, moved.at_peak if mode == "forward" else {})
+
+
+class _Moved(HeldStorages):
+    """As `HeldStorages`, and the bytes that ops read and write."""
+
+    def __init__(self, inputs: Sequence[Tensor], own: set[int], running: RunningModule) -> None:
+        super().__init__(inputs, copies=True, scope=lambda: running.scope)
+        self.own = own
+        self.traffic: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        if rule_of(func).moves_data:
+            leaves = (leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor))
+            moved = sum(leaf.numel() * leaf.element_size() for leaf in leaves if not self._is_own(leaf))
+            self.traffic[self.scope()] += moved
+        return result
+
+    def _is_own(self, tensor: Tensor) -> bool:
+        return storage_of(tensor)._cdata in self.own
+
+
+@contextmanager
+def _kept(own: set[int], running: RunningModule, bytes_by_scope: Counter[str]) -> Iterator[None]:
+    """For the time of the block, what autograd saves, each storage once, of the submodule that has it saved first."""
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = storage_of(tensor)
+        if storage._cdata not in own and storage._cdata not in kept:
+            kept[storage._cdata] = storage  # held, so that no later storage takes its address
+            bytes_by_scope[running.scope] += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield
