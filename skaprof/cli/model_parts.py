@@ -66,7 +66,7 @@ def _page(rows: Sequence[PartRow]) -> Page:
             f"{len(rows):,} rows: expected at most {MOST_TABLE_ROWS:,} in a table; use a smaller --depth, or --format "
             "csv or json"
         )
-    return Page(report.part_table(rows), report.caption(rows), report.sentences(rows))
+    return Page(report.part_table(rows), report.caption(rows), report.sentences(rows), legend=report.LEGEND)
 
 
 def _figure(rows: Sequence[PartRow], ending: str) -> bytes:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rich.table import Table
-
 from skaprof.own_rows import PartRow, ProvedPart
-from skaprof.report.cost_sentences import convention
-from skaprof.report.model import Column, scaled
+from skaprof.report.cost_sentences import LEGEND as COST_LEGEND
+from skaprof.report.model import Column, scaled, table_of
 from skaprof.report.numbers import counted, significant
-from skaprof.report.table import PlainTable
+from skaprof.report.plain_table import NARROW, PlainTable
 from skaprof.results import values_of
 
 _RUN_KEYS = ("mode", "dtype")
@@ -25,29 +23,32 @@ _FIGURES = (
 )
 _IN_ONE_MODE = ("saved_bytes", "peak_bytes")
 _MOST_NAMED = 5
+LEGEND = COST_LEGEND | {
+    "peak_bytes": "peak = what PyTorch's allocator holds of activations when that is most, the input with it; a part's "
+    "is what it had made of that",
+}
+"""What a model's figures mean, by key."""
 
 
-def part_table(rows: Sequence[PartRow]) -> Table:
+def part_table(rows: Sequence[PartRow]) -> PlainTable:
     """A line a part, indented by its place in the tree, and each run's whole model below its parts."""
-    table = PlainTable(padding=(0, 1, 0, 0))
     varying = [key for key in _RUN_KEYS if len({getattr(row, key) for row in rows}) > 1]
-    columns: list[Column] = [
-        *((key, False, _text(key)) for key in varying),
-        ("scope", False, _scope),
-        ("class", False, _text("class_name")),
-        ("output", False, lambda row: (row.output_shape or "-").replace("x", " x ").replace(",", ", ")),
+    columns = [
+        *(Column((key,), key, False, _text(key)) for key in varying),
+        Column(("scope",), "scope", False, _scope),
+        Column(("class_name",), "class", False, _text("class_name")),
+        Column(("output_shape",), "output", False, lambda row: _spaced(row.output_shape or "-", ", ")),
     ]
     for key, words, unit, share in _FIGURES:
         if key in _IN_ONE_MODE and not any(getattr(row, key) for row in rows):
             continue
         columns.append(scaled(rows, key, words, unit))
         if share is not None:
-            columns.append(("share\n(%)", True, _share(share)))
-    for words, is_number, _ in columns:
-        table.add_column(words, justify="right" if is_number else "left", no_wrap=True)
+            columns.append(Column((share,), f"{words}\n(%)", True, _share(share)))
+    table = table_of(columns, padding=NARROW)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         ends = following is None or not following.scope or not row.scope
-        table.add_row(*(text(row) for _, _, text in columns), end_section=ends)
+        table.add_row(*(column.text(row) for column in columns), end_section=ends, of=row)
     return table
 
 
@@ -80,11 +81,11 @@ def caption(rows: Sequence[PartRow]) -> str:
         if len({getattr(row, key) for row in rows}) == 1
         for value in values_of(first, (key,))
     ]
-    return ", ".join([f"{first.model}{given}", f"input {_spaced(first.input_shape)}", *shared])
+    return ", ".join([f"{first.model}{given}", f"input {_spaced(first.input_shape, ' and ')}", *shared])
 
 
-def _spaced(shape: str) -> str:
-    return shape if ":" in shape else shape.replace("x", " x ").replace(",", " and ")
+def _spaced(shape: str, between: str) -> str:
+    return shape if ":" in shape else shape.replace("x", " x ").replace(",", between)
 
 
 def sentences(rows: Sequence[PartRow]) -> list[str]:
@@ -99,12 +100,7 @@ def sentences(rows: Sequence[PartRow]) -> list[str]:
             "A part has the work of the parts in it; what a submodule does besides is in its own row alone, that of "
             "one which stands in several places in the first of them."
         )
-    if any(row.peak_bytes for row in wholes):
-        found.append(
-            "Peak: what PyTorch's allocator holds of activations when that is most, the input with it; a part's is "
-            "what it had made of that."
-        )
-    return [*found, convention([key for key, *_ in _FIGURES])]
+    return found
 
 
 def _where(row: PartRow, wholes: Sequence[PartRow]) -> str:
