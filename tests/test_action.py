@@ -74,8 +74,8 @@ def test_it_draws_the_report_checks_claims_and_writes_comment_and_summary(reposi
     done = run(repository, CLAIMS="claims.toml")
     assert done.returncode == 0, done.stderr
     comment = out(repository, "comment.md")
-    assert comment.startswith("## skaprof claims\n")
-    assert "# What token mixers cost" in comment
+    assert comment.startswith("## skaprof: passed\n\n- 1 claim: 1 holds; none against what the file expects.\n")
+    assert "# What token mixers cost" in folded(comment)
     assert (repository.parent / "summary.md").read_text() == comment
     assert (repository.parent / "out" / "report" / "report.md").is_file()
 
@@ -90,6 +90,7 @@ def test_it_compares_with_the_base_commit_drawn_anew_or_with_its_committed_resul
     assert {path.name for path in (repository.parent / "out").iterdir()} == {"report", "compare.md", "comment.md"}
     done = run(repository, BASE=base, FAIL_ON="missing\nadded")
     assert done.returncode == 1, done.stderr
+    assert "## skaprof: failed" in out(repository, "comment.md")
     shutil.copy(repository.parent / "out" / "report" / "results.json", repository / "results.json")
     git(repository, "add", ".")
     git(repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "results")
@@ -104,7 +105,63 @@ def test_a_broken_claim_fails_it_once_all_is_written(repository: Path) -> None:
     (repository / "claims.toml").write_text('[[claim]]\nclaim = "ska.macs > mhsa.macs"\nsource = "nobody"\n')
     done = run(repository, CLAIMS="claims.toml")
     assert done.returncode == 1, done.stderr
-    assert "fails" in out(repository, "comment.md")
+    assert "\n- ska.macs > mhsa.macs fails: " in seen(repository)
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "words"),
+    [
+        ({"FAIL_ON": "macs>0%"}, 1, "2 rows without a partner in the second file: ska (eager), 49 tokens, dim 64; ska"),
+        ({"FAIL_ON": "macs>0%", "ALLOW_MISSING": "true"}, 0, "## skaprof: passed"),
+        ({"FAIL_ON": "mac>0%"}, 2, "    skaprof: --fail-on: 'mac' is not valid"),
+        ({"FAIL_ON": "macs>0%", "BASE": "0123456789" * 4}, 2, "The comparison with the base commit could not be done"),
+        ({"CONFIG": "nowhere.toml"}, 2, "    skaprof: --config: 'nowhere.toml' cannot be read"),
+    ],
+)
+def test_what_is_gone_fails_and_what_cannot_be_judged_exits_2_and_is_in_the_comment(
+    repository: Path, settings: dict[str, str], code: int, words: str
+) -> None:
+    done = run(repository, **({"BASE": git(repository, "rev-parse", "HEAD~1")} | settings), **scratch(repository))
+    assert done.returncode == code, done.stderr
+    assert words in seen(repository)
+    assert str(repository.parent) not in out(repository, "comment.md")
+    assert list((repository.parent / "scratch").iterdir()) == []
+
+
+def seen(repository: Path) -> str:
+    """What the comment shows before anything is unfolded: 20 lines at most."""
+    comment = out(repository, "comment.md")
+    assert comment.count("<details>") == comment.count("</details>") == 1
+    shown = comment.partition("<details>")[0]
+    assert shown.count("\n") < 20
+    return shown
+
+
+def folded(comment: str) -> str:
+    return comment.partition("<details>")[2]
+
+
+def test_the_comment_shows_the_largest_changes_and_no_more_than_20_lines(repository: Path) -> None:
+    sizes = "".join(f"[[sizes]]\ntokens = {tokens}\ndim = 64\n" for tokens in range(1, 40))
+    (repository / "report.toml").write_text(CONFIG.format(mixer="ska") + sizes)
+    assert run(repository).returncode == 0
+    report = json.loads(out(repository, "report/results.json"))
+    for row in report["rows"]:
+        row["params"] -= row["mixer"] == "ska"
+    (repository / "base.json").write_text(json.dumps(report))
+    git(repository, "add", ".")
+    git(repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "base")
+    done = run(
+        repository, BASE=git(repository, "rev-parse", "HEAD"), BASELINE="base.json", FAIL_ON="params>0%\nmacs>0%"
+    )
+    assert done.returncode == 1, done.stderr
+    shown = seen(repository)
+    assert "- --fail-on params&gt;0%: failed 80 times" in shown
+    rows = [line for line in shown.splitlines() if line.startswith("| ")]
+    assert rows[0].split(" | ")[-6:-1] == ["figure", "old", "new", "change", ""]
+    assert len(rows) == 9
+    assert all(" params " in line and "more, FAILED" in line for line in rows[1:])
+    assert out(repository, "compare.md").count("\n| ") == 81
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(1000, 20), (150, 4)])

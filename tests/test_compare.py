@@ -286,7 +286,7 @@ def test_the_command_tells_what_changed_and_exits_1(skaprof: Run, tmp_path: Path
     require_golden("compare", done.stdout)
     assert skaprof("compare", old, new, "--fail-on", "macs>1%").returncode == 0
     gone = skaprof("compare", new, old, "--fail-on", "macs>0%", "--format", "json")
-    words = "without a partner in the second file: 1 row, cska (eager), 196 tokens, dim 256 (--allow-missing lets"
+    words = "1 row without a partner in the second file: cska (eager), 196 tokens, dim 256 (--allow-missing lets"
     assert (gone.returncode, words in gone.stderr) == (1, True)
     assert skaprof("compare", new, old, "--fail-on", "macs>0%", "--allow-missing").returncode == 0
     assert skaprof("compare", old, new).returncode == 0
@@ -298,6 +298,23 @@ def test_a_failure_shows_the_digits_that_differ(skaprof: Run, tmp_path: Path) ->
     new = write(tmp_path / "new.json", [{**row, "macs": row["macs"] + 1, "params": row["params"] + 247}])
     done = skaprof("compare", old, new, "--fail-on", "macs>0%", "--fail-on", "params>0.1%")
     assert done.stdout.count("+0.000002 %") == done.stdout.count("+0.1001 %") == 2
+
+
+def test_backbones_are_compared_and_the_largest_changes_shown_alone(skaprof: Run, tmp_path: Path) -> None:
+    old, new = str(tmp_path / "old.json"), str(tmp_path / "new.json")
+    skaprof("model", "vit_tiny", "--output", old)
+    skaprof("model", "vit_tiny[stage1=ska]", "--output", new)
+    done = skaprof("compare", old, new, "--fail-on", "macs>0%", "--top", "1")
+    words = "1 row without a partner in the second file: vit_tiny mhsa:bias=true (eager), 224 x 224 pixels, 197 "
+    assert (done.returncode, words in done.stdout) == (1, True)
+    assert "None" not in skaprof("compare", old, new).stdout
+    row = json.loads(Path(old).read_text())["rows"][0]
+    write(Path(new), [{**row, "macs": row["macs"] + 1, "params": row["params"] // 2}])
+    write(Path(old), [row])
+    told = skaprof("compare", old, new, "--top", "1", "--format", "csv").stdout.splitlines()
+    assert (len(told), ",params,less," in told[1]) == (2, True)
+    told = skaprof("compare", old, new, "--top", "1", "--format", "csv", "--fail-on", "macs>0%").stdout.splitlines()
+    assert (len(told), ",macs,more," in told[1]) == (2, True)
 
 
 @given(st.floats(1e-12, 1e6), st.lists(st.floats(0, 1e6), max_size=3))

@@ -14,8 +14,9 @@ from skaprof.analysis.thresholds import parse_threshold
 from skaprof.cli import options as opt
 from skaprof.cli.output import say
 from skaprof.cli.show import Page, View, show
-from skaprof.errors import EXIT_CHECK_FAILED
-from skaprof.report.comparison import changes_table, sentences, threshold_sentence
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
+from skaprof.grids import parse_count
+from skaprof.report.comparison import changes_table, largest, sentences, threshold_sentence
 from skaprof.report.formats import SPOKEN_FORMATS
 from skaprof.saved import read_results
 
@@ -47,6 +48,12 @@ def compare(
         bool, typer.Option("--allow-different-devices", help="Compare times of different devices all the same.")
     ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show also what did not change.")] = False,
+    top: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNT", help="Show so many figures that changed, failed and largest first, and no whole rows."
+        ),
+    ] = None,
     to: opt.Tabled,
 ) -> None:
     """What changed between two saved runs: counts exactly, times by their intervals.
@@ -55,6 +62,8 @@ def compare(
     by what its own run's A/A control calls noise, do not overlap.
     """
     to.require()
+    if show_all and top is not None:
+        raise SkaprofError("--all and --top cannot be combined: expected one of them")
     thresholds = [parse_threshold("--fail-on", text) for text in dict.fromkeys(fail_on or ())]
     compared = compare_results(
         read_results(_results_in(old), "OLD"),
@@ -66,9 +75,12 @@ def compare(
     for warning in compared.warnings:
         say(f"skaprof: {warning}")
     shown = [change for change in compared.changes if show_all or change.is_told or change.broken]
+    among: Sequence[Change] = compared.changes
+    if top is not None:
+        shown = among = largest(compared, parse_count("--top", top))
     words = sentences(compared, thresholds)
     rows = [change.as_row() for change in shown]
-    show(rows, to, View(lambda: _page(shown, compared.changes, words)))
+    show(rows, to, View(lambda: _page(shown, among, words)))
     broken = {threshold for change in compared.changes for threshold in change.broken}
     if broken and (not to.tells_on_stdout(*SPOKEN_FORMATS)):
         for threshold in filter(broken.__contains__, thresholds):

@@ -18,6 +18,8 @@ from skaprof.results import name_of
 
 _STYLES = {"slower": "bold red", "lost": "bold red", "faster": "bold green", "undecided": "yellow"}
 _EXTRA = ("scope", "op")
+_NAMED = 3
+"""Of rows without a partner, so many are named."""
 
 
 def changes_table(changes: Sequence[Change], among: Sequence[Change]) -> PlainTable:
@@ -39,10 +41,12 @@ def changes_table(changes: Sequence[Change], among: Sequence[Change]) -> PlainTa
     timed = any(row.old_low is not None or row.new_low is not None for row in rows)
     for side in ("old", "new") if timed else ():
         table.add(f"{side}_low", f"{side}_high", words=f"{side} interval")
-    table.add("reason", words="", folds=True)
+    reasoned = any(row.reason for row in rows)
+    if reasoned:
+        table.add("reason", words="", folds=True)
     for change, row in zip(changes, rows, strict=True):
         names = [*size_cells(sizes, row), *(getattr(row, key) or "-" for key in extra)]
-        table.add_row(*names, *_cells(change, row, timed=timed), of=row)
+        table.add_row(*names, *_cells(change, row, timed=timed), *([row.reason or ""] if reasoned else ()), of=row)
     return table
 
 
@@ -54,7 +58,6 @@ def _cells(change: Change, row: ChangeRow, *, timed: bool) -> list[str | Text]:
         _percent(change) or "-",
         Text(change.kind + (", FAILED" if change.broken else ""), style=_style(change)),
         *(intervals if timed else ()),
-        row.reason or "",
     ]
 
 
@@ -84,6 +87,12 @@ def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{significant(low)} to {significant(high)}"
 
 
+def largest(compared: Compared, count: int) -> list[Change]:
+    """So many of the figures that changed: those that fail first, and of these the largest change."""
+    told = [change for change in compared.changes if change.metric is not None and (change.is_told or change.broken)]
+    return sorted(told, key=lambda change: (not change.broken, -abs(change.percent or 0)))[:count]
+
+
 def sentences(compared: Compared, thresholds: Sequence[Threshold]) -> list[str]:
     """What changed, in one sentence; then what the times show, and how each threshold came out."""
     changes = Counter(change.kind for change in compared.changes)
@@ -94,14 +103,29 @@ def sentences(compared: Compared, thresholds: Sequence[Threshold]) -> list[str]:
         told += f"{counted(len(changed), 'figure')} changed in {counted(rows, 'row')}"
     else:
         told += "nothing changed" if compared.matched_rows else "the files have no row in common"
-    sides = [f"{changes[side]:,} only in the {file} file" for side, file in _SIDES.items() if changes[side]]
-    found = ["; ".join([told, *sides]) + "."]
+    found = ["; ".join([told, *(_one_sided(compared, side) for side in _SIDES if changes[side])]) + "."]
     if changes["overlapping"]:
         found.append(f"Intervals overlap for {counted(changes['overlapping'], 'figure')}: no difference is shown.")
     return found + [threshold_sentence(compared, threshold) for threshold in thresholds]
 
 
 _SIDES = {"missing": "first", "added": "second"}
+
+
+def _one_sided(compared: Compared, side: str) -> str:
+    """`41 only in the first file: 25 of ska (eager), 16 of ska (sdpa)`."""
+    alone = [change for change in compared.changes if change.kind == side]
+    return f"{len(alone):,} only in the {_SIDES[side]} file: {_named(alone)}"
+
+
+def _named(alone: Sequence[Change]) -> str:
+    """Few rows with their sizes, more of them by what they are of: `25 of ska (eager), 16 of ska (sdpa)`."""
+    if len(alone) <= _NAMED:
+        return "; ".join(map(_of_what, alone))
+    names = Counter(_of_what(change, sizes=False) for change in alone).most_common()
+    parts = [f"{count:,} of {name}" for name, count in names[:_NAMED]]
+    rest = sum(count for _, count in names[_NAMED:])
+    return ", ".join([*parts, *([f"{rest:,} of others"] if rest else [])])
 
 
 def threshold_sentence(compared: Compared, threshold: Threshold) -> str:
@@ -113,9 +137,10 @@ def threshold_sentence(compared: Compared, threshold: Threshold) -> str:
         told += f" {counted(len(judged), 'time')}, first {_described(judged[0])}"
     said = [told]
     if gone := [change for change in broken if change not in judged]:
-        said.append(f"without a partner in the second file: {_named(gone)} (--allow-missing lets that pass)")
+        rows = counted(len(gone), "row")
+        said.append(f"{rows} without a partner in the second file: {_named(gone)} (--allow-missing lets that pass)")
     if new := [change for change in compared.changes if change.kind == "added" and threshold.metric in change.unjudged]:
-        said.append(f"not judged, since only the second file has them: {_named(new)}")
+        said.append(f"not judged: {counted(len(new), 'row')} that only the second file has")
     if _is_always_0(compared, threshold.metric):
         said.append(f"{threshold.metric} is 0 everywhere{_HINTS.get(threshold.metric, '')}")
     return f"{'; '.join(said)}."
@@ -129,23 +154,16 @@ def _is_always_0(compared: Compared, metric: str) -> bool:
     return bool(found) and not any(side.value for change in found for side in (change.old, change.new) if side)
 
 
-_NAMED = 3
-
-
-def _named(alone: Sequence[Change]) -> str:
-    """`41 rows, ska (eager), 196 tokens, dim 256; ...`."""
-    names = list(dict.fromkeys(map(_of_what, alone)))
-    more = f"; and {counted(len(names) - _NAMED, 'other')}" if len(names) > _NAMED else ""
-    return f"{counted(len(alone), 'row')}, {'; '.join(names[:_NAMED])}{more}"
-
-
-def _of_what(change: Change) -> str:
+def _of_what(change: Change, *, sizes: bool = True) -> str:
     """What a row is of: its name, implementation and sizes."""
     row = change.as_row()
-    name = f"{name_of(row)} ({row.implementation})"
-    if row.dim is not None:
-        name += f", {row.tokens:,} tokens, dim {row.dim:,}"
-    return printable(f"{name}, {row.op}" if row.op else name)
+    parts = [f"{name_of(row)} ({row.implementation})".lstrip()]
+    if not sizes:
+        return printable(parts[0])
+    parts += [f"{row.image_height} x {row.image_width} pixels"] if row.image_height is not None else []
+    parts += [f"{row.tokens:,} tokens"] if row.tokens is not None else []
+    parts += [f"dim {row.dim:,}"] if row.dim is not None else []
+    return printable(", ".join((*parts, *filter(None, (row.scope, row.op)))))
 
 
 def _described(change: Change) -> str:

@@ -228,7 +228,8 @@ def size_cells(columns: Sequence[Column], row: Record) -> list[str]:
 
 def _size_text(key: str, row: Record) -> str:
     if key == "height":
-        return "{} x {}".format(*values_of(row, ("height", "width")))
+        sides = values_of(row, ("height", "width"))
+        return "-" if None in sides else "{} x {}".format(*sides)
     value = getattr(row, key, None)
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
