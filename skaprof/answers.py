@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from skaprof.counters import SPELLINGS
 from skaprof.records import Key, Record
-from skaprof.results import Costs, Sized
+from skaprof.results import CostRow, Sized
 
 WINS = ("always", "never", "equal", "up_to", "from")
 """Where a mixer needs less than the baseline over the tokens; the last two with a count of them."""
@@ -223,7 +223,7 @@ class EnvironmentRow(Record):
     value: Annotated[str | int | float | None, Key("The value of an item of `skaprof env`.")]
 
 
-class AuditRow(Costs, Sized):
+class AuditRow(CostRow):
     """`skaprof audit`: what a counter says of one spelling of a mixer, beside the mixer's closed forms."""
 
     spelling: Annotated[str, Key("How the mixer is written in PyTorch.", choices=tuple(SPELLINGS))]

@@ -60,8 +60,11 @@ class CostRow(Costs, Sized):
     `mixer` is the spec as given; `macs` multiply-adds; `flops` = 2 * macs; `elementwise_flops` all other arithmetic;
     `weight_bytes` the parameters'; `traffic_bytes` the activations' reads and writes; `saved_bytes` the activations
     kept for the backward pass, 0 in forward; `peak_bytes` the most activations held at once in inference, None in
-    training and where no op runs. heads, head_dim and kernel_size are None where the mixer has none.
+    training and where no op runs; `flops_per_param` = flops / params, None without parameters. heads, head_dim and
+    kernel_size are None where the mixer has none.
     """
+
+    flops_per_param: Annotated[float | None, Key("flops / params; null without parameters.", 0)] = None
 
 
 class _Op(Record):
@@ -84,7 +87,7 @@ class ScopeRow(Record):
     `params_delta`, `macs_delta`, `traffic_bytes_delta`: less what the backbone with its own mixers has in this scope.
     `mixer_params`, `mixer_macs`, `mixer_traffic_bytes`: what the token mixers in this scope hold.
     `mixer_macs_share`, `mixer_traffic_bytes_share`: that over the whole network's: what a swap here could save at most.
-    `key_params`: parameters of static keys, which serve this image size only.
+    `key_params`: parameters of static keys, which serve this image size only. `flops_per_param`: flops / params.
     """
 
     model: Annotated[str, Key("The backbone that the row is about.")]
@@ -123,6 +126,7 @@ class ScopeRow(Record):
     mixer_macs_share: Annotated[float, Key("That over the whole network's.")]
     mixer_traffic_bytes_share: Annotated[float, Key("That over the whole network's.")]
     key_params: Annotated[int, Key("Parameters of static keys.", 0)]
+    flops_per_param: float | None = None
 
 
 class ProvedScope(ScopeRow):
@@ -168,6 +172,7 @@ class ResultRow(Record):
     traffic_bytes: int | None
     saved_bytes: int | None = None
     peak_bytes: int | None = None
+    flops_per_param: float | None = None
     model: str | None = None
     image_height: int | None = None
     image_width: int | None = None
@@ -236,7 +241,9 @@ def values_of(row: Record, keys: Sequence[str]) -> tuple[Any, ...]:
 SIZE_KEYS = Sized.fields
 """The keys that say what a row is about; the rest are figures."""
 METRICS = Costs.fields
-"""The computed keys of a row, each derived from the mixer's op list."""
+"""The computed keys of a row, each derived from the mixer's op list: exact integers."""
+FLOPS_PER_PARAM = "flops_per_param"
+"""The quotient of two of them."""
 SUMMED_METRICS = tuple(key for key in METRICS if key != "peak_bytes")
 """Those that add up over ops."""
 PLACE_KEYS = ("mode", "dtype", "batch", "height", "width", "dim", "image_height", "image_width")

@@ -89,7 +89,7 @@ BAD = [
     (("--output", "costs.xyz"), ".json, .csv"),
     (("--output", "/nowhere/costs.json"), "'/nowhere' does not"),
     (("--output", "", "--format", "json"), "--output: ''"),
-    (("--plot", "costs.pdf"), ".png, .svg"),
+    (("--plot", "costs.gif"), ".png, .svg"),
     (("--tokens", "4", "--size", "2x2"), "--tokens and --size"),
     (("--formula", "--verify"), "cannot be combined"),
     (("--per-op", "--baseline", "mhsa"), "cannot be combined"),
@@ -306,7 +306,7 @@ def test_plots_and_figure_4_are_written(skaprof: Run, tmp_path: Path) -> None:
     figure = tmp_path / "figure4.svg"
     assert skaprof("figure", "4", "--output", str(figure)).returncode == 0
     assert b"</svg>" in figure.read_bytes()
-    for arguments, words in ((("figure", "5", "-o", str(figure)), "'5'"), (("figure", "4", "-o", "x.pdf"), ".png")):
+    for arguments, words in ((("figure", "5", "-o", str(figure)), "'5'"), (("figure", "4", "-o", "x.gif"), ".png")):
         done = skaprof(*arguments)
         assert (done.returncode, words in done.stderr) == (2, True)
 

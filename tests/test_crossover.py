@@ -217,7 +217,7 @@ BAD = [
         ("--results", "{times}", "--dim", "64"),
         "has no timed rows of both ska and mhsa at these sizes: it has mhsa, ska",
     ),
-    (("--plot", "{costs}.pdf"), ".png, .svg"),
+    (("--plot", "{costs}.gif"), ".png, .svg"),
     (("--patch", "8"), "--patch: '8': expected --axis resolution with it"),
     (("--hardware", "nowhere.toml"), "--hardware: 'nowhere.toml' cannot be read"),
     (("--hardware", "h100"), "did you mean 'h100-sxm'"),

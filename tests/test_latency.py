@@ -138,10 +138,10 @@ def test_a_sweep_is_drawn_and_too_many_lines_are_refused_before_any_time_is_spen
     assert done.returncode == 0, done.stderr
     assert png.read_bytes().startswith(b"\x89PNG")
     assert svg.read_bytes().startswith(b"<?xml")
-    many = ("--device", "cpu", "--tokens", "4:400:4", "--dim", "32:320:32", "--plot", str(tmp_path / "more.svg"))
+    many = ("--device", "cpu", "--tokens", "4:400:4", "--dim", "32:640:32", "--plot", str(tmp_path / "more.svg"))
     done = skaprof("latency", *many)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "skaprof: --plot: 60 lines: expected at most 24; sweep fewer values\n"
+    assert done.stderr == ("skaprof: --plot: 20 panels of at most 8 lines: expected at most 12; sweep fewer values\n")
 
 
 def test_sentences_say_what_the_interval_says() -> None:

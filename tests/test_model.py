@@ -85,7 +85,7 @@ BAD = [
     (("caformer_s18", "--depth", "op"), "--depth: 'op'"),
     (("caformer_s18", "--batch", "1:5000"), "5,000 networks: expected at most 1,000"),
     (("caformer_s18", "--implementation", "flash"), "--implementation: 'flash'"),
-    (("caformer_s18", "--plot", "a.pdf"), ".png, .svg"),
+    (("caformer_s18", "--plot", "a.gif"), ".png, .svg"),
     (("caformer_s36", "--depth", "block", "--resolution", "224,256,320", "--plot", "a.png"), "bars: expected at most"),
     (("nowhere.toml",), "No such file"),
     ((), "Missing argument 'NAME'"),

@@ -102,7 +102,7 @@ def test_a_table_says(skaprof: Run, arguments: tuple[str, ...], said: str) -> No
         (("--plot", "-"), "--plot: '-'"),
         (("--output", "x" * 300 + ".json"), "a file name that the system takes"),
         (("--output", "a.svg", "--format", "csv", "--plot", "a.svg"), "named twice"),
-        (("--tokens", "1:40", "--dim", "32:512:32", "--plot", "x.png"), "48 lines: expected at most 24"),
+        (("--tokens", "1:40", "--dim", "32:512:32", "--plot", "x.png"), "16 panels of at most 8 lines"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Block, Plan, SizeGrid
 from skaprof.errors import SkaprofError
-from skaprof.results import METRICS, CostRow
+from skaprof.results import FLOPS_PER_PARAM, METRICS, CostRow
 from skaprof.workload import Workload
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def sweep_frame(plan: Plan) -> pd.DataFrame:
     """A DataFrame with one row for each planned row, in order, and the keys of `CostRow` as columns.
 
     Text columns are categorical; heads, head_dim, kernel_size and peak_bytes are nullable Int64; figures are int64, or
-    Python integers (dtype object) where int64 could overflow.
+    Python integers (dtype object) where a float could not hold them; flops_per_param is float64, NaN where there are no
+    parameters.
 
     Raises:
         SkaprofError: the sweep would take more than `MAX_SWEEP_BYTES`.
@@ -74,13 +76,16 @@ def sweep_rows(plan: Plan) -> Iterator[dict[str, Any]]:
             lists[key] = [words[key][index] for index in column.tolist()]
         elif key in _OPTIONAL_KEYS:
             lists[key] = [value or None for value in column.tolist()]
+        elif key == FLOPS_PER_PARAM:
+            lists[key] = [None if isnan(value) else value for value in column.tolist()]
         else:
             lists[key] = column.tolist()
     return (dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True))
 
 
 def sweep_columns(plan: Plan) -> dict[str, Column]:
-    """One array a key. Text keys hold the index of the row's block in the plan; a missing size or peak is 0.
+    """One array a key. Text keys hold the index of the row's block in the plan; a missing size or peak is 0, and a
+    missing quotient NaN.
 
     Raises:
         SkaprofError: the sweep would take more than `MAX_SWEEP_BYTES`.
@@ -140,17 +145,20 @@ def _block_columns(grid: SizeGrid, block: Block) -> dict[str, Column]:
         axis(kernels, 3),
     )
     row = cost_row(block.variant, sizes).as_dict()
-    numbers = {key: value for key, value in row.items() if key not in _TEXT_KEYS}
+    types = dict.fromkeys(METRICS, number) | {FLOPS_PER_PARAM: np.float64}
+    absent = {FLOPS_PER_PARAM: nan}
     return {
         key: np.broadcast_to(
-            np.asarray(0 if value is None else value, dtype=np.int64 if key not in METRICS else number), shape
+            np.asarray(absent.get(key, 0) if value is None else value, dtype=types.get(key, np.int64)), shape
         )
-        for key, value in numbers.items()
+        for key, value in row.items()
+        if key not in _TEXT_KEYS
     }
 
 
 def _number_type(block: Block, grid: SizeGrid) -> type:
-    """int64 where no figure can overflow it, else Python integers.
+    """int64 where no figure can overflow it and floats hold every figure, so that quotients are those of Python's
+    integers; else those.
 
     Every cost is a polynomial with coefficients of 0 or more, so no row, and no step on the way to it, exceeds the
     figures at the largest value of every axis.
@@ -160,7 +168,7 @@ def _number_type(block: Block, grid: SizeGrid) -> type:
     height, width = (max(sides[at] for sides in grid.sides) for at in range(2))
     kernel = max(kernel or 0 for _, kernel in block.kernels)
     largest = cost_row(block.variant, Workload(max(grid.batches), height, width, dim, heads, head_dim, kernel))
-    return np.int64 if max(getattr(largest, metric) or 0 for metric in METRICS) < 2**62 else object
+    return np.int64 if max(getattr(largest, metric) or 0 for metric in METRICS) <= 2**53 else object
 
 
 def _positions(plan: Plan) -> list[slice | Column]:

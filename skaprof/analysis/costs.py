@@ -21,7 +21,8 @@ def variant_op_costs(variant: Variant, workload: Workload) -> list[OpCost]:
 
 def cost_row(variant: Variant, workload: Workload) -> CostRow:
     """The variant's totals at these sizes."""
-    return CostRow(**sizes_of(variant, workload), **_figures(total(variant_op_costs(variant, workload))))
+    cost = total(variant_op_costs(variant, workload))
+    return CostRow(**sizes_of(variant, workload), **_figures(cost), flops_per_param=cost.flops_per_param)
 
 
 def op_rows(variant: Variant, workload: Workload) -> list[OpRow]:

@@ -19,6 +19,7 @@ from skaprof.analysis.polynomial import sign_changes
 from skaprof.answers import CrossoverRow
 from skaprof.model.cost import op_costs, total
 from skaprof.model.spec import MixerSpec
+from skaprof.results import FLOPS_PER_PARAM
 from skaprof.workload import (
     AXIS_SYMBOLS,
     DEFAULT_HEAD_DIM,
@@ -33,6 +34,7 @@ EQUAL = "equal"
 FIGURES = (
     ("params", "eager", "forward"),
     ("macs", "eager", "forward"),
+    (FLOPS_PER_PARAM, "eager", "forward"),
     ("traffic_bytes", "eager", "forward"),
     ("traffic_bytes", "sdpa", "forward"),
     ("saved_bytes", "eager", "train"),
@@ -59,8 +61,9 @@ def crossover_rows(pair: MixerPair) -> list[CrossoverRow]:
 
 def _crossings(pair: MixerPair, metric: str, implementation: str, mode: str) -> Iterator[CrossoverRow]:
     about = row_identity(pair, metric, implementation, mode)
-    difference = _numerator(_difference(pair, _numbers(pair), metric, implementation, mode), _axis_symbol(pair))
-    coefficients = [int(each) for each in reversed(difference.clear_denoms(convert=True)[1].all_coeffs())]
+    coefficients = _coefficients(pair, metric, implementation, mode)
+    if coefficients is None:
+        return
     roots = sign_changes(coefficients)
     winners = _winners(pair, coefficients, len(roots))
     edges: list[Fraction | float] = [Fraction(0), *roots, inf]
@@ -84,6 +87,20 @@ def _crossings(pair: MixerPair, metric: str, implementation: str, mode: str) -> 
         )
 
 
+def crossing_sizes(pair: MixerPair, metric: str) -> list[float]:
+    """The sizes, real numbers, at which the two cost the same: one cost less below, the other above."""
+    return list(map(float, sign_changes(_coefficients(pair, metric, "eager", "forward") or [])))
+
+
+def _coefficients(pair: MixerPair, metric: str, implementation: str, mode: str) -> list[int] | None:
+    """Of a polynomial of the axis that has the difference's sign, the lowest first; None where one has no figure."""
+    difference = _difference(pair, _numbers(pair), metric, implementation, mode)
+    if difference is None:
+        return None
+    numerator = _numerator(difference, _axis_symbol(pair))
+    return [int(each) for each in reversed(numerator.clear_denoms(convert=True)[1].all_coeffs())]
+
+
 def _is_on(points: Points, root: Fraction) -> bool:
     """Whether a crossing lies among the points, and not before the first or after the last."""
     return points.at_most(floor(root)) is not None and points.at_least(ceil(root)) is not None
@@ -98,18 +115,19 @@ def _winners(pair: MixerPair, coefficients: Sequence[int], roots: int) -> list[s
     return [sides[(at + (lowest > 0)) % 2] for at in range(roots + 1)]
 
 
-def _difference(pair: MixerPair, sizes: dict[str, Any], metric: str, implementation: str, mode: str) -> Expr:
-    """The mixer's figure less the baseline's, at sizes that may be symbols."""
-    ours, theirs = (_cost(pair, spec, sizes, metric, implementation, mode) for spec in pair.specs)
-    return sympy.expand(ours - theirs)
+def _difference(pair: MixerPair, sizes: dict[str, Any], metric: str, implementation: str, mode: str) -> Expr | None:
+    """The mixer's figure less the baseline's, at sizes that may be symbols; None where one has no such figure."""
+    ours, theirs = (_cost(spec, sizes, metric, implementation, mode) for spec in pair.specs)
+    return None if ours is None or theirs is None else sympy.expand(ours - theirs)
 
 
-def _cost(pair: MixerPair, spec: MixerSpec, sizes: dict[str, Any], metric: str, implementation: str, mode: str) -> Expr:
+def _cost(spec: MixerSpec, sizes: dict[str, Any], metric: str, implementation: str, mode: str) -> Expr | None:
     heads, head_dim = _channels(spec, sizes)
     kernel = (spec.kernel_size or sizes["kernel_size"] or spec.mixer.kernel_size) if spec.mixer.kernel_size else None
     w = Workload(sizes["batch"], sizes["tokens"], 1, sizes["dim"], heads, head_dim, kernel)
     costs = op_costs(spec.ops(w, implementation), sizes["bytes"], mode, fused=is_fused(implementation))
-    return sympy.sympify(getattr(total(costs), metric))
+    figure = getattr(total(costs), metric)
+    return None if figure is None else sympy.sympify(figure)
 
 
 def _channels(spec: MixerSpec, sizes: dict[str, Any]) -> tuple[Any, Any]:
@@ -166,10 +184,12 @@ def _solved(pair: MixerPair, metric: str, implementation: str, mode: str, root: 
     own_heads = any(spec.heads is not None or spec.head_dim is not None for spec in pair.specs)
     sizes = _numbers(pair) if own_heads else _symbols(pair)
     axis = _axis_symbol(pair)
-    difference = _numerator(_difference(pair, sizes, metric, implementation, mode), axis)
+    difference = _difference(pair, sizes, metric, implementation, mode)
+    if difference is None:
+        return None
     values = {symbol: value for symbol, value in _values(pair).items() if symbol != axis and value is not None}
     at = sympy.Rational(*root.as_integer_ratio())
-    for factor, _ in difference.factor_list()[1]:
+    for factor, _ in _numerator(difference, axis).factor_list()[1]:
         if factor.degree() <= _MOST_SOLVED_DEGREE:
             for candidate in sympy.roots(factor):
                 if abs(sympy.N(candidate.subs(values) - at, _PRECISION)) < sympy.Float("1e-12") * at:

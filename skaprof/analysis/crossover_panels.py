@@ -9,6 +9,7 @@ from typing import NamedTuple
 from skaprof.analysis.crossover_times import MEASURED, SampledTimes
 from skaprof.analysis.mixer_pair import MixerPair
 from skaprof.answers import CrossoverRow
+from skaprof.results import FLOPS_PER_PARAM
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS
 
 Ranges = Sequence[tuple[float, float]]
@@ -17,10 +18,11 @@ _MACS = ("macs", "eager", "forward")
 _EXACT = {
     ("params", "eager", "forward"): "parameters",
     _MACS: "MACs",
-    ("traffic_bytes", "eager", "forward"): "activation traffic, eager (bytes)",
-    ("traffic_bytes", "sdpa", "forward"): "activation traffic, fused (bytes)",
-    ("saved_bytes", "eager", "train"): "saved for backward, eager (bytes)",
-    ("saved_bytes", "sdpa", "train"): "saved for backward, fused (bytes)",
+    (FLOPS_PER_PARAM, "eager", "forward"): "FLOPs per parameter",
+    ("traffic_bytes", "eager", "forward"): "activation traffic, eager",
+    ("traffic_bytes", "sdpa", "forward"): "activation traffic, fused",
+    ("saved_bytes", "eager", "train"): "saved for backward, eager",
+    ("saved_bytes", "sdpa", "train"): "saved for backward, fused",
 }
 _TIMES = {MEASURED: "measured time", "predicted_ms": "predicted time", "ideal_ms": "time at the ceilings"}
 _POINTS = 64
@@ -63,7 +65,7 @@ def _of(rows: Sequence[CrossoverRow], key: tuple[str, str, str]) -> list[Crossov
     return [row for row in rows if (row.metric, row.implementation, row.mode) == key]
 
 
-def _both(pair: MixerPair, at: int, key: tuple[str, str, str]) -> tuple[int, int]:
+def _both(pair: MixerPair, at: int, key: tuple[str, str, str]) -> tuple[float, float]:
     metric, implementation, mode = key
     ours, theirs = (getattr(pair.row_at(spec, at, implementation, mode), metric) for spec in pair.specs)
     return ours, theirs
@@ -77,7 +79,7 @@ def _time_panel(pair: MixerPair, timed: SampledTimes, points: Sequence[int], few
     where = f", {timed.timing} on {timed.device}" if timed.metric == MEASURED else f", {timed.device}"
     return Panel(
         timed.metric,
-        f"{_TIMES[timed.metric]}, {timed.implementation}, {timed.mode} (ms){where}",
+        f"{_TIMES[timed.metric]}, {timed.implementation}, {timed.mode}{where}",
         [(sample.at, sample.ours, sample.theirs) for sample in samples],
         _ranges([(sample.at, sample.winner == mixer) for sample in samples]),
         _overlaps(slower, fewer_macs),

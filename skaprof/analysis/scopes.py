@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from skaprof.model.cost import Cost, OpCost, total
 from skaprof.model.mixers import KEY_OPS
 from skaprof.model.network import Network, Placed, PlacedMixer, make_network, network_costs
-from skaprof.results import METRICS, ProvedScope, ScopeRow
+from skaprof.results import FLOPS_PER_PARAM, METRICS, ProvedScope, ScopeRow
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
@@ -114,6 +114,7 @@ def _figures(ops: list[OpCost], whole: Cost, own: Cost) -> dict[str, Any]:
         **{f"{metric}_delta": getattr(part, metric) - getattr(own, metric) for metric in COMPARED},
         **{f"mixer_{metric}": getattr(mixers, metric) for metric in COMPARED},
         **{f"mixer_{metric}_share": _share(mixers, whole, metric) for metric in COMPARED[1:]},
+        FLOPS_PER_PARAM: part.flops_per_param,
         "key_params": sum(op.params for op in of_mixers if op.name.rpartition(".")[2] in KEY_OPS),
     }
 

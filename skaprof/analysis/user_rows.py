@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from skaprof.analysis.plan import PlannedRow
 from skaprof.foreign_code import SOURCE_KEYS, UserModule
-from skaprof.results import METRICS
+from skaprof.model.cost import flops_per_param
+from skaprof.results import FLOPS_PER_PARAM, METRICS
 from skaprof.workload import Workload
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def counted_row(user: UserModule, w: Workload, dtype: str, mode: str, count: Cou
         "flops": None if found.macs is None else 2 * found.macs,
         "weight_bytes": found.learned.bytes,
         "saved_bytes": found.saved_bytes,
+        FLOPS_PER_PARAM: None if found.macs is None else flops_per_param(2 * found.macs, found.params),
     }
     return _identity(user, w, dtype, mode) | dict.fromkeys(METRICS) | figures | found.as_dict() | user.identity()
 

@@ -70,7 +70,7 @@ class DrawnPair(opt.Drawn):
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Draw one --mixer and the baseline: .png or .svg; repeatable.",
+            help="Draw one --mixer and the baseline: .png, .svg or .pdf; repeatable.",
             rich_help_panel="Output",
         ),
     ] = None

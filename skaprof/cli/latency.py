@@ -126,9 +126,9 @@ def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -
     Raises:
         SkaprofError: it would.
     """
-    from skaprof.report.plot import require_few_lines
+    from skaprof.report.lines import Look
 
-    require_few_lines([result_row(entry.head()) for group in groups for entry in group], swept[1:])
+    Look([result_row(entry.head()) for group in groups for entry in group], swept[1:])
 
 
 def _figure(rows: list[Row], swept: Sequence[str], ending: str) -> bytes:

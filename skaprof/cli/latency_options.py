@@ -220,7 +220,7 @@ class Times(opt.DrawnCosts):
     ] = False
     plot: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Draw latency: .png or .svg; repeatable.", rich_help_panel="Output"),
+        typer.Option(metavar="FILE", help="Draw latency: .png, .svg or .pdf; repeatable.", rich_help_panel="Output"),
     ] = None
 
     @property

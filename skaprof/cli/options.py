@@ -286,7 +286,7 @@ class Drawn(Tabled):
 
     plot: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Draw it: .png or .svg; repeatable.", rich_help_panel=_OUTPUT),
+        typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf; repeatable.", rich_help_panel=_OUTPUT),
     ] = None
 
     @property

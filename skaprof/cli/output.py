@@ -23,7 +23,7 @@ from skaprof.workload import check_choice
 
 STDOUT = "-"
 """What a user writes for standard output."""
-PLOT_ENDINGS = (".png", ".svg")
+PLOT_ENDINGS = (".png", ".svg", ".pdf")
 
 
 def emit(chunks: Iterable[str]) -> None:

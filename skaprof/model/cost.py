@@ -14,6 +14,11 @@ from skaprof.model.ops import PRICES, Op, Tensor
 from skaprof.workload import Size
 
 
+def flops_per_param(flops: Size, params: Size) -> Size | None:
+    """FLOPs for each parameter, as figure 4 of arXiv 2412.07049 draws them; None without parameters."""
+    return None if isinstance(params, int) and not params else flops / params
+
+
 class OpCost(NamedTuple):
     """The cost of one op. All counts are exact; bytes follow from the dtype.
 
@@ -60,6 +65,11 @@ class Cost(NamedTuple):
     def flops(self) -> Size:
         """2 * macs."""
         return 2 * self.macs
+
+    @property
+    def flops_per_param(self) -> Size | None:
+        """FLOPs for each parameter: a quotient, where all else is exact; None without parameters."""
+        return flops_per_param(self.flops, self.params)
 
     @property
     def peak_bytes(self) -> Size | None:

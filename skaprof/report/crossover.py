@@ -13,12 +13,13 @@ from skaprof.answers import CrossoverRow
 from skaprof.model.spec import parse_mixer
 from skaprof.report.numbers import significant
 from skaprof.report.plain_table import PlainTable
-from skaprof.results import values_of
+from skaprof.results import FLOPS_PER_PARAM, values_of
 from skaprof.workload import AXIS_SYMBOLS, SYMBOLS, is_fused
 
 _NOUNS = {
     "params": "fewer parameters",
     "macs": "fewer MACs",
+    FLOPS_PER_PARAM: "fewer FLOPs per parameter",
     "traffic_bytes": "less activation traffic",
     "saved_bytes": "less memory saved for backward",
     MEASURED: "less time",
@@ -28,13 +29,14 @@ _NOUNS = {
 _WORDS = {
     "params": "params",
     "macs": "MACs",
+    FLOPS_PER_PARAM: "FLOPs / param",
     "traffic_bytes": "traffic",
     "saved_bytes": "saved",
     MEASURED: "measured time",
     PREDICTED: "predicted time",
     IDEAL: "time at ceilings",
 }
-_IN_EVERY_FORM = ("params", "macs")
+_IN_EVERY_FORM = ("params", "macs", FLOPS_PER_PARAM)
 _TIMES = (MEASURED, PREDICTED, IDEAL)
 
 

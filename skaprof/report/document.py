@@ -61,7 +61,7 @@ def _rows_of(source: str | None, section: str) -> Iterator[None]:
 
 
 def _images(name: str, figure: Figure) -> Iterator[tuple[str, bytes]]:
-    from skaprof.report.plot import encoded_as
+    from skaprof.report.canvas import encoded_as
 
     names = [f"{name}{ending}" for ending in _FIGURE_ENDINGS]
     return zip(names, encoded_as(figure, _FIGURE_ENDINGS), strict=True)

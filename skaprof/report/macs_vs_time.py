@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter
 
 from skaprof.analysis.promises import KeptOrNot
-from skaprof.report.plot import color_of, finish
-from skaprof.report.style import MARKERS, STYLE
+from skaprof.report.canvas import finish
+from skaprof.report.style import MARKERS, NEUTRAL, STYLE, colors_of
 
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _FINE_TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3)
@@ -23,15 +23,17 @@ def promise_figure(compared: Sequence[KeptOrNot], title: str) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 4.2), layout="constrained")
         axes = figure.subplots()
-        names = list(dict.fromkeys(kept.row.name for kept in compared))
-        for place, contender in enumerate(dict.fromkeys(kept.row.contender for kept in compared)):
-            _points(axes, [kept for kept in compared if kept.row.contender == contender], names, place)
+        colors = colors_of([kept.row.name for kept in compared])
+        forms = list(dict.fromkeys(kept.row.implementation for kept in compared))
+        for contender in dict.fromkeys(kept.row.contender for kept in compared):
+            own = [kept for kept in compared if kept.row.contender == contender]
+            _points(axes, own, colors[own[0].row.name], MARKERS[forms.index(own[0].row.implementation) % len(MARKERS)])
         _guides(axes, compared)
         finish(figure, title, legend=True)
         return figure
 
 
-def _points(axes: Axes, compared: Sequence[KeptOrNot], names: Sequence[str], place: int) -> None:
+def _points(axes: Axes, compared: Sequence[KeptOrNot], color: str, marker: str) -> None:
     row = compared[0].row
     axes.errorbar(
         [kept.macs_ratio for kept in compared],
@@ -41,8 +43,8 @@ def _points(axes: Axes, compared: Sequence[KeptOrNot], names: Sequence[str], pla
             [kept.interval[1] - kept.row.ratio for kept in compared],
         ),
         label=f"{row.name}, {row.implementation}",
-        color=color_of(row, names),
-        marker=MARKERS[place % len(MARKERS)],
+        color=color,
+        marker=marker,
         markersize=4,
         linestyle="",
         elinewidth=0.9,
@@ -56,8 +58,8 @@ def _guides(axes: Axes, compared: Sequence[KeptOrNot]) -> None:
     axes.plot((low, high), (low, high), color="#666666", linewidth=0.8, linestyle="--", zorder=1)
     axes.axhline(1, color="#666666", linewidth=0.8, zorder=1)
     axes.axvline(1, color="#666666", linewidth=0.8, zorder=1)
-    axes.fill_between((low, 1), 1, high, color="#D55E00", alpha=0.10, linewidth=0, zorder=0)
-    axes.annotate("fewer MACs,\nyet slower", (low * 1.04, high / 1.04), va="top", fontsize=8, color="#8A3C00")
+    axes.fill_between((low, 1), 1, high, color=NEUTRAL, alpha=0.08, linewidth=0, zorder=0)
+    axes.annotate("fewer MACs,\nyet slower", (low * 1.04, high / 1.04), va="top", fontsize=8, color=NEUTRAL)
     ticks = [tick for tick in _TICKS if low <= tick <= high]
     if len(ticks) < _FEWEST_TICKS:
         ticks = [tick for tick in _FINE_TICKS if low <= tick <= high]

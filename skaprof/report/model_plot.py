@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from skaprof.errors import SkaprofError, named
+from skaprof.report.canvas import encoded, finish, scale_axis
 from skaprof.report.model import apart_text
-from skaprof.report.plot import encoded, finish
 from skaprof.report.search import FIGURE_WORDS
-from skaprof.report.style import PALETTE, STYLE, wrapped
+from skaprof.report.style import ACCENT, FAINT, STYLE, wrapped
 from skaprof.results import ScopeRow
 
 _DRAWN = ("macs", "params")
@@ -23,7 +22,7 @@ _BAR_INCHES = 0.24
 
 
 def scope_plot(rows: Sequence[ScopeRow], title: str, suffix: str) -> bytes:
-    """`scope_figure` as ".png" or ".svg"."""
+    """`scope_figure` as one of `skaprof.report.canvas.PLOT_FORMATS`."""
     return encoded(scope_figure(rows, title), suffix)
 
 
@@ -50,13 +49,11 @@ def scope_figure(rows: Sequence[ScopeRow], title: str) -> Figure:
         for axes, metric in zip(figure.subplots(1, 2, sharey=True), _DRAWN, strict=True):
             mixers = [getattr(row, f"mixer_{metric}") for row in rows]
             rest = [getattr(row, metric) - getattr(row, f"mixer_{metric}") for row in rows]
-            axes.barh(places, mixers, color=PALETTE[0], height=0.62, label="mixers")
-            axes.barh(places, rest, left=mixers, color=PALETTE[-1], height=0.62, label="the rest")
+            axes.barh(places, mixers, color=ACCENT, height=0.62, label="mixers")
+            axes.barh(places, rest, left=mixers, color=FAINT, height=0.62, label="the rest")
             axes.grid(axis="y", visible=False)
             axes.tick_params(axis="y", length=0)
-            axes.xaxis.set_major_locator(MaxNLocator(5))
-            axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-            axes.set_xlabel(FIGURE_WORDS[metric])
+            scale_axis(axes.xaxis, [getattr(row, metric) for row in rows], FIGURE_WORDS[metric], log=False)
         left = figure.axes[0]
         left.set_yticks(range(len(lines)), labels)
         left.set_ylim(len(lines) - 0.4, -0.6)

@@ -48,27 +48,23 @@ def pareto_figure(rows: Sequence[ParetoRow]) -> Figure:
     """Every network's MACs over its parameters, the front and the unmodified backbone marked."""
     import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.ticker import EngFormatter, MaxNLocator
 
-    from skaprof.report.plot import finish
-    from skaprof.report.style import PALETTE, STYLE
+    from skaprof.report.canvas import finish, scale_axis
+    from skaprof.report.style import ACCENT, FAINT, STYLE
 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.8, 4.2), layout="constrained")
         axes = figure.subplots()
         groups = {
-            "networks": ([row for row in rows if not row.on_front], PALETTE[5], 10, "o"),
-            "front": ([row for row in rows if row.on_front], PALETTE[1], 20, "o"),
-            "own mixers": ([row for row in rows if _is_own(row)], PALETTE[6], 70, "*"),
+            "networks": ([row for row in rows if not row.on_front], FAINT, 10, "o"),
+            "front": ([row for row in rows if row.on_front], ACCENT, 20, "o"),
+            "own mixers": ([row for row in rows if _is_own(row)], "black", 70, "*"),
         }
         for label, (shown, color, size, marker) in groups.items():
             across, up = ([getattr(row, key) for row in shown] for key in ("params", "macs"))
             axes.scatter(across, up, s=size, color=color, label=label, marker=marker, linewidths=0)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(6))
-            axis.set_major_formatter(EngFormatter(sep=" "))
-        axes.set_xlabel("parameters")
-        axes.set_ylabel("MACs")
+        scale_axis(axes.xaxis, [row.params for row in rows], "parameters", log=False)
+        scale_axis(axes.yaxis, [row.macs for row in rows], "MACs", log=False)
         finish(figure, f"Every mixer in every stage of {rows[0].model}", legend=True)
         return figure
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.lines import Line2D
 
 from skaprof.analysis.roofline import ridge
 from skaprof.answers import RooflineRow
 from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import Hardware
-from skaprof.report.plot import color_of, encoded, finish
+from skaprof.report.canvas import encoded, finish, scale_axis
 from skaprof.report.roofline import ceilings_text
-from skaprof.report.style import MARKERS, STYLE
+from skaprof.report.style import MARKERS, NEUTRAL, STYLE, colors_of
 from skaprof.results import name_of, values_of
 
 _MARGIN = 4.0  # how far the axes go beyond the points, as a factor
@@ -23,7 +25,7 @@ _MOST_LABELS = 24
 
 
 def roofline_plot(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str], suffix: str) -> bytes:
-    """`roofline_figure` as ".png" or ".svg"."""
+    """`roofline_figure` as one of `skaprof.report.canvas.PLOT_FORMATS`."""
     return encoded(roofline_figure(rows, hardware, peaks), suffix)
 
 
@@ -41,11 +43,9 @@ def roofline_figure(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequ
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(5.6, 3.8), layout="constrained")
         axes = figure.subplots()
+        legend = _points(axes, drawn)
         _ceilings(axes, drawn, hardware, peaks)
-        _points(axes, drawn)
-        axes.set_xlabel("arithmetic intensity (FLOPs per byte)")
-        axes.set_ylabel("FLOP/s")
-        finish(figure, _title(drawn, hardware, peaks), legend=True)
+        finish(figure, _title(drawn, hardware, peaks), legend=legend)
         return figure
 
 
@@ -58,45 +58,54 @@ def _title(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str]
 def _ceilings(axes: Axes, rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[str]) -> None:
     reached = [*(ridge(hardware, peak) for peak in peaks), *(row.intensity or 0.0 for row in rows)]
     low, high = min(reached) / _MARGIN, max(reached) * _MARGIN
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_formatter(NullFormatter())
-    for peak in peaks:
-        top, meeting = hardware.peak(peak), ridge(hardware, peak)
-        axes.plot([low, meeting, high], [low * hardware.bandwidth, top, top], color="#444444", linewidth=1.6)
+    tops = [hardware.peak(peak) for peak in peaks]
+    for peak, top in zip(peaks, tops, strict=True):
+        roof = [low * hardware.bandwidth, top, top]
+        axes.plot([low, ridge(hardware, peak), high], roof, color=NEUTRAL, linewidth=1.6, zorder=1)
         if len(peaks) > 1:
             axes.annotate(
-                peak, (high, top), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=8, color="#444444"
+                peak, (high, top), xytext=(0, 3), textcoords="offset points", ha="right", fontsize=8, color=NEUTRAL
             )
+    scale_axis(axes.xaxis, (low, high), "arithmetic intensity (FLOPs per byte)", None, log=True)
+    scale_axis(axes.yaxis, tops, "rate", "FLOP/s", log=True)
 
 
-def _points(axes: Axes, rows: Sequence[RooflineRow]) -> None:
-    """Every row's best figures: measured and predicted, or where it has neither, what the ceilings allow."""
-    names = list(dict.fromkeys(map(name_of, rows)))
-    varying = [key for key in ("dtype", "device", "timing") if len({getattr(row, key, None) for row in rows}) > 1]
-    labels = list(dict.fromkeys(_label(row, varying) for row in rows))
-    told: set[str] = set()
+def _points(axes: Axes, rows: Sequence[RooflineRow]) -> list[tuple[Artist, str]]:
+    """Every row's best figures: measured and predicted, or where it has neither, what the ceilings allow.
+
+    The colour is the mixer's; the marker is that of all else that tells rows apart but their sizes.
+    """
+    colors = colors_of(list(map(name_of, rows)))
+    kinds = list(dict.fromkeys(values_of(row, _TOLD_BY_MARKERS) for row in rows))
     for row in rows:
-        label = _label(row, varying)
         measured_or_predicted = [key for key in ("predicted_ms", "measured_ms") if getattr(row, key)]
         for key in measured_or_predicted or ["ideal_ms"]:
-            color = color_of(row, names)
+            color = colors[name_of(row)]
             axes.plot(
                 [row.intensity or 0.0],
                 [(row.flops + row.elementwise_flops) / getattr(row, key) * 1e3],
                 linestyle="none",
-                marker=MARKERS[labels.index(label) % len(MARKERS)],
+                marker=_marker(kinds, values_of(row, _TOLD_BY_MARKERS)),
                 markersize=5,
                 color=color,
                 markerfacecolor=color if key == "measured_ms" else "white",
-                label=label if label not in told and len(told) < _MOST_LABELS else None,
             )
-            told.add(label)
+    mixers: list[tuple[Artist, str]] = [
+        (Line2D([], [], color=color, linestyle="", marker="s", markersize=6), name) for name, color in colors.items()
+    ]
+    told = [at for at, values in enumerate(zip(*kinds, strict=True)) if at == 0 or len(set(values)) > 1]
+    shown = kinds[:_MOST_LABELS]
+    return mixers + [
+        (
+            Line2D([], [], color=NEUTRAL, linestyle="", marker=_marker(kinds, kind), markerfacecolor="white"),
+            ", ".join(str(kind[at]) for at in told if kind[at] is not None),
+        )
+        for kind in shown
+    ]
 
 
-def _label(row: RooflineRow, varying: Sequence[str]) -> str:
-    return ", ".join(str(value) for value in values_of(row, ("mixer", "implementation", "op", *varying)) if value)
+_TOLD_BY_MARKERS = ("implementation", "op", "dtype", "device", "timing")
+
+
+def _marker(kinds: Sequence[tuple[Any, ...]], kind: tuple[Any, ...]) -> str:
+    return MARKERS[kinds.index(kind) % len(MARKERS)]

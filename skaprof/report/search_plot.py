@@ -11,14 +11,13 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import MarkerStyle
-from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from skaprof.analysis.fronts import undominated_rows
 from skaprof.analysis.search import Amounts, Limit, Search
 from skaprof.analysis.search_front import Chosen, Found, is_listed
-from skaprof.report.plot import encoded, finish
+from skaprof.report.canvas import encoded, finish, scale_axis, unit_of
 from skaprof.report.search import FIGURE_WORDS, counted_words, mixer_text
-from skaprof.report.style import PALETTE, STYLE
+from skaprof.report.style import ACCENT, FAINT, NEUTRAL, STYLE
 
 _MOST_NAMED = 8  # networks of the front
 _WIDE = 4  # the ratio from which an axis is logarithmic
@@ -29,7 +28,7 @@ Span = tuple[float, float]
 def search_plot(
     search: Search, found: Found, objectives: Sequence[str], limits: Sequence[Limit], title: str, suffix: str
 ) -> bytes:
-    """`search_figure` as ".png" or ".svg"."""
+    """`search_figure` as one of `skaprof.report.canvas.PLOT_FORMATS`."""
     return encoded(search_figure(search, found, objectives, limits, title), suffix)
 
 
@@ -57,10 +56,10 @@ def search_figure(
         axes = figure.subplots()
         places = [found.metrics.index(limit.metric) for limit in limits]
         held = [all(limit.holds(point[at]) for limit, at in zip(limits, places, strict=True)) for point in points]
-        _scatter(axes, list(compress(points, map(operator.not_, held))), "beyond the limits", "#CCCCCC", 8)
-        _scatter(axes, list(compress(points, held)), "networks", PALETTE[5], 8)
+        _scatter(axes, list(compress(points, map(operator.not_, held))), "beyond the limits", "#DDDDDD", 8)
+        _scatter(axes, list(compress(points, held)), "networks", FAINT, 8)
         axes.scatter(
-            own[0], own[1], s=130, marker="*", facecolors="none", edgecolors=PALETTE[6], label="own mixers", zorder=3
+            own[0], own[1], s=130, marker="*", facecolors="none", edgecolors="black", label="own mixers", zorder=3
         )
         _scale(axes, objectives, spans)
         _draw_limits(axes, lines)
@@ -94,23 +93,23 @@ def _draw_limits(axes: Axes, lines: Sequence[Sequence[Limit]]) -> None:
     views = axes.get_xlim(), axes.get_ylim()
     for draw, (low, high), of_axis in zip((axes.axvline, axes.axhline), views, lines, strict=True):
         for limit in (limit for limit in of_axis if low <= limit.value <= high):
-            draw(float(limit.value), color=PALETTE[3], linestyle="--", linewidth=1, label=limit.text)
+            draw(float(limit.value), color=NEUTRAL, linestyle="--", linewidth=1, label=limit.text)
 
 
 def _draw_front(axes: Axes, shown: Sequence[Chosen], *, is_front: bool) -> None:
     """The networks of the front, a line through those that these two objectives put on it, and their names if few."""
     points = [chosen.figures for chosen in shown]
-    _scatter(axes, points, "front" if is_front else "nearest", PALETTE[1], 26)
+    _scatter(axes, points, "front" if is_front else "nearest", ACCENT, 26)
     if is_front:
         corners = sorted(set(compress((point[:2] for point in points), undominated_rows([p[:2] for p in points]))))
         across, up = ([corner[axis] for corner in corners] for axis in (0, 1))
-        axes.plot(across, up, color=PALETTE[1], linewidth=1, drawstyle="steps-post")
+        axes.plot(across, up, color=ACCENT, linewidth=1, drawstyle="steps-post")
     if len(shown) > _MOST_NAMED:
         return
     named: dict[tuple[int, int], list[str]] = {}
     for place, chosen in enumerate(shown, 1):
         named.setdefault((chosen.figures[0], chosen.figures[1]), []).append(str(place))
-        axes.scatter([], [], marker=_numeral(place), color=PALETTE[6], label=mixer_text(chosen))
+        axes.scatter([], [], marker=_numeral(place), color="black", label=mixer_text(chosen))
     for at, places in named.items():
         axes.annotate(", ".join(places), at, xytext=(4, 4), textcoords="offset points", fontsize=8)
 
@@ -123,19 +122,13 @@ def _numeral(place: int) -> MarkerStyle:
 
 def _scale(axes: Axes, objectives: Sequence[str], spans: Sequence[Span]) -> None:
     """Each axis from end to end of its span with a margin, logarithmic where that is wide."""
-    axes.set_xlabel(FIGURE_WORDS[objectives[0]])
-    axes.set_ylabel(FIGURE_WORDS[objectives[1]])
-    placed = zip((axes.xaxis, axes.yaxis), (axes.set_xscale, axes.set_yscale), objectives, spans, strict=False)
-    for axis, set_scale, objective, (low, high) in placed:
+    for axis, objective, (low, high) in zip((axes.xaxis, axes.yaxis), objectives, spans, strict=False):
         set_limits = axes.set_xlim if axis is axes.xaxis else axes.set_ylim
-        if low > 0 and high >= _WIDE * low:
-            set_scale("log")
+        is_wide = low > 0 and high >= _WIDE * low
+        scale_axis(axis, (low, high), FIGURE_WORDS[objective], unit_of(objective), log=is_wide)
+        if is_wide:
             factor = (high / low) ** _MARGIN
             set_limits(low / factor, high * factor)
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_minor_formatter(NullFormatter())
         else:
             margin = _MARGIN * (high - low) or 0.05 * (high or 1)
             set_limits(low - margin, high + margin)
-            axis.set_major_locator(MaxNLocator(6))
-        axis.set_major_formatter(EngFormatter("B" if objective.endswith("bytes") else "", sep=" "))

@@ -13,6 +13,7 @@ from skaprof.analysis import report_rows as requests
 from skaprof.analysis.report_rows import Contents
 from skaprof.answers import AbsentCounter, AuditRow, BreakEvenRow, CrossoverRow, FormulaRow, ParetoRow, RooflineRow
 from skaprof.measured import MeasuredRow, result_row
+from skaprof.model.cost import flops_per_param
 from skaprof.model.hardware import find_hardware
 from skaprof.records import Record
 from skaprof.report import audit as audited
@@ -127,19 +128,17 @@ def _range(wins: str | None, tokens: int | None) -> str:
 
 
 def _figure_4(rows: Sequence[ResultRow]) -> Rendered:
+    from skaprof.report.figures import figure_4
+
+    told = [row.replace(flops_per_param=flops_per_param(row.flops, row.params)) for row in rows]  # older rows lack it
     panels = [
-        (heading, axis, [row for row in rows if row.panel == heading])
+        (heading, axis, [row for row in told if row.panel == heading])
         for heading, axis in dict.fromkeys((str(row.panel), str(row.axis)) for row in rows)
     ]
 
-    def draw() -> Figure:
-        from skaprof.report.plot import panel_figure
-
-        return panel_figure(panels, "MACs and parameters of one mixer: batch 1; FLOPs = 2 x MACs")
-
     mixers = ", ".join(dict.fromkeys(row.name for row in rows))
-    alt = f"MACs and parameters of {mixers}: {'; '.join(heading for heading, *_ in panels)}"
-    return Rendered(figure("figure4", alt), (), {"figure4": draw})
+    alt = f"FLOPs per parameter of {mixers}, and its parts: {'; '.join(heading for heading, *_ in panels)}"
+    return Rendered(figure("figure4", alt), (), {"figure4": partial(figure_4, panels, parts=True)})
 
 
 def _backbones(rows: Sequence[SwappedScope]) -> Rendered:
@@ -166,9 +165,9 @@ def _scaling(rows: Sequence[SwappedScope]) -> Rendered:
     drawn = [ResultRow.read(row.as_dict() | {"mixer": row.swap}) for row in rows]
 
     def draw() -> Figure:
-        from skaprof.report.plot import panel_figure
+        from skaprof.report.plot import cost_figure
 
-        return panel_figure([("", "resolution", drawn)], f"{rows[0].model} over the image size")
+        return cost_figure(drawn, ("resolution",), f"{rows[0].model} over the image size")
 
     headers = ("image", "network", "params", "MACs", "change in params", "change in MACs", "mixers' MACs")
     cells = [
@@ -283,7 +282,7 @@ SECTIONS: dict[str, Section[Any]] = {
     "formulas": Section("Closed forms", requests.formulas, FormulaRow.read, _formulas),
     "sizes": Section("Costs at the sizes asked for", requests.sizes, ResultRow.read, _sizes),
     "break-evens": Section("Break-evens over the tokens", requests.break_evens, BreakEvenRow.read, _break_evens),
-    "figure-4": Section("MACs and parameters over tokens and dim", requests.figure_4, ResultRow.read, _figure_4),
+    "figure-4": Section("FLOPs per parameter over tokens and dim", requests.figure_4, ResultRow.read, _figure_4),
     "backbones": Section("A whole backbone", requests.backbones, SwappedScope.read, _backbones),
     "scaling": Section(
         "A backbone over the image size", requests.scaling, SwappedScope.read, _scaling, in_analytic=False

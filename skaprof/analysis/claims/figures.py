@@ -15,9 +15,10 @@ from skaprof.analysis.plan import Variant
 from skaprof.analysis.row_trust import Bounds, baselines_of, figure, identity, is_baseline_of, noise, why_unsound
 from skaprof.errors import SkaprofError, bad_value, shown, shown_path
 from skaprof.measured import MeasuredRow
+from skaprof.model.cost import flops_per_param
 from skaprof.model.mixers import MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.results import IDENTITY_KEYS, ResultRow
+from skaprof.results import FLOPS_PER_PARAM, IDENTITY_KEYS, ResultRow
 from skaprof.saved import SavedResults
 
 
@@ -129,7 +130,7 @@ class Sources:
             raise NotTestableError(f"{found.spec} has no {found.metric} in {point.mode}")
         return Bounds.exactly(exact)
 
-    def _counted(self, found: Figure, point: Point, implementation: str) -> int | None:
+    def _counted(self, found: Figure, point: Point, implementation: str) -> Fraction | int | None:
         """A figure of the analytic model; None where it has none, as training has no peak."""
         if self._is_backbone(found):
             costs = self.backbones.cost(found.spec, point, implementation)
@@ -137,6 +138,8 @@ class Sources:
             variant, workload = _mixer_at(found, point)
             variant.spec.require_implementation(implementation)
             costs = cost_row(variant, workload).as_dict()
+        if found.metric == FLOPS_PER_PARAM:  # exact here, where a row has the nearest float
+            return flops_per_param(Fraction(costs["flops"]), costs["params"])
         count: int | None = costs[found.metric]
         return count
 

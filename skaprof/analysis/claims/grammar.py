@@ -20,7 +20,7 @@ from skaprof.analysis.row_trust import MEASURED_KEYS
 from skaprof.errors import SkaprofError, shown
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.mixers import MIXERS
-from skaprof.results import METRICS
+from skaprof.results import FLOPS_PER_PARAM, METRICS
 from skaprof.words import meant
 from skaprof.workload import check_choice
 
@@ -32,7 +32,7 @@ SIZE_KEYS = (
     *("implementation", "device", "timing"),
 )
 """What may stand after the @: the options of the other commands, by the same words."""
-CLAIM_METRICS = (*METRICS, *MEASURED_KEYS)
+CLAIM_METRICS = (*METRICS, FLOPS_PER_PARAM, *MEASURED_KEYS)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _OPTION = re.compile(r":[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_]+", re.ASCII)
