@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from skaprof.errors import SkaprofError, named
 from skaprof.own_rows import PartRow
-from skaprof.report.plot import encoded, finish
+from skaprof.report.canvas import encoded, finish, scale_axis
 from skaprof.report.search import FIGURE_WORDS
-from skaprof.report.style import PALETTE, STYLE, wrapped
+from skaprof.report.style import ACCENT, STYLE, wrapped
 from skaprof.results import values_of
 
 _DRAWN = ("macs", "params")
@@ -22,7 +21,7 @@ _LINE_INCHES = 0.24
 
 
 def part_plot(rows: Sequence[PartRow], title: str, suffix: str) -> bytes:
-    """Bars of the parts that hold no other part among the rows, which therefore add up; as ".png" or ".svg".
+    """Bars of the parts that hold no other part among the rows, which therefore add up; in a format of `skaprof.report.canvas`.
 
     Raises:
         SkaprofError: too many for bars.
@@ -37,12 +36,10 @@ def part_plot(rows: Sequence[PartRow], title: str, suffix: str) -> bytes:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, max(2.1, 1.2 + _LINE_INCHES * lines)), layout="constrained")
         for axes, metric in zip(figure.subplots(1, 2, sharey=True), _DRAWN, strict=True):
-            axes.barh(range(len(drawn)), [getattr(row, metric) or 0 for row in drawn], color=PALETTE[0], height=0.62)
+            axes.barh(range(len(drawn)), [getattr(row, metric) or 0 for row in drawn], color=ACCENT, height=0.62)
             axes.grid(axis="y", visible=False)
             axes.tick_params(axis="y", length=0)
-            axes.xaxis.set_major_locator(MaxNLocator(5))
-            axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-            axes.set_xlabel(FIGURE_WORDS[metric])
+            scale_axis(axes.xaxis, [getattr(row, metric) or 0 for row in drawn], FIGURE_WORDS[metric], log=False)
         left = figure.axes[0]
         left.set_yticks(range(len(drawn)), labels)
         left.set_ylim(len(drawn) - 0.4, -0.6)
