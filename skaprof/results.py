@@ -173,6 +173,9 @@ class ResultRow(Record):
     saved_bytes: int | None = None
     peak_bytes: int | None = None
     flops_per_param: float | None = None
+    given: Annotated[str | None, Key("What the user called a whole backbone: the text of --model, and --mixers.")] = (
+        None
+    )
     model: str | None = None
     image_height: int | None = None
     image_width: int | None = None
@@ -209,7 +212,7 @@ class ResultRow(Record):
 
     @property
     def name(self) -> str:
-        """What the row is of: its mixer, behind the backbone that holds it where there is one."""
+        """What the row is of, as `name_of` has it."""
         return name_of(self)
 
     @property
@@ -229,7 +232,9 @@ class ResultRow(Record):
 
 
 def name_of(row: Record) -> str:
-    """What a row is of: its mixer, behind the backbone that holds it where there is one."""
+    """What a row is of: what the user called it, or its mixer, behind the backbone that holds it where there is one."""
+    if (given := getattr(row, "given", None)) is not None:
+        return str(given)
     return " ".join(str(value) for value in values_of(row, ("model", "mixer")) if value is not None)
 
 

@@ -38,6 +38,7 @@ from skaprof.foreign_code import SOURCE_KEYS, UserModule
 from skaprof.measured import result_row
 from skaprof.model.spec import parse_mixer
 from skaprof.report.formats import to_bmf
+from skaprof.report.latency import latency_table
 from skaprof.report.table import size_columns
 from skaprof.report.timing import latency_section
 from skaprof.results import ResultRow
@@ -313,13 +314,20 @@ def test_backbones_have_a_place_in_the_report_and_names_of_their_own() -> None:
     measured = dict.fromkeys(MEASURED_KEYS) | {"device": "cpu", "timing": "hot", "flags": [], "verdict": "baseline"}
     row = head | measured | {"median_ms": 2.0, "ratio": 1.0, "rounds": 9, "tolerance": 0.02, "images_per_s": 500.0}
     row |= {"kernels": [], "samples_ms": [], "off_clock_samples_ms": []}
-    rows = [row | {"model": model, "mixer": "mhsa", "baseline": "a mhsa (eager)"} for model in ("a", "b")]
+    called = {"a": "a.toml", "b": "b[stage1=mhsa]"}
+    rows = [
+        row | {"given": called[model], "model": model, "mixer": "mhsa", "baseline": "a.toml (eager)"}
+        for model in ("a", "b")
+    ]
     rows[1] |= {"verdict": "faster", "ratio": 0.5, "ratio_low": 0.4, "ratio_high": 0.6}
     page, findings, figures = latency_section(list(map(result_row, rows)), lambda name, alt: "")
     assert "### Images of 8 x 8\n" in page
-    assert findings[0] == "b mhsa (eager) against a mhsa (eager): 1 faster of 1 case; time ratio 0.50."
+    assert findings[0] == "b[stage1=mhsa] (eager) against a.toml (eager): 1 faster of 1 case; time ratio 0.50."
     assert set(figures) == {"promise"}
-    assert figures["promise"]().axes[0].get_legend_handles_labels()[1] == ["b mhsa, eager"]
+    assert figures["promise"]().axes[0].get_legend_handles_labels()[1] == ["b[stage1=mhsa], eager"]
+    table = latency_table(list(map(result_row, rows)))
+    assert [str(column.header) for column in table.columns][:2] == ["model", "median\n(ms)"]
+    assert list(table.columns[0].cells) == list(called.values())
     names = list(json.loads("".join(to_bmf(rows))))
     assert names == [f"{model}/image=8x8/mhsa/eager/forward/batch=1/float32/total/cpu/hot" for model in ("a", "b")]
 

@@ -154,3 +154,14 @@ def test_markdown_is_the_table_that_people_read(skaprof: Run) -> None:
     sentences = table.partition("\n* lowest at its size\n")[2].splitlines()
     assert [line.removeprefix("- ") for line in page.splitlines()[-len(sentences) :]] == sentences
     assert "- Bold: lowest at its size.\n" in page
+
+
+@pytest.mark.parametrize(("mode", "shown", "absent"), [("forward", "peak", "saved"), ("train", "saved", "peak")])
+def test_a_backbones_memory_stands_in_its_table_and_only_what_is_shown_is_explained(
+    skaprof: Run, mode: str, shown: str, absent: str
+) -> None:
+    page = skaprof("model", "vit_tiny", "--mode", mode).stdout
+    header = page.splitlines()[2:5]
+    assert any(f" {shown} " in line for line in header)
+    assert f"{shown} = " in page
+    assert absent not in page

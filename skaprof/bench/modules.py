@@ -112,9 +112,8 @@ class NetworkEntry:
 
     @property
     def name(self) -> str:
-        """The backbone and the mixer of each stage."""
-        network = self.network
-        return f"{network.backbone.name} {','.join(network.choice.texts)}"
+        """What the user calls it: the text of --model, and of --mixers."""
+        return self.model if self.mixers is None else f"{self.model} {self.mixers}"
 
     @property
     def given(self) -> str:
@@ -133,9 +132,8 @@ class NetworkEntry:
         """
         (row,) = costed(self.network, self.dtype, self.mode).rows(TOTAL)
         source = {"source_hash": file_hash(self.model)} if self.model.lower().endswith(".toml") else {}
-        return (
-            row.as_dict() | source | {"implementation": self.implementation, "time_scopes": None, "time_shares": None}
-        )
+        timed = {"implementation": self.implementation, "time_scopes": None, "time_shares": None}
+        return {"given": self.name} | row.as_dict() | source | timed
 
     def build(self, options: Options, device: Device) -> Built:
         """The contender, with the share of time that each stage takes.

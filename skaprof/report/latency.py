@@ -83,7 +83,7 @@ def sparkline(samples: Sequence[float], width: int = 16) -> str:
     return "".join(blocks)
 
 
-_NAMED = ("model", "mixer", "implementation")
+_NAMED = ("given", "model", "mixer", "implementation")
 """What a row's name in a sentence has already."""
 
 

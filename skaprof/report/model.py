@@ -15,6 +15,8 @@ _NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode
 _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "traffic"}
 _UNITS = {"params": "", "macs": "", "elementwise_flops": "FLOP", "traffic_bytes": "B"}
 _WORDS = {"params": "params", "macs": "MACs", "elementwise_flops": "elementwise", "traffic_bytes": "traffic"}
+_MEMORY = {"saved_bytes": "saved", "peak_bytes": "peak"}
+"""Figures of training alone and of inference alone: no column where no row has any."""
 _PROOF = (("params_counted", "params", "counted"), ("macs_fvcore", "macs", "fvcore"), ("macs_torch", "macs", "torch"))
 LEGEND = COST_LEGEND | {
     "elementwise_flops": f"{COST_LEGEND['elementwise_flops']}, with those of norms, shortcuts and pooling"
@@ -128,6 +130,9 @@ def _figure_columns(rows: Sequence[ScopeRow], *, has_parts: bool) -> list[Column
             columns.append(_share("share", f"{key}_share"))
         if key in _NOUNS and is_modified:
             columns.append(scaled(rows, f"{key}_delta", "change", unit, signed=True))
+    columns += [
+        scaled(rows, key, words, "B") for key, words in _MEMORY.items() if any(getattr(row, key) for row in rows)
+    ]
     columns.append(_share("mixers'\nMACs", "mixer_macs_share"))
     columns.append(_share("mixers'\ntraffic", "mixer_traffic_bytes_share"))
     if isinstance(rows[0], ProvedScope):

@@ -164,8 +164,9 @@ def print_table(console: Console, table: PlainTable) -> None:
     console.width = terminal_width
 
 
-_TEXT = {"model", "mixer", "implementation", "mode", "dtype", "op", "kind", "arguments", "layout", "device", "timing"}
+_NUMBERS = {"image_height", "image_width", "batch", "tokens", "height", "dim", "heads", "head_dim", "kernel_size"}
 _SIZE_WORDS = {
+    "given": "model",
     "model": "model",
     "image_height": "image\nheight",
     "image_width": "image\nwidth",
@@ -191,8 +192,10 @@ _SIZE_WORDS = {
 
 def size_columns(rows: Sequence[Record]) -> list[Column]:
     """The columns that tell rows apart: the mixer, the op, and every size that is not the same in all rows."""
-    always = {"mixer", "op", "kind"}
-    keys = [key for key in _SIZE_WORDS if _varies(rows, key) or (key in always and _values(rows, key))]
+    named = {"given"} if _values(rows, "given") else {"mixer"}
+    always = {*named, "op", "kind"}
+    keys = [key for key in _SIZE_WORDS if named != {"given"} or key not in ("model", "mixer")]
+    keys = [key for key in keys if _varies(rows, key) or (key in always and _values(rows, key))]
     if _varies(rows, "width") and "height" not in keys:
         keys.insert(keys.index("tokens") + 1 if "tokens" in keys else 1, "height")
     return [Column(key, _SIZE_WORDS[key]) for key in keys]
@@ -205,7 +208,7 @@ def add_sizes(table: PlainTable, columns: Sequence[Column], rows: Sequence[Recor
     for column in columns:
         keys = ("height", "width") if column.key == "height" else (column.key,)
         is_needed = not (is_told and column.key == "height")
-        table.add(*keys, words=column.words, number=column.key not in _TEXT, needed=is_needed)
+        table.add(*keys, words=column.words, number=column.key in _NUMBERS, needed=is_needed)
 
 
 def _values(rows: Sequence[Record], key: str) -> set[Any]:
