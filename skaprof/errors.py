@@ -125,13 +125,17 @@ def bad_value(name: str, value: object, expected: str, choices: Iterable[str] = 
 
     `name` is what the value is known by: `named` for a parameter, or its place in a file.
     """
+    suggestion = "".join(f"; did you mean {near!r}?" for near in nearest(value, choices) if near != value)
+    said = f"{name}: {shown(value)} is not valid: expected {expected}{suggestion}"
+    return SkaprofError(said, value=value, expected=expected)
+
+
+def nearest(value: object, choices: Iterable[str]) -> list[str]:
+    """The nearest of `choices`, whatever the case, if one is near."""
     from difflib import get_close_matches  # only needed once something is wrong
 
     by_lower_case = {choice.lower(): choice for choice in choices}
-    near = get_close_matches(str(value)[:200].lower(), list(by_lower_case), n=1)
-    suggestion = f"; did you mean {by_lower_case[near[0]]!r}?" if near and by_lower_case[near[0]] != value else ""
-    said = f"{name}: {shown(value)} is not valid: expected {expected}{suggestion}"
-    return SkaprofError(said, value=value, expected=expected)
+    return [by_lower_case[near] for near in get_close_matches(str(value)[:200].lower(), list(by_lower_case), n=1)]
 
 
 def missing_package(package: str, purpose: str) -> SkaprofError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value, named, printable, shown
+from skaprof.errors import SkaprofError, bad_value, named, nearest, printable, shown
 from skaprof.process_wide import PROCESS_WIDE
 from skaprof.workload import Workload
 
@@ -88,7 +88,8 @@ def require_known_sizes(option: str, arguments: Iterable[tuple[str, str]]) -> No
         for size in _IN_BRACES.findall(value):
             if size not in _SIZES:
                 expected = f"one of {', '.join(f'{{{known}}}' for known in _SIZES)} in braces"
-                raise bad_value(option, f"{name}={value}", expected, [f"{name}={{{known}}}" for known in _SIZES])
+                meant = [value.replace(f"{{{size}}}", f"{{{near}}}") for near in nearest(size, _SIZES)]
+                raise bad_value(option, f"{name}={value}", expected, [f"{name}={text}" for text in meant])
 
 
 def keywords_of(arguments: Iterable[tuple[str, str]], sizes: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -131,9 +132,10 @@ def load_callable(option: str, path: str) -> Callable[..., Any]:
 
 def _named(option: str, path: str, holder: Any, name: str) -> Any:
     if not hasattr(holder, name):
-        module_name = path.rpartition(":")[0]
-        near = [f"{module_name}:{known}" for known in dir(holder)]
-        raise bad_value(option, path, f"a name that {module_name} has", near)
+        place = path.removesuffix(name)  # of the last name: what would be called is offered, and nothing else
+        offered = [known for known in dir(holder) if place != path and callable(getattr(holder, known, None))]
+        expected = f"a name that {path.rpartition(':')[0]} has"
+        raise bad_value(option, path, expected, [f"{place}{near}" for near in nearest(name, offered)])
     return getattr(holder, name)
 
 

@@ -169,3 +169,37 @@ def test_a_baseline_that_is_not_timed_is_refused(text: str, words: str) -> None:
     group = [Contender("vit_tiny mhsa", "vit_tiny", form) for form in ("eager", "sdpa")]
     with pytest.raises(SkaprofError, match=words):
         baseline_label(text, [group], ("eager", "sdpa"))  # type: ignore[list-item]
+
+
+OWN = "import torch\nfrom torch import nn\nLAYERS = 3\nclass Layer(nn.Linear):\n    pass\ndef linear():\n    pass\n"
+NEARLY = [
+    (("flops", "--module", "odd.py:torhc"), None),
+    (("flops", "--module", "odd.py:LAYER"), "odd.py:Layer"),
+    (("flops", "--module", "odd.py:Liner"), "odd.py:linear"),
+    (("flops", "--module", "odd.py:Layer.forwards"), "odd.py:Layer.forward"),
+    (("flops", "--module", "odd.py:Layr.forward"), None),
+    (("flops", "--module", "odd.py:Layer", "--arg", "dim=2*{dimm}"), "dim=2*{dim}"),
+    (("flops", "-m", "ska:qery=false"), "ska:query=false"),
+    (("flops", "-m", "ska:qery=flase"), None),
+    (("flops", "-m", "skka"), "ska"),
+    (("compare", "a", "b", "--fail-on", "mac>0"), "macs"),
+    (("compare", "a", "b", "--fail-on", "macs>5m"), "5M"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "offered"), NEARLY, ids=[arguments[-1] for arguments, _ in NEARLY])
+def test_only_what_exists_is_offered(
+    skaprof: Run, tmp_path: Path, arguments: tuple[str, ...], offered: str | None
+) -> None:
+    (tmp_path / "odd.py").write_text(OWN)
+    done = skaprof(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"did you mean {offered!r}?" in done.stderr if offered else "did you mean" not in done.stderr
+
+
+def test_as_many_rows_are_called_verified_as_say_so(skaprof: Run, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("from torch import nn\ndef own(dim):\n    return nn.Linear(dim, dim)\n")
+    options = ("--module", "own.py:own", "--arg", "dim={dim}", "-m", "ska", "-m", "mhsa", "--tokens", "4", "--dim", "8")
+    told = skaprof("flops", "--verify", *options, cwd=tmp_path).stdout
+    assert sum(line.endswith(" yes") for line in told.splitlines()) == 3
+    assert "Verified 3 of 3 rows, 2 of 2 by closed forms: " in told

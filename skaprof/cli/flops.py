@@ -175,7 +175,7 @@ def _page(rows: Sequence[Row], plan: Plan, reference: MixerSpec | None, *, per_o
         else say_of.cheapest_sentences(costs, groups) + _breakevens(plan, reference)
     )
     if table.has_proof(costs):
-        words += say_of.proof_sentences([row for row in costs if row.traffic_bytes is not None])
+        words += say_of.proof_sentences(costs)
     if any(row.layout is not None for row in costs):
         words += say_of.counted_sentences(costs)
     mark = "lowest at its size" if any(table.lowest_rows(costs, groups).values()) else ""

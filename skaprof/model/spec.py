@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from skaprof.errors import SkaprofError, bad_value, shown
+from skaprof.errors import SkaprofError, bad_value, nearest, shown
 from skaprof.grids import parse_count
 from skaprof.model.mixers import MIXERS, Mixer, OptionValue
 from skaprof.model.ops import Op
@@ -139,11 +139,9 @@ def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
         key, equals, value = setting.partition("=")
         known = _known_options(mixer)
         if not equals or key not in known:
-            from difflib import get_close_matches  # only needed once something is wrong
-
             listed = ", ".join(f"{known_key}=..." for known_key in known) or "no options at all"
-            near = [text.replace(f":{key}=", f":{close}=", 1) for close in get_close_matches(key, known, n=1) if equals]
-            raise bad_value(option, text, f"for {name} {listed}, not {shown(setting)}", near)
+            near = [text.replace(f":{key}=", f":{close}=", 1) for close in nearest(key, known) if equals]
+            raise bad_value(option, text, f"for {name} {listed}, not {shown(setting)}", filter(_is_mixer, near))
         if key in given:
             raise bad_value(option, text, f"{key} only once")
         given[key] = None
@@ -156,6 +154,15 @@ def parse_mixer(text: object, option: str = "mixer") -> MixerSpec:
             options[key] = _parse_value(label, value, mixer.options[key])
     values = (f":{key}={str((sizes | options)[key]).lower()}" for key in given)
     return MixerSpec("".join((mixer.name, *values)), mixer, options, **sizes)
+
+
+def _is_mixer(text: str) -> bool:
+    """Whether the text names a mixer."""
+    try:
+        parse_mixer(text)
+    except SkaprofError:
+        return False
+    return True
 
 
 def _installed(option: str, name: str) -> Mixer:

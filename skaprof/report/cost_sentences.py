@@ -227,13 +227,16 @@ def _counted_by(rows: Sequence[ResultRow]) -> str:
 
 
 def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[str]:
-    """How many rows are proved, by what, and what a counter does not see."""
+    """How many rows are proved, by what, and what a counter does not see; a user's module has no closed form."""
     verified = sum(bool(row.verified) for row in rows)
+    derived: Sequence[ResultRow | ProvedScope] = [row for row in rows if row.traffic_bytes is not None]
+    apart = f", {sum(bool(row.verified) for row in derived):,} of {len(derived):,} by closed forms"
     sentences = [
-        f"Verified {verified:,} of {len(rows):,} rows: parameters of the built module, MACs of every op by fvcore and "
-        "FlopCounterMode on meta tensors, and the ops that each of them leaves out."
+        f"Verified {verified:,} of {len(rows):,} rows{apart if len(derived) < len(rows) else ''}: parameters of the "
+        "built module, MACs of every op by fvcore and FlopCounterMode on meta tensors, and the ops that each of them "
+        "leaves out."
     ]
-    if any(is_fused(row.implementation) and row.mode == "forward" for row in rows):
+    if any(is_fused(row.implementation) and row.mode == "forward" for row in derived):
         sentences.append(
             "fvcore counts scaled_dot_product_attention as nothing: in sdpa rows its MACs lack the attention, and only "
             "that, as predicted."
@@ -241,8 +244,8 @@ def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[s
     sentences += [
         words
         for words, is_shown in _MEMORY_PROOFS.items()
-        if any(not is_fused(row.implementation) and is_shown(row) for row in rows)
+        if any(not is_fused(row.implementation) and is_shown(row) for row in derived)
     ]
-    if any(row.mode == "train" for row in rows):
+    if any(row.mode == "train" for row in derived):
         sentences.append("fvcore counts forward calls only: in train rows its forward count is checked, and not shown.")
     return sentences
