@@ -344,6 +344,16 @@ def test_every_format_carries_the_changes_and_the_exit_code(skaprof: Run, tmp_pa
     assert "58204160" in done.stdout.replace(",", "") if format != "csv" else "macs,less,58204160,7," in done.stdout
 
 
+def test_a_threshold_that_passes_says_what_it_could_not_judge(skaprof: Run, tmp_path: Path) -> None:
+    gone = {"median_ms": None, "ci_low_ms": None, "ci_high_ms": None, "images_per_s": None, "verdict": "out-of-memory"}
+    other = {"implementation": "sdpa"}
+    old = write(tmp_path / "old.json", [timed(), timed(**gone, **other)])
+    new = write(tmp_path / "new.json", [timed(1.5, flags=["throttled"]), timed(**other)])
+    done = skaprof("compare", old, new, "--fail-on", "median_ms>5%")
+    told = "--fail-on median_ms>5%: passed; not judged: 1 figure that only the second file has; undecided: 1 figure, "
+    assert (done.returncode, f"{told}first of ska (eager), 49 tokens, dim 512: flagged thr" in done.stdout) == (0, True)
+
+
 def test_unchanged_files_are_one_sentence(skaprof: Run, tmp_path: Path) -> None:
     old = write(tmp_path / "old.json", costs("ska", "mhsa"))
     assert skaprof("compare", old, old).stdout == "2 rows compared: nothing changed.\n"

@@ -132,26 +132,35 @@ def threshold_sentence(compared: Compared, threshold: Threshold) -> str:
     """How one `--fail-on` came out, with the first row that breaks it, and the rows that nothing could judge."""
     broken = [change for change in compared.changes if threshold in change.broken]
     judged = [change for change in broken if change.metric is not None or change.kind == threshold.metric]
+    gone = [change for change in broken if change.metric is None and change.kind != threshold.metric]
     told = f"--fail-on {threshold.text}: {'failed' if broken else 'passed'}"
     if judged:
         told += f" {counted(len(judged), 'time')}, first {_described(judged[0])}"
     said = [told]
-    if gone := [change for change in broken if change not in judged]:
+    if gone:
         rows = counted(len(gone), "row")
         said.append(f"{rows} without a partner in the second file: {_named(gone)} (--allow-missing lets that pass)")
-    if new := [change for change in compared.changes if change.kind == "added" and threshold.metric in change.unjudged]:
-        said.append(f"not judged: {counted(len(new), 'row')} that only the second file has")
-    if _is_always_0(compared, threshold.metric):
-        said.append(f"{threshold.metric} is 0 everywhere{_HINTS.get(threshold.metric, '')}")
-    return f"{'; '.join(said)}."
+    return f"{'; '.join([*said, *_unjudged(compared, threshold.metric)])}."
+
+
+def _unjudged(compared: Compared, metric: str) -> list[str]:
+    """What no threshold of a figure can judge: what only the second file has, unsound times, and zeros."""
+    said = []
+    if rows := sum(change.kind == "added" and metric in change.unjudged for change in compared.changes):
+        said.append(f"not judged: {counted(rows, 'row')} that only the second file has")
+    found = [change for change in compared.changes if change.metric == metric]
+    if figures := sum(change.kind == "gained" for change in found):
+        said.append(f"not judged: {counted(figures, 'figure')} that only the second file has")
+    if unsound := [change for change in found if change.kind == "undecided"]:
+        first = f"{_of_what(unsound[0])}: {unsound[0].reason}"
+        said.append(f"undecided: {counted(len(unsound), 'figure')}, first of {first}")
+    values = [side.value for change in found for side in (change.old, change.new) if side]
+    if values and not any(values):
+        said.append(f"{metric} is 0 everywhere{_HINTS.get(metric, '')}")
+    return said
 
 
 _HINTS = {"saved_bytes": " (what training keeps: rows of --mode train have it)"}
-
-
-def _is_always_0(compared: Compared, metric: str) -> bool:
-    found = [change for change in compared.changes if change.metric == metric and change.old and change.new]
-    return bool(found) and not any(side.value for change in found for side in (change.old, change.new) if side)
 
 
 def _of_what(change: Change, *, sizes: bool = True) -> str:
