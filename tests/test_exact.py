@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 import user_models
+from conftest import THOROUGH
+from counted_modules import hand_cases
 from torch import Tensor, nn
 
 from skaprof.count.exact import ExactCount, count_exact
@@ -87,7 +90,10 @@ def test_what_runs_is_counted(name: str) -> None:
     ("run", "reason"),
     [
         (ByNumpy.apply, "leave PyTorch as a numpy array"),
-        (in_a_thread, "one that no op made"),
+        (in_a_thread, "another thread"),
+        (lambda x, w: torch.utils.dlpack.from_dlpack(torch.utils.dlpack.to_dlpack(x.detach())), "one that no op made"),
+        (lambda x, w: torch.tensor([[sum(row) for row in x[0].tolist()]]), "as a list"),
+        (lambda x, w: x + x.data_ptr() % 2, "by its address"),
         (by_elements, "leave PyTorch one by one"),
         (behind_pytorchs_back, "memory that no op wrote"),
         (lambda x, w: torch.fft.fft(x).real, "aten._fft_r2c"),
@@ -100,6 +106,34 @@ def test_work_that_cannot_be_counted_is_said_and_not_left_out(
     found = counted(Around(run))
     assert found.macs is None
     assert reason in (found.error or "")
+
+
+def test_hand_counted_modules_are_counted_so() -> None:
+    cases = list(hand_cases().items())
+    counts, expected = {}, {}
+    for name, case in cases[:: 1 if THOROUGH else 6]:
+        module, inputs = case.build().eval(), case.tensors()
+        counts[name], expected[name] = count_exact(module, lambda: module(*inputs)).macs, case.macs  # noqa: B023
+    assert counts == expected
+
+
+def test_backward_is_counted_by_the_same_table_wherever_it_runs() -> None:
+    """Both operands of each product have a gradient of its cost; a fused attention has five products for two."""
+    for name in ("nn.Conv2d groups 3", "nn.ConvTranspose1d stride 2", "x @ w", "einsum bnc,cd,de->bne", "attention: @"):
+        case = hand_cases()[name]
+        assert {counted(case.build(), *case.inputs[0], mode="train", device=on).macs for on in ("cpu", "meta")} == {
+            3 * case.macs
+        }, name
+
+
+def backward_by_numpy(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    return torch.from_numpy(gradient.numpy() @ gradient.numpy().swapaxes(1, 2) @ gradient.numpy()), None
+
+
+def test_hidden_work_of_a_backward_is_found() -> None:
+    members = {"forward": staticmethod(lambda context, x, w: x @ w), "backward": staticmethod(backward_by_numpy)}
+    hidden = type("Hidden", (torch.autograd.Function,), members)
+    assert "as a numpy array" in (counted(Around(hidden.apply), mode="train").error or "")
 
 
 def test_a_complex_product_is_four_multiply_adds() -> None:

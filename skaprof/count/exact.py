@@ -25,10 +25,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import _engine_run_backward as run_backward  # under the modes, as backward() is not
 from torch.utils._pytree import tree_leaves
 
+from skaprof.count.counted_forms import called_by_pytorch
 from skaprof.count.counters import without_fast_path
-from skaprof.count.hidden_work import LeavingNumbers, Origins, held_tensors
+from skaprof.count.hidden_work import LeavingNumbers, Origins, held_tensors, threads_noted
 from skaprof.count.meta_results import MetaResults
 from skaprof.count.recorder import Recorded, Recorder
 from skaprof.count.running import RunningModule, Shapes
@@ -80,7 +82,7 @@ class ExactCount:
     shapes: Mapping[str, Shapes]
     """Of what each submodule that was called gave, by its first name; "" is the whole."""
     traits: frozenset[str] = frozenset()
-    """Of its products, what other counters are known to count otherwise: `recorder.COMPLEX` and the like."""
+    """Of its products, what other counters are known to count otherwise: `recorder.SPARSE` and the like."""
 
     @property
     def macs(self) -> int | None:
@@ -147,7 +149,14 @@ def _record(
         origins.made(tensor)
     recorder = Recorder(running, origins, results)
     with ExitStack() as stack:
-        for each in (without_fast_path(), kept_gradients(module), _eager(), running):
+        for each in (
+            without_fast_path(),
+            called_by_pytorch(),
+            threads_noted(leaving.found),
+            kept_gradients(module),
+            _eager(),
+            running,
+        ):
             stack.enter_context(each)
         stack.enter_context(torch.set_grad_enabled(mode == "train"))
         with leaving, recorder:
@@ -157,11 +166,11 @@ def _record(
             origins.consumed(tensor, "", "")
         ends = [tensor for tensor in given if tensor.requires_grad] if mode == "train" else []
         if ends:
-            gradients = [torch.ones_like(end) for end in ends]
+            gradients = tuple(torch.ones_like(end) for end in ends)
             for gradient in gradients:
                 origins.made(gradient)
             with leaving, recorder:
-                torch.autograd.backward(ends, gradients)
+                run_backward(tuple(ends), gradients, False, False, (), allow_unreachable=True, accumulate_grad=True)
     return recorder.seen, origins, running.shapes, leaving
 
 

@@ -7,18 +7,24 @@ no op wrote: another thread's, a foreign library's. Either way the count is not 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Thread, get_ident
 from typing import Any
+from unittest.mock import patch
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._ops import HigherOrderOperator
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-BRANCHES = "branches"
-"""The trait of a call in which torch.cond and the like choose what runs."""
+from skaprof.count.counted_forms import ATTENTION, four_convolutions, fused_on_meta, is_complex_convolution
+
+BRANCHES, COMPLEX = "branches", "complex"
+"""Traits of calls: torch.cond and the like choose what runs; products of complex numbers."""
 MOST_NUMBERS_READ = 8
 """Single numbers that may be read of one tensor, to choose by: more are a loop over its elements."""
 _LEAVES = {
@@ -47,9 +53,32 @@ class LeavingNumbers(TorchFunctionMode):
             self.traits.add(BRANCHES)
             with self:
                 return _as_written(func)(*args, **(kwargs or {}))
-        if func is F.scaled_dot_product_attention:
+        if func is ATTENTION:
             return fused_on_meta(*args, **(kwargs or {}))
+        if is_complex_convolution(func, args, kwargs or {}):
+            self.traits.add(COMPLEX)
+            return four_convolutions(func, *args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def threads_noted(found: dict[str, None]) -> Iterator[None]:
+    """Notes in `found` that this thread gives work to another in the block: what that runs is not seen."""
+    own = get_ident()
+
+    def noted(run: Callable[..., Any]) -> Callable[..., Any]:
+        def begin(*args: Any, **kwargs: Any) -> Any:
+            if get_ident() == own:
+                found["gives work to another thread: what is done there is not seen"] = None
+            return run(*args, **kwargs)
+
+        return begin
+
+    with (
+        patch.object(Thread, "start", noted(Thread.start)),
+        patch.object(ThreadPoolExecutor, "submit", noted(ThreadPoolExecutor.submit)),
+    ):
+        yield
 
 
 def _as_written(op: HigherOrderOperator) -> Callable[..., Any]:
@@ -70,31 +99,6 @@ def _matters(name: str, tensor: object) -> bool:
         is_real = tensor.is_floating_point() or tensor.is_complex()
         return is_real and tensor.numel() > MOST_NUMBERS_READ
     return True
-
-
-def fused_on_meta(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """Attention as PyTorch runs it; on meta, where PyTorch has its plain form alone, as the kernel that CUDA has."""
-    is_plain = not q.is_meta or q.dim() != 4 or enable_gqa or q.shape[-3] != k.shape[-3] or q.is_nested
-    if is_plain or (attn_mask is not None and attn_mask.requires_grad):
-        return F.scaled_dot_product_attention(
-            q, k, v, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
-        )
-    bias = attn_mask
-    if bias is not None:
-        bias = bias.to(q.dtype).expand(*q.shape[:-1], k.shape[-2])
-    kernel = torch.ops.aten._scaled_dot_product_efficient_attention
-    needs_grad = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)
-    output: Tensor = kernel(q, k, v, bias, needs_grad, dropout_p, is_causal, scale=scale)[0]
-    return output
 
 
 class Origins:
@@ -147,6 +151,8 @@ class Origins:
 
 def _storage(tensor: Tensor) -> tuple[int, torch.UntypedStorage | None]:
     """The address of a tensor's storage, and the storage; of a sparse one, that of its values; else none."""
+    if is_lazy(tensor):
+        return 0, None
     try:
         if tensor.layout is torch.strided:
             storage = tensor.untyped_storage()

@@ -7,10 +7,10 @@ multiplies, whatever its numbers are stored in; its weights lie packed in an obj
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import prod
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from skaprof.count.convolution_formulas import convolution_macs
 from skaprof.count.product_formulas import Formula, NoFormulaError, product
@@ -66,31 +66,46 @@ def _quantized_cell(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) ->
     return int(args[0].shape[0]) * sum(weight.numel() for weight in weights)
 
 
-def unpacked(packed: Any) -> Iterator[torch.Tensor]:
+def _quantized_rnn(gates: int) -> Formula:
+    """aten.quantized_lstm, quantized_gru: x (batch, steps, in), state, weights; or packed steps, their sizes, state."""
+
+    def macs(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+        is_packed = isinstance(args[1], Tensor) and not args[1].is_floating_point()
+        x, state, *options = args if not is_packed else (args[0], *args[2:])
+        layers, _, hidden = (state if isinstance(state, Tensor) else state[0]).shape
+        ways = 2 if options[5] else 1
+        steps = x.shape[:-1].numel()
+        inputs = [x.shape[-1]] * ways + [ways * hidden] * (layers - ways)
+        return int(steps) * sum(gates * hidden * (width + hidden) for width in inputs)
+
+    return macs
+
+
+_UNPACK = {
+    "LinearPackedParamsBase": "linear_unpack",
+    "Conv2dPackedParamsBase": "conv2d_unpack",
+    "Conv3dPackedParamsBase": "conv3d_unpack",
+    "EmbeddingPackedParamsBase": "embedding_bag_unpack",
+}
+"""By the class of an object that holds packed weights, the op of `quantized` that unpacks it."""
+
+
+def unpacked(packed: Any) -> Iterator[Tensor]:
     """The weights and biases in an object that a quantized op takes.
 
     Raises:
         NoFormulaError: it is none that PyTorch unpacks.
     """
-    for name in ("linear_unpack", "conv1d_unpack", "conv2d_unpack", "conv3d_unpack"):
-        kind = str(packed._type()) if isinstance(packed, torch.ScriptObject) else ""
-        if not _unpacks(name, kind):
-            continue
-        found = getattr(torch.ops.quantized, name)(packed)
-        yield from (tensor for tensor in found if isinstance(tensor, torch.Tensor))
+    kind = str(packed._type()).rpartition(".")[2]
+    if kind == "CellParamsBase":
+        state = packed.__getstate__()[0]
+        for part in state[-1]:
+            yield from unpacked(part)
         return
-    raise NoFormulaError("its weights are packed in an object that PyTorch does not unpack")
-
-
-def _unpacks(name: str, kind: str) -> bool:
-    if name == "linear_unpack":
-        return "LinearPackedParamsBase" in kind
-    return f"Conv{name[4]}dPackedParamsBase" in kind and name != "conv1d_unpack"
-
-
-def packed_params(packed: Any) -> int:
-    """How many weights and biases such an object holds."""
-    return sum(prod(tensor.shape) for tensor in unpacked(packed))
+    if kind not in _UNPACK:
+        raise NoFormulaError("its weights are packed in an object that PyTorch does not unpack")
+    found = getattr(torch.ops.quantized, _UNPACK[kind])(packed)
+    yield from (tensor for tensor in (found if isinstance(found, tuple) else (found,)) if isinstance(tensor, Tensor))
 
 
 LAYERS: dict[str, Formula] = {
@@ -121,6 +136,8 @@ LAYERS: dict[str, Formula] = {
         (f"quantized.quantized_{cell}_cell_dynamic" for cell in ("lstm", "gru", "rnn_relu", "rnn_tanh")),
         _quantized_cell,
     ),
+    "aten.quantized_lstm": _quantized_rnn(4),
+    "aten.quantized_gru": _quantized_rnn(3),
     "quantized.matmul": product(0, 1),
 }
 """By namespace and name."""

@@ -136,6 +136,17 @@ def _weighted_bag(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> i
     return 0 if weights is None else int(args[1].numel() * args[0].shape[1])
 
 
+def _weighted_bag_backward(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+    """The gradient of each row is the bag's, times the row's weight where it has one."""
+    weights = args[10] if len(args) > 10 else kwargs.get("per_sample_weights")
+    return 0 if weights is None else int(args[1].numel() * args[0].shape[1])
+
+
+def _bag_weights_backward(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+    """The gradient of each weight is its row times its bag's gradient."""
+    return int(args[2].numel() * args[1].shape[1])
+
+
 def _each_product(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
     return sum(multiply_adds(a, b) for a, b in zip(args[0], args[1], strict=True))
 
@@ -155,5 +166,7 @@ PRODUCTS: dict[str, Formula] = {
     "affine_grid_generator": _outer_sum,
     "_trilinear": _trilinear,
     **dict.fromkeys(("_embedding_bag", "_embedding_bag_forward_only"), _weighted_bag),
+    "_embedding_bag_backward": _weighted_bag_backward,
+    "_embedding_bag_per_sample_weights_backward": _bag_weights_backward,
 }
 """By the name of the op in ATen; in-place forms are those of the name without its underscore."""

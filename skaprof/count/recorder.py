@@ -12,14 +12,17 @@ from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from skaprof.count.elementwise_prices import price_of
-from skaprof.count.hidden_work import Origins
+from skaprof.count.hidden_work import COMPLEX, Origins
 from skaprof.count.meta_results import MetaResults
 from skaprof.count.product_formulas import SPARSE_LAYOUTS, NoFormulaError
 from skaprof.count.rules import Rule, rule_of
 from skaprof.count.running import RunningModule
 
-COMPLEX, SPARSE, GROUPED_BACKWARD = "complex", "sparse", "the backward of a convolution in groups"
+SPARSE, GROUPED_BACKWARD = "sparse", "the backward of a convolution in groups"
 """Traits of products that other counters are known to count otherwise."""
+
+
+_NONE_OF_ITS_OWN = torch._C._disabled_torch_dispatch_impl
 
 
 @dataclass(slots=True)
@@ -64,7 +67,9 @@ class Recorder(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):  # those that are known were run as what they are made of
             self.seen.unknown[func.name(), self.running.scope, "what it runs is not known"] = None
             return func(*args, **named)
-        if any(kind is not Tensor for kind in types):  # a tensor of a kind of its own says which ops it is made of
+        if any(
+            kind.__torch_dispatch__ is not _NONE_OF_ITS_OWN for kind in types
+        ):  # a tensor of a kind of its own says which ops it is made of
             return NotImplemented
         rule = rule_of(func)
         if rule.is_composite:
@@ -74,7 +79,10 @@ class Recorder(TorchDispatchMode):
                 return result
         with torch._C.DisableTorchFunction():
             result = self.results.run(func, rule, args, named)
-            self._note(rule, args, named, result)
+            try:
+                self._note(rule, args, named, result)
+            except RuntimeError as error:  # such as a nested tensor's, which has no sizes
+                self.seen.unknown[rule.name, self.running.scope, f"its tensors are of a kind not known: {error}"] = None
         return result
 
     def _note(self, rule: Rule, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:

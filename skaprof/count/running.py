@@ -79,6 +79,12 @@ class RunningModule:
 
 def shapes_of(output: Any) -> Shapes:
     """The shape of each tensor in what a module gave."""
-    if isinstance(output, Tensor):
-        return (tuple(output.shape),)
-    return tuple(tuple(leaf.shape) for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+    with torch._C.DisableTorchFunction():
+        if isinstance(output, Tensor):
+            return (_shape(output),)
+        return tuple(_shape(leaf) for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor; of a nested one without a shape, none."""
+    return () if tensor.is_nested and tensor.layout is torch.strided else tuple(tensor.shape)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skaprof.count.counted_forms import called_by_pytorch
 from skaprof.count.exact import ExactCount, count_exact
 from skaprof.count.hidden_work import LeavingNumbers
 from skaprof.count.learned import Learned, learned
@@ -122,7 +123,7 @@ def count_module(module: nn.Module, x: Tensor, units: Sequence[str] = (), mode: 
 def _witnessed(exact: ExactCount, module: nn.Module, x: Tensor, units: Sequence[str], mode: str) -> UserCount:
     saved = None
     if mode == "train" and exact.macs is not None:
-        with LeavingNumbers(), torch.enable_grad():
+        with called_by_pytorch(), LeavingNumbers(), torch.enable_grad():
             saved = saved_by_autograd(module, x)
     return UserCount(
         learned(module), tally_exact(exact, units), *heard(exact, module, x, units, mode), saved_bytes=saved

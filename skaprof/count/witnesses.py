@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from skaprof.count.counted_forms import called_by_pytorch
 from skaprof.count.counters import ELSEWHERE, Counted, LeftOut, count_fvcore, count_torch, train_once
 from skaprof.count.exact import ExactCount, kept_gradients
-from skaprof.count.hidden_work import BRANCHES, LeavingNumbers
+from skaprof.count.hidden_work import BRANCHES, COMPLEX, LeavingNumbers
 from skaprof.count.matmul_formulas import BlindError
-from skaprof.count.recorder import COMPLEX, GROUPED_BACKWARD, SPARSE
+from skaprof.count.recorder import GROUPED_BACKWARD, SPARSE
 from skaprof.count.without_macs import holds_no_macs
 from skaprof.foreign_code import contained, reason_of
 
@@ -73,7 +74,7 @@ def heard(exact: ExactCount, module: nn.Module, x: Tensor, units: Sequence[str],
 def _trained(module: nn.Module, x: Tensor) -> Counted:
     """FlopCounterMode's count of forward and backward of the whole."""
     left_out = LeftOut(())
-    with kept_gradients(module), LeavingNumbers(), left_out:
+    with kept_gradients(module), called_by_pytorch(), LeavingNumbers(), left_out:
         macs = train_once(module, (x,))
     return Counted({ELSEWHERE: macs}, left_out.ops)
 
