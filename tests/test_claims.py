@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import skaprof
+from skaprof.analysis.claims.backbones import BACKBONES as BACKBONES_OF_MODELS
 from skaprof.analysis.claims.backbones import Backbones
 from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.grammar import parse_claim
 from skaprof.analysis.claims.judge import Verdict, judge
 from skaprof.analysis.claims.nodes import ClaimError, Figure, Number, Operation
-from skaprof.analysis.claims.sizes import Point
+from skaprof.analysis.claims.sizes import Point, points_of
 from skaprof.analysis.claims.units import SUFFIXES, quantity
 from skaprof.errors import SkaprofError
 from skaprof.saved import read_results
@@ -296,6 +297,24 @@ def measured(tmp_path: Any, change: Callable[[dict[str, Any]], None] = lambda ro
 )
 def test_times_are_judged_by_their_intervals(tmp_path: Any, claim: str, expected: str) -> None:
     assert outcome(claim, measured(tmp_path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("vit_tiny[stage1=ska].median_ms <= 3ms @ resolution=32", "holds"),
+        ("vit_tiny[stage1=SKA]/eager.median_ms <= 500us @ resolution=32,device=cpu", "fails"),
+        ("vit_tiny[stage1=ska].median_ms <= 3ms", "not testable here"),
+        ("vit_tiny.median_ms <= 3ms @ resolution=32", "not testable here"),
+    ],
+)
+def test_backbones_are_judged_by_what_was_timed_of_them(tmp_path: Any, claim: str, expected: str) -> None:
+    def timed_of_a_backbone(row: dict[str, Any]) -> None:
+        if (row["mixer"], row["implementation"]) == ("ska", "eager"):
+            point = points_of(parse_claim("vit_tiny.params > 0 @ resolution=32"), of_tokens=False)[0]
+            row |= BACKBONES_OF_MODELS.row("vit_tiny[stage1=ska]", point, "eager")
+
+    assert outcome(claim, measured(tmp_path, timed_of_a_backbone)) == expected
 
 
 def test_an_open_device_is_any_that_was_measured_at_that_size(tmp_path: Any) -> None:

@@ -18,7 +18,7 @@ from skaprof.measured import MeasuredRow
 from skaprof.model.cost import flops_per_param
 from skaprof.model.mixers import MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.results import FLOPS_PER_PARAM, IDENTITY_KEYS, ResultRow
+from skaprof.results import FLOPS_PER_PARAM, IDENTITY_KEYS, ResultRow, name_of
 from skaprof.saved import SavedResults
 
 
@@ -149,16 +149,19 @@ class Sources:
         Raises:
             NotTestableError: there is none.
         """
+        implementation = found.implementation or point.implementation
         if self._is_backbone(found):
-            raise NotTestableError("no command measures a backbone yet")
-        variant, workload = _mixer_at(found, point)
-        row = sizes_of(variant, workload) | {"device": point.device, "timing": point.timing}
+            name, row = found.spec, dict(self.backbones.row(found.spec, point, implementation))
+        else:
+            variant, workload = _mixer_at(found, point)
+            name, row = variant.spec.text, sizes_of(variant, workload)
+        row |= {"device": point.device, "timing": point.timing}
         try:
             return self.rows[tuple(row.get(key) for key in IDENTITY_KEYS)]
         except KeyError:
             known = any(_is_at(point, str(row.device), str(row.timing)) for row, _ in self.rows.values())
             error = NoRowError if known else NotTestableError
-            raise error(f"no results of {variant.spec.text} ({variant.implementation})") from None
+            raise error(f"no results of {name} ({implementation})") from None
 
     def paired_ratio(self, ours: Figure, theirs: Figure, point: Point) -> Bounds | None:
         """ours / theirs where one was the other's baseline in the same rounds: far narrower than two medians.
@@ -184,7 +187,7 @@ class Sources:
             if found.measured and found.metric != "peak_memory_bytes":
                 row = self.measured(found, point).row
                 if reason := why_unsound(row):
-                    return f"{row.mixer} ({row.implementation}): {reason}"
+                    return f"{name_of(row)} ({row.implementation}): {reason}"
         return None
 
 

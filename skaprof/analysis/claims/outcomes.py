@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from skaprof.analysis.claims.backbones import BACKBONES
 from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import StatedClaim
 from skaprof.analysis.claims.judge import Verdict, judge
-from skaprof.analysis.claims.nodes import ClaimError
+from skaprof.analysis.claims.nodes import ClaimError, Figure
+from skaprof.analysis.claims.sizes import SIZES_OF_BACKBONES
 from skaprof.analysis.row_trust import plain_number
 from skaprof.answers import FAILS, HOLDS, NOT_TESTABLE, ClaimRow
+from skaprof.grids import size_text
 
 SAVED = "saved_bytes"
 DECIDED = (HOLDS, FAILS)
@@ -96,15 +99,25 @@ def outcomes_of(
 
 
 def measuring_command(outcome: Outcome) -> str:
-    """The command whose results would decide the claim."""
+    """The command whose results would decide the claim; two where it is about mixers and whole backbones."""
+    measured = [found for found in outcome.verdict.claim.figures if found.measured]
+    models = [found for found in measured if found.spec.partition("[")[0] in BACKBONES.names]
+    mixers = [found for found in measured if found not in models]
+    told = [_measuring(outcome, mixers, "--mixer", "results.jsonl")] if mixers else []
+    told += [_measuring(outcome, models, "--model", "models.jsonl" if mixers else "results.jsonl")] if models else []
+    return " && ".join(told)
+
+
+def _measuring(outcome: Outcome, measured: Sequence[Figure], option: str, file: str) -> str:
     claim, point = outcome.verdict.claim, outcome.verdict.worst.point
-    measured = [found for found in claim.figures if found.measured]
-    words = [word for spec in dict.fromkeys(found.spec for found in measured) for word in ("--mixer", spec)]
+    words = [word for spec in dict.fromkeys(found.spec for found in measured) for word in (option, spec)]
+    if option == "--model" and "resolution" not in claim.sizes:
+        words += ["--resolution", size_text(*point.resolution)]
     for key, given in claim.sizes.items():
-        if key not in ("implementation", "device"):
+        if key not in ("implementation", "device") and (option == "--mixer" or key in SIZES_OF_BACKBONES):
             words += [f"--{key.replace('_', '-')}", given.value]
     implementations = list(dict.fromkeys(found.implementation or point.implementation for found in measured))
     words += ["--implementation", ",".join(implementations)]
     if point.device is not None:
         words += ["--device", "cpu" if point.device == "cpu" else "cuda"]
-    return shlex.join(["skaprof", "latency", *words, "--output", "results.jsonl"])
+    return shlex.join(["skaprof", "latency", *words, "--output", file])

@@ -21,6 +21,7 @@ from skaprof.workload import (
     resolve_heads,
 )
 
+SIZES_OF_BACKBONES = ("batch", "resolution", "dtype", "mode", "implementation", "device", "timing")
 MOST_POINTS = 100_000
 
 _DEFAULT_RESOLUTION = "224"
@@ -115,7 +116,7 @@ def points_of(claim: Claim, *, of_tokens: bool) -> list[Point]:
 
 def _require_sizes_of_backbones(stated: Mapping[str, StatedSize]) -> None:
     for key, given in stated.items():
-        if key not in ("batch", "resolution", "dtype", "mode", "implementation", "device", "timing"):
+        if key not in SIZES_OF_BACKBONES:
             raise ClaimError(f"{key}: a backbone has its own: expected resolution, batch, dtype or mode", given.column)
 
 
