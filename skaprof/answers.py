@@ -283,6 +283,9 @@ class SwapRow(Record):
     heads_before: Annotated[int | None, Key("Its heads; null where unknown.", 1)]
     head_dim_before: Annotated[int | None, Key("Their width; null where unknown.", 1)]
     bias_params_before: Annotated[int | None, Key("Of its parameters, the biases.", 0)]
+    dropped: Annotated[list[str] | None, Key("Parameters and buffers that the mixer has nothing of the kind of.")]
+    dropped_params: Annotated[int | None, Key("How many parameters those are.", 0)]
+    skipped: Annotated[list[str] | None, Key("Submodules that stay as they are, and why.")]
     params_counted: int | None
     macs_fvcore: int | None
     macs_torch: int | None

@@ -39,11 +39,11 @@ class PartRow(Record):
     head_dim: int | None
     kernel_size: int | None
     dtype: str
-    params: int
+    params: int | None
     macs: int | None
     flops: int | None
     elementwise_flops: int | None
-    weight_bytes: int
+    weight_bytes: int | None
     traffic_bytes: int
     saved_bytes: int
     peak_bytes: int | None
@@ -73,7 +73,7 @@ class PartRow(Record):
 class ProvedPart(PartRow):
     """`skaprof model FILE.py:NAME --verify`: as `PartRow`, and of the whole model what counters say."""
 
-    params_counted: int
+    params_counted: int | None
     macs_fvcore: int | None
     macs_torch: int | None
     verified: bool | None

@@ -21,6 +21,7 @@ from skaprof.answers import SwapRow
 from skaprof.cli.swap import swap as swap_command
 from skaprof.count.swap import swapped_rows
 from skaprof.errors import SkaprofError
+from skaprof.foreign_model import UserModel
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import swap, swap_mixers
 from skaprof.report.swap import sentences, swap_table
@@ -36,7 +37,9 @@ def rows_of(call: str, *replacements: str, shape: tuple[int, ...] = SHAPE, **hin
     path, arguments = (call, ()) if has_class else ("Around", (("call", call),))
     pairs = [(text.partition("=")[0], parse_mixer(text.partition("=")[2])) for text in replacements]
     warned: list[str] = []
-    rows = swapped_rows(f"user_models:{path}", arguments, shape, pairs, warned.append, **hints)
+    dtypes = (hints.pop("input_dtype", "float32"),)
+    user = UserModel(f"user_models:{path}", arguments, (shape,), dtypes)
+    rows = swapped_rows(user, pairs, warned.append, **hints)
     require_valid({"schema_version": 1, "command": "", "environment": {}, "rows": [row.as_dict() for row in rows]})
     return rows
 
@@ -139,7 +142,7 @@ def test_what_would_not_be_the_same_model_is_refused_with_the_reason(
 
 
 def test_the_command_warns_of_what_does_not_run(capsys: pytest.CaptureFixture[str]) -> None:
-    command = {"arg": ["call=once"], "shape": "2x16x48", "format": "json"}
+    command = {"model_arg": ["call=once"], "shape": ["2x16x48"], "format": "json"}
     swap_command(model="user_models:Around", replace=["Attention=ska"], **command)
     said = capsys.readouterr()
     assert [row["scope"] for row in json.loads(said.out)["rows"]] == ["attn", "total"]

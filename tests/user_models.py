@@ -473,3 +473,50 @@ def fixed(how: str, *, inside: bool = False) -> nn.Module:
     }[how]
     block = make(nn.Sequential(nn.Linear(48, 48)))
     return nn.Sequential(block) if inside else block
+
+
+class Positioned(Attention):
+    """With a table of relative positions, a rotary embedding, a mask and a scale, as attention modules have them."""
+
+    def __init__(self, dim: int, num_heads: int = 4) -> None:
+        super().__init__(dim, num_heads)
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(49, num_heads))
+        self.register_buffer("inv_freq", torch.zeros(6))
+        self.register_buffer("causal", torch.ones(16, 16, dtype=torch.bool).tril())
+        self.q_norm = nn.LayerNorm(dim)
+
+
+class Mixed(nn.Module):
+    """Attention that can be replaced, that is causal, and whose heads do not divide its dim."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain = nn.ModuleList(Positioned(48) for _ in range(2))
+        self.causal, self.odd = Causal(48), Odd(48)
+
+    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        for attention in (*self.plain, self.causal, self.odd):
+            x = attention(x)
+        return x if scale is None else x * scale[:, None, None]
+
+
+class Odd(nn.Module):
+    """Five heads of 16 for 48 channels, as levit has them: it does not say how wide they are."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.num_heads, self.mixing = 5, nn.Linear(dim, 80)
+        self.out = nn.Linear(80, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.mixing(x))
+
+
+class Causal(Attention):
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+
+
+def scaled_inputs() -> dict[str, Tensor]:
+    return {"x": torch.zeros(2, 16, 48), "scale": torch.ones(2)}

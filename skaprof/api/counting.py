@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from skaprof.analysis.planned_rows import require_one_size
 from skaprof.answers import AbsentCounter, AuditRow, SwapRow
@@ -12,7 +12,8 @@ from skaprof.api.loading import load_swapped_rows
 from skaprof.api.rows import Rows
 from skaprof.counters import chosen_counters
 from skaprof.errors import bad_value, in_python, named, needing
-from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
+from skaprof.foreign_code import MAP_LAYOUTS, parse_arguments
+from skaprof.foreign_model import user_model
 from skaprof.grids import parse_count
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
@@ -69,10 +70,12 @@ def swap(
     replace: Mapping[str, str],
     *,
     arg: Mapping[str, object] | None = None,
-    shape: tuple[int, ...] = (1, 3, 224, 224),
+    shape: tuple[int, ...] | Sequence[tuple[int, ...]] | None = None,
+    inputs: str | None = None,
     size: tuple[int, int] | None = None,
     input: str | None = None,
-    input_dtype: str = "float32",
+    input_dtype: Words = (),
+    skip_unsupported: bool = False,
 ) -> Rows[SwapRow]:
     """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
 
@@ -89,10 +92,13 @@ def swap(
         model: "package.module:NAME" of what gives a torch.nn.Module.
         replace: from a pattern (a name such as "blocks.*.attn", its end, or a class) to a mixer spec.
         arg: what NAME is called with.
-        shape: of the model's input, the batch first.
+        shape: of the model's input, the batch first, or one for each; (1, 3, 224, 224) where None.
+        inputs: "FILE.py:NAME" of a function that gives what the model is called with: a tensor, a tuple of arguments,
+            or a dict of keywords.
         size: (height, width) of the tokens, where they are no square.
         input: "BHWC" or "BCHW", how a submodule's four-dimensional input lies, where its layers do not tell.
-        input_dtype: "float32", or "int64" for token ids.
+        input_dtype: "float32", or "int64" for token ids; one for all inputs, or one for each.
+        skip_unsupported: leave what no mixer can stand for as it is; the last row's `skipped` says why.
 
     Returns:
         A row for each submodule that is replaced, then one for the whole model: parameters and MACs before, after, and
@@ -107,15 +113,25 @@ def swap(
     """
     pairs = _replacements(replace)
     typed = [f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in (arg or {}).items()]
-    arguments = parse_arguments(named("arg"), typed)
-    sides = tuple(parse_count(named("shape"), side) for side in several("shape", shape, "a tuple of sizes"))
+    dtypes = tuple(map(str, words_of("input_dtype", input_dtype))) if input_dtype else ()
+    user = user_model(str(model), parse_arguments(named("arg"), typed), _shapes(shape), dtypes, inputs)
     hints = {
         "grid": None if size is None else pair_of(size),
         "layout": None if input is None else check_choice(named("input"), input, MAP_LAYOUTS),
-        "input_dtype": check_choice(named("input_dtype"), input_dtype, INPUT_DTYPES),
+        "skips": skip_unsupported,
     }
-    rows = load_swapped_rows()(str(model), arguments, sides, pairs, _warn, **hints)
+    rows = load_swapped_rows()(user, pairs, _warn, **hints)
     return Rows(rows)
+
+
+def _shapes(shape: object) -> tuple[tuple[int, ...], ...]:
+    if shape is None:
+        return ()
+    sides = several("shape", shape, "a tuple of sizes")
+    each = (
+        [several("shape", one, "a tuple of sizes") for one in sides] if isinstance(sides[0], tuple | list) else [sides]
+    )
+    return tuple(tuple(parse_count(named("shape"), side) for side in one) for one in each)
 
 
 def _replacements(replace: object) -> list[tuple[str, MixerSpec]]:

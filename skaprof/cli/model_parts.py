@@ -39,8 +39,6 @@ def show_parts(
             raise SkaprofError(f"{option}: {shown_option(given)}: expected a backbone, not a model of your own")
     if forms.implementation != _EAGER:
         raise SkaprofError(f"--implementation: {forms.implementation!r}: a model of your own runs as it is written")
-    if verify and forms.modes != ("forward",):
-        raise SkaprofError("--verify: the counters that prove a model of your own count --mode forward alone")
     levels = 0 if depth == "total" else parse_count("--depth", depth) if depth else _DEPTH
     users = [own.named(path, dtype) for dtype in (forms.dtypes if forms.dtype else (None,))]
     from skaprof.api.loading import load_count_model

@@ -10,10 +10,12 @@ import typer
 from skaprof.answers import SwapRow
 from skaprof.cli import options as opt
 from skaprof.cli.output import say
+from skaprof.cli.own_model import OwnModel
 from skaprof.cli.show import Page, View, environment, show
 from skaprof.errors import EXIT_CHECK_FAILED, bad_value
-from skaprof.foreign_code import INPUT_DTYPES, MAP_LAYOUTS, parse_arguments
-from skaprof.grids import parse_count, parse_sizes
+from skaprof.foreign_code import MAP_LAYOUTS
+from skaprof.foreign_model import UserModel
+from skaprof.grids import parse_sizes
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import check_choice
 
@@ -35,11 +37,8 @@ def swap(
             "or a class (Attention). Repeatable; the first that matches counts.",
         ),
     ],
-    arg: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An argument of NAME: a Python literal, else text; repeatable."),
-    ] = None,
-    shape: Annotated[str, typer.Option(metavar="BxCxHxW", help="Shape of the model's input.")] = "1x3x224x224",
+    arg: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="As --model-arg.", hidden=True)] = None,
+    own: OwnModel,
     size: Annotated[
         str | None,
         typer.Option(
@@ -53,31 +52,33 @@ def swap(
             help="How a submodule's four-dimensional input lies, BHWC or BCHW, where its layers do not tell.",
         ),
     ] = None,
-    input_dtype: Annotated[
-        str, typer.Option(metavar="DTYPE", help="What the model's input holds: float32, or int64 for token ids.")
-    ] = "float32",
+    skip_unsupported: Annotated[
+        bool,
+        typer.Option(
+            "--skip-unsupported",
+            help="Leave what no mixer can stand for as it is, with the reason, and replace the rest.",
+        ),
+    ] = False,
     to: opt.Tabled,
 ) -> None:
     """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
 
     An example input tells each mixer its tokens, grid and dim. Both counters count the model before and after; an op
-    that a counter does not know is named, and never counted as 0. A submodule that is given a mask is refused; one that
-    makes its own (causal attention) cannot be told. Exit 1 where there is no count, or a mixer is not verified.
+    that a counter does not know is named, and never counted as 0. A submodule that is given a mask or is causal is
+    refused, or left as it is with --skip-unsupported. Exit 1 where there is no count, or a mixer is not verified.
     """
     to.require()
     replacements = [_replacement(text) for text in replace]
-    arguments = parse_arguments("--arg", arg or ())
-    sides = tuple(parse_count("--shape", side) for side in shape.lower().split("x"))
+    user = own.but(model_arg=[*(own.model_arg or ()), *(arg or ())]).named(model)
     grid = parse_sizes("--size", size) if size is not None else (None,)
     if len(grid) > 1:
         raise bad_value("--size", size, "one grid")
     layout = None if input is None else check_choice("--input", input, MAP_LAYOUTS)
-    dtype = check_choice("--input-dtype", input_dtype, INPUT_DTYPES)
     from skaprof.api import load_swapped_rows
 
-    hints = {"grid": grid[0], "layout": layout, "input_dtype": dtype}
-    rows = load_swapped_rows()(model, arguments, sides, replacements, _warn, **hints)
-    show(rows, to, View(lambda: _page(rows, sides, dtype), environment=environment(counters=True)))
+    hints = {"grid": grid[0], "layout": layout, "skips": skip_unsupported}
+    rows = load_swapped_rows()(user, replacements, _warn, **hints)
+    show(rows, to, View(lambda: _page(rows, user), environment=environment(counters=True)))
     if rows[-1].macs_delta is None or any(row.verified is False for row in rows[:-1]):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
@@ -93,10 +94,11 @@ def _replacement(text: str) -> tuple[str, MixerSpec]:
     return pattern, parse_mixer(spec, "--replace")
 
 
-def _page(rows: Sequence[SwapRow], shape: tuple[int, ...], input_dtype: str) -> Page:
+def _page(rows: Sequence[SwapRow], user: UserModel) -> Page:
     from skaprof.report import swap as report
     from skaprof.report.cost_sentences import LEGEND
 
-    ids = "" if input_dtype == rows[-1].dtype else f" of {input_dtype}"
-    heading = f"{rows[-1].model}, input {' x '.join(map(str, shape))}{ids}, forward, float32"
+    ids = "" if set(user.input_dtypes) == {"float32"} else f" of {', '.join(user.input_dtypes)}"
+    given = user.inputs or " and ".join(" x ".join(map(str, shape)) for shape in user.shapes)
+    heading = f"{rows[-1].model}, input {given}{ids}, forward, {rows[-1].dtype}"
     return Page(report.swap_table(rows), heading, report.sentences(rows), legend=LEGEND)

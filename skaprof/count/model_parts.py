@@ -6,15 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
 from skaprof.count.exact import ExactCount, ScopeCount, count_exact
+from skaprof.count.learned import learned
 from skaprof.count.module_memory import ModuleMemory, memory_of
-from skaprof.count.user import count_module
+from skaprof.count.witnesses import heard
 from skaprof.foreign_code import attempted, contained
 from skaprof.foreign_model import UserModel
+from skaprof.nn.direct_calls import forward_is_a_call
+from skaprof.nn.model_call import ModelCall, one_input
 from skaprof.nn.user import first_that_runs
-from skaprof.nn.user_model import ModelCall, built_model, dtype_of, require_tensors
+from skaprof.nn.user_model import built_model, dtype_of, require_tensors
 from skaprof.own_rows import PartRow, ProvedPart
 from skaprof.workload import DTYPE_BYTES
 
@@ -89,19 +92,19 @@ class CountedModel(NamedTuple):
     ) -> dict[str, Any]:
         part = self.model.get_submodule(name)
         here = Counter(id(parameter) for _, parameter in _placed(part))
-        parameters = list(part.parameters())
+        has = learned(part)
         found = scopes.get(name)
         macs = 0 if found is None else found.macs
         return {
-            "params": sum(parameter.numel() for parameter in parameters),
+            "params": has.params,
             "macs": macs,
             "flops": None if macs is None else 2 * macs,
             "elementwise_flops": 0 if found is None else found.elementwise_flops,
-            "weight_bytes": sum(parameter.numel() * parameter.element_size() for parameter in parameters),
+            "weight_bytes": has.bytes,
             "traffic_bytes": bytes_of["traffic"].get(name, 0),
             "saved_bytes": bytes_of["saved"].get(name, 0),
             "peak_bytes": None if self.mode == "train" else bytes_of["peak"].get(name, 0),
-            "shared_params": sum(each.numel() for each in parameters if places[id(each)] > here[id(each)]),
+            "shared_params": sum(each.numel() for each in part.parameters() if places[id(each)] > here[id(each)]),
         }
 
 
@@ -126,9 +129,10 @@ def _counted(user: UserModel, mode: str, device: str, option: str) -> CountedMod
         return output
 
     trouble = f"{user.path} cannot run on an input of shape {call.text}"
-    found = attempted(option, trouble, lambda: count_exact(model, run, mode=mode))
-    with contained():
-        memory = memory_of(model, run, call.tensors, mode)
+    with forward_is_a_call(model.modules()):
+        found = attempted(option, trouble, lambda: count_exact(model, run, mode=mode))
+        with contained():
+            memory = memory_of(model, run, call.tensors, mode)
     return CountedModel(user, model, call, mode, found, memory)
 
 
@@ -138,8 +142,8 @@ def proved_rows(found: CountedModel, rows: list[PartRow]) -> list[PartRow]:
     It is verified where one that knows every op agrees and none that does disagrees; what they do not know is the note.
     """
     *parts, whole = rows
-    counted = count_module(_OfOneInput(found.model, found.call), found.call.tensors[0])
-    said = [counted.fvcore.total, counted.torch.total]
+    witnesses = heard(found.work, one_input(found.model, found.call), found.call.tensors[0].detach(), (), found.mode)
+    said = [tally.total for tally in witnesses]
     known = [macs for macs in said if macs is not None]
     verified = None if whole.macs is None or not known else all(macs == whole.macs for macs in known)
     proof: dict[str, Any] = {
@@ -148,19 +152,12 @@ def proved_rows(found: CountedModel, rows: list[PartRow]) -> list[PartRow]:
         "macs_torch": said[1],
         "verified": verified,
     }
-    return [*parts, ProvedPart(**whole.as_dict(), **proof, note=counted.error)]
-
-
-class _OfOneInput(nn.Module):
-    """A model as the counters take one: called with its first tensor, and holding the rest."""
-
-    def __init__(self, model: nn.Module, call: ModelCall) -> None:
-        super().__init__()
-        self.model, self.call = model, call
-
-    def forward(self, x: Tensor) -> Any:
-        first = self.call.tensors[0]
-        return self.call.mapped(lambda tensor: x if tensor is first else tensor).run(self.model)
+    return [
+        *parts,
+        ProvedPart(
+            **whole.as_dict(), **proof, note="; ".join(tally.trouble for tally in witnesses if tally.trouble) or None
+        ),
+    ]
 
 
 def _placed(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from skaprof.analysis.costs import cost_row
@@ -15,80 +14,85 @@ from skaprof.answers import SwapRow
 from skaprof.count.counters import without_fast_path
 from skaprof.count.user import UserCount, agreed, count_module
 from skaprof.count.witnesses import Tally
-from skaprof.errors import SkaprofError, named
-from skaprof.foreign_code import keywords_of
+from skaprof.errors import SkaprofError, in_options, named
+from skaprof.foreign_model import UserModel
 from skaprof.model.spec import MixerSpec
 from skaprof.nn.direct_calls import forward_is_a_call
-from skaprof.nn.sites import Asked, Site, find_sites
+from skaprof.nn.model_call import ModelCall, one_input
+from skaprof.nn.sites import Asked, Site, Skipped, find_sites
 from skaprof.nn.swap import Swapped, put
-from skaprof.nn.user import build_user, first_that_runs, ran
+from skaprof.nn.user import first_that_runs
+from skaprof.nn.user_model import built_model, run_model
 
 DTYPE = "float32"
 
 
 @without_fast_path()
 def swapped_rows(
-    path: str,
-    arguments: tuple[tuple[str, str], ...],
-    shape: tuple[int, ...],
+    user: UserModel,
     replacements: Sequence[tuple[str, MixerSpec]],
     warn: Callable[[str], None],
     *,
     grid: tuple[int, int] | None = None,
     layout: str | None = None,
-    input_dtype: str = "float32",
+    skips: bool = False,
 ) -> list[SwapRow]:
     """One row for each module replaced, then one for the whole model: what it had before, has after, and the change.
 
     Args:
-        path: package.module:name of what builds the model; `arguments` its (name, value as typed).
-        shape: of the model's input, zeros of `input_dtype`.
+        user: the model, and what it is called with.
         replacements: (pattern, mixer).
         warn: told of each submodule that matches and does not run.
         grid, layout: as `skaprof.nn.swap.swap_mixers`.
+        skips: leave what no mixer can stand for as it is, rather than refuse it.
 
     Raises:
         SkaprofError: the model fails to import, build or run, before or after, with its own error; or a submodule that
             cannot be replaced.
     """
 
-    def made(device: str) -> tuple[nn.Module, Tensor, Any]:
-        with torch.device(device):
-            model = build_user("MODEL", path, keywords_of(arguments))
-            x = torch.zeros(shape, dtype=getattr(torch, input_dtype))
-        return model, x, _ran(path, model, x)
+    def made(device: str) -> tuple[nn.Module, ModelCall, Any]:
+        model, call = built_model(user, device, "MODEL")
+        return model, call, _ran(user.path, model, call)
 
-    model, x, output = first_that_runs(made)
-    sites = find_sites(model, x, replacements, Asked(grid, layout, named("replace")), warn)
+    model, call, output = first_that_runs(made)
+    skipped: list[Skipped] = []
+    asked = Asked(grid, layout, named("replace"), skipped.append if skips else None)
+    sites = find_sites(model, call, replacements, asked, warn)
     places = [place for site in sites for place in site.places]
     owned = [_owned(model, site) for site in sites]
-    before = _counted(model, x, places)
+    before = _counted(model, call, places)
     put(model, sites)
-    changed = _ran(f"{path}, its submodules replaced,", model, x)
+    changed = _ran(f"{user.path}, its submodules replaced,", model, call)
     if _shapes(changed) != _shapes(output):
         raise SkaprofError(
-            f"MODEL: {path} gives {_shapes(changed)} after the swap: expected {_shapes(output)} as before"
+            f"MODEL: {user.path} gives {_shapes(changed)} after the swap: expected {_shapes(output)} as before"
         )
-    after = _counted(model, x, places)
-    rows = [_site_row(path, site, had, model, before, after) for site, had in zip(sites, owned, strict=True)]
-    return [*rows, _total_row(path, sites, shape[0], before, after)]
+    after = _counted(model, call, places)
+    rows = [_site_row(user.path, site, had, model, before, after) for site, had in zip(sites, owned, strict=True)]
+    total = _total_row(user.path, sites, call.batch, before, after)
+    return [*rows, total.replace(skipped=[f"{each.places[0]}: {in_options(each.reason)}" for each in skipped])]
 
 
-def _counted(model: nn.Module, x: Tensor, places: Sequence[str]) -> UserCount:
+def _counted(model: nn.Module, call: ModelCall, places: Sequence[str]) -> UserCount:
     """The counts of the model and of what stands in each place, however the model runs it."""
+    one = one_input(model, call)
+    inside = "" if one is model else "model."
     with forward_is_a_call(model.get_submodule(place) for place in places):
-        return count_module(model, x, places)
+        found = count_module(one, call.tensors[0], [f"{inside}{place}" for place in places])
+    return found.renamed(inside) if inside else found
 
 
-def _ran(what: str, model: nn.Module, x: Tensor) -> Any:
-    """As `skaprof.nn.user.ran`, with what to do about the errors that swaps and token ids bring."""
+def _ran(what: str, model: nn.Module, call: ModelCall) -> Any:
+    """What the model gives, with what to do about the errors that swaps and token ids bring."""
     try:
-        return ran("MODEL", what, model, x)
+        return run_model(what, model, call, "MODEL")
     except SkaprofError as error:
         cause = error.__cause__
+        is_of_numbers = all(tensor.is_floating_point() for tensor in call.tensors)
         if isinstance(cause, AttributeError) and isinstance(cause.obj, Swapped):
             cure = f"the model reads {cause.name} of the submodule {cause.obj.place}: replace a larger one around it"
-        elif x.is_floating_point() and any(word in str(cause) for word in ("indices", "Long")):
+        elif is_of_numbers and any(word in str(cause) for word in ("indices", "Long")):
             cure = f"a model of token ids needs {named('input_dtype')} int64, and {named('shape')} BxN"
         elif any(isinstance(module, Swapped) and (module.outputs or 1) > 1 for module in model.modules()):
             cure = "a submodule that is replaced gave several values, and a mixer gives None for all but the first"
@@ -147,6 +151,9 @@ def _site_row(
         heads_before=site.heads_before,
         head_dim_before=site.head_dim_before,
         bias_params_before=biases_before,
+        dropped=[each.words for each in site.dropped],
+        dropped_params=sum(each.params for each in site.dropped),
+        skipped=None,
         params_counted=params,
         macs_fvcore=fvcore,
         macs_torch=torch_count,
@@ -182,6 +189,9 @@ _BLANK: dict[str, Any] = dict.fromkeys(
         "heads_before",
         "head_dim_before",
         "bias_params_before",
+        "dropped",
+        "dropped_params",
+        "skipped",
     )
 )
 """The keys of a site's row that the whole model has no single value for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -51,6 +51,14 @@ class UserCount:
             told = (f"{tally.source} counts {tally.total:,} MACs" for tally in self._counts if tally.total is not None)
             found.append(", ".join(told))
         return "; ".join(found) or None
+
+    def renamed(self, prefix: str) -> UserCount:
+        """The same with this prefix off the names of units."""
+        exact, fvcore, torch_tally = (
+            replace(tally, macs={unit.removeprefix(prefix): macs for unit, macs in tally.macs.items()})
+            for tally in (self.exact, self.fvcore, self.torch)
+        )
+        return replace(self, exact=exact, fvcore=fvcore, torch=torch_tally)
 
     @property
     def _counts(self) -> tuple[Tally, Tally, Tally]:

@@ -28,12 +28,18 @@ def forward_is_a_call(modules: Iterable[nn.Module]) -> Iterator[None]:
 def _called(module: nn.Module) -> Iterator[None]:
     own, forward = module.__dict__.get("forward"), module.forward
     heard: list[None] = []  # of calls whose forward is yet to run
+    calling: list[None] = []  # a module may have a call of its own, that runs its forward without hooks
 
     @wraps(forward)  # what it takes is asked by name
     def run(*inputs: Any, **named: Any) -> Any:
-        if not heard:
-            return module(*inputs, **named)
-        heard.pop()
+        if heard:
+            heard.pop()
+        elif not calling:
+            calling.append(None)
+            try:
+                return module(*inputs, **named)
+            finally:
+                calling.clear()
         return forward(*inputs, **named)
 
     hook = module.register_forward_pre_hook(lambda *_: heard.append(None))

@@ -74,7 +74,7 @@ def workload_of(
     sizes = dict(zip(layout, map(int, x.shape), strict=True))
     own = _attention(module)
     heads, head_dim = (None, None) if spec.heads or spec.head_dim else own
-    channels, kernel_size = spec.resolve_channels(sizes["C"], heads, head_dim), spec.resolve_kernel_size()
+    channels, kernel_size = _kept_channels(spec, sizes["C"], heads, head_dim), spec.resolve_kernel_size()
     if "N" not in sizes:
         return Workload(sizes["B"], sizes["H"], sizes["W"], *channels, kernel_size), True, own
     height, width, class_tokens = _placed(sizes["N"], spec, grid)
@@ -82,6 +82,24 @@ def workload_of(
     if not has_grid:
         height, width = nearly_square(sizes["N"])
     return Workload(sizes["B"], height, width, *channels, kernel_size, class_tokens), has_grid, own
+
+
+def _kept_channels(
+    spec: MixerSpec, dim: int, heads: int | None, head_dim: int | None
+) -> tuple[int, int | None, int | None]:
+    """(dim, heads, head_dim) of a mixer with the heads of what it replaces.
+
+    Raises:
+        SkaprofError: these do not fit the channels, with a number of heads that does.
+    """
+    try:
+        return spec.resolve_channels(dim, heads, head_dim)
+    except SkaprofError as error:
+        if heads is None:
+            raise
+        _, fitting, _ = spec.resolve_channels(dim)
+        cure = f"its {heads} heads cannot be kept in {dim} channels: name others, such as {spec.text}:heads={fitting}"
+        raise SkaprofError(cure) from error
 
 
 def _attention(module: nn.Module) -> tuple[int | None, int | None]:

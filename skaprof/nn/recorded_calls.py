@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from skaprof.nn.direct_calls import forward_is_a_call
+from skaprof.nn.model_call import ModelCall
 
 _RETURN_OPTIONS = ("need_weights", "average_attn_weights")
 """Arguments of nn.MultiheadAttention that change what it gives beside its output, and never the output."""
@@ -24,25 +27,53 @@ class SubmoduleCall(NamedTuple):
     output: Any
 
 
-def recorded(model: nn.Module, x: Tensor, modules: Mapping[str, nn.Module]) -> dict[str, list[SubmoduleCall]]:
-    """Every call of each of the modules when the model runs on x, in evaluation mode."""
+def recorded(model: nn.Module, call: ModelCall, modules: Mapping[str, nn.Module]) -> dict[str, list[SubmoduleCall]]:
+    """Every call of each of the modules when the model runs so, in evaluation mode.
+
+    Attention that is causal by PyTorch's own word is an extra of the module that runs it.
+    """
     calls: dict[str, list[SubmoduleCall]] = {}
+    attention = _CausalAttention()
 
     def recorder(name: str) -> Callable[..., None]:
         def record(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
-            extras = extra_arguments(inputs, named, argument_names(module))
+            extras = extra_arguments(inputs, named, argument_names(module)) + attention.heard()
             calls.setdefault(name, []).append(SubmoduleCall(main_input(inputs, named), extras, output))
 
         return record
 
     handles = [module.register_forward_hook(recorder(name), with_kwargs=True) for name, module in modules.items()]
+    handles += [module.register_forward_pre_hook(attention.forget) for module in modules.values()]
     try:
-        with in_evaluation(model), torch.no_grad(), forward_is_a_call(modules.values()):
-            model(x)
+        with in_evaluation(model), torch.no_grad(), forward_is_a_call(modules.values()), attention:
+            call.run(model)
     finally:
         for handle in handles:
             handle.remove()
     return calls
+
+
+class _CausalAttention(TorchFunctionMode):
+    """Hears whether attention is asked to be causal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_causal = False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            self.is_causal |= bool(named.get("is_causal", args[5] if len(args) > 5 else False))
+        return func(*args, **named)
+
+    def forget(self, *_: object) -> None:
+        """What was heard before is not the module's that is called now."""
+        self.is_causal = False
+
+    def heard(self) -> list[str]:
+        """What was heard since the last time."""
+        was_causal, self.is_causal = self.is_causal, False
+        return ["its attention is causal"] if was_causal else []
 
 
 @contextmanager

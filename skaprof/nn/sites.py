@@ -13,7 +13,9 @@ from skaprof.errors import SkaprofError, bad_value, named
 from skaprof.foreign_code import MAP_LAYOUTS, reason_of, require_same_shape
 from skaprof.grids import parse_count
 from skaprof.model.spec import MixerSpec
+from skaprof.nn.dropped import Dropped, dropped_by
 from skaprof.nn.input_layout import layout_of, workload_of
+from skaprof.nn.model_call import ModelCall
 from skaprof.nn.recorded_calls import SubmoduleCall, argument_names, recorded
 from skaprof.workload import Workload
 
@@ -23,7 +25,8 @@ class Site(NamedTuple):
 
     `layout` is BNC, NBC, BHWC or BCHW. `has_grid` is False where nothing tells the grid, and the workload's is made up.
     `heads_before` and `head_dim_before` are the replaced module's, None where unknown. `outputs` is how many values it
-    gives in a tuple, None for a plain tensor. `device` and `dtype` are its parameters', or its input's.
+    gives in a tuple, None for a plain tensor. `device` and `dtype` are its parameters', or its input's. `dropped` is
+    what the mixer has nothing of the kind of.
     """
 
     places: tuple[str, ...]
@@ -39,6 +42,7 @@ class Site(NamedTuple):
     outputs: int | None
     device: torch.device
     dtype: torch.dtype
+    dropped: tuple[Dropped, ...]
 
     @property
     def name(self) -> str:
@@ -46,22 +50,35 @@ class Site(NamedTuple):
         return self.places[0]
 
 
+class Skipped(NamedTuple):
+    """A module that a pattern matches and no mixer can stand for, and why."""
+
+    places: tuple[str, ...]
+    replaced: str
+    spec: MixerSpec
+    reason: str
+
+
 class Asked(NamedTuple):
-    """What the user says of all sites: the tokens' grid, how (B, ., ., .) lies, and the option to name in errors."""
+    """What the user says of all sites: the tokens' grid, how (B, ., ., .) lies, and the option to name in errors.
+
+    With `skips`, a module that no mixer can stand for is left as it is, and told, unless that is so of all.
+    """
 
     grid: tuple[int, int] | None = None
     layout: str | None = None
     option: str = "replace"
+    skips: Callable[[Skipped], None] | None = None
 
 
 def find_sites(
     model: nn.Module,
-    x: Tensor,
+    call: ModelCall,
     replacements: Sequence[tuple[str, MixerSpec]],
     asked: Asked,
     warn: Callable[[str], None],
 ) -> list[Site]:
-    """Every module that a pattern matches, outermost only, with the sizes of its input when the model runs on x.
+    """Every module that a pattern matches, outermost only, with the sizes of its input when the model runs.
 
     A second run at another batch size tells which axis of its input is the batch. A module that does not run is left
     out, and `warn` told so.
@@ -79,21 +96,45 @@ def find_sites(
         for place in places:
             _require_open(model, place, asked.option)
     modules = {places[0]: model.get_submodule(places[0]) for places, _ in matched}
-    calls = recorded(model, x, modules)
+    calls = recorded(model, call, modules)
     unrun = [name for name in modules if name not in calls]
     if len(unrun) == len(modules):
         raise SkaprofError(f"{asked.option}: {', '.join(unrun)}: the model does not run it on this input")
     for name in unrun:
         warn(f"{asked.option}: {name}: the model does not run it on this input, and it stays as it is")
-    batches = _Batches(model, x, modules)
-    sites = [
-        _site(places, modules[places[0]], spec, calls[places[0]], batches, asked)
-        for places, spec in matched
-        if places[0] in calls
-    ]
+    batches = _Batches(model, call, modules)
+    ran = [(places, spec) for places, spec in matched if places[0] in calls]
+    sites, skipped = _fitting(ran, modules, calls, batches, asked)
+    if skipped and not sites:
+        raise SkaprofError(f"{asked.option}: nothing is left to replace: {skipped[0].places[0]}: {skipped[0].reason}")
+    for each in skipped:
+        assert asked.skips is not None
+        asked.skips(each)
     if asked.grid is not None and all(site.layout in MAP_LAYOUTS for site in sites):
         raise SkaprofError(f"grid: every input is a map with a grid of its own: leave out {named('size')}")
     return sites
+
+
+def _fitting(
+    matched: Sequence[tuple[tuple[str, ...], MixerSpec]],
+    modules: Mapping[str, nn.Module],
+    calls: Mapping[str, Sequence[SubmoduleCall]],
+    batches: _Batches,
+    asked: Asked,
+) -> tuple[list[Site], list[Skipped]]:
+    """A site for each module that a mixer can stand for, and those that none can, if such may be skipped."""
+    sites: list[Site] = []
+    skipped: list[Skipped] = []
+    for places, spec in matched:
+        name = places[0]
+        try:
+            sites.append(_site(places, modules[name], spec, calls[name], batches, asked))
+        except SkaprofError as error:
+            if asked.skips is None:
+                raise
+            reason = error.marked.removeprefix(f"{asked.option}: {name}: ")
+            skipped.append(Skipped(places, type(modules[name]).__name__, spec, reason))
+    return sites, skipped
 
 
 def _require_open(model: nn.Module, place: str, option: str) -> None:
@@ -181,15 +222,15 @@ def _above(name: str) -> list[str]:
 class _Batches:
     """A second run of the model, at another batch size, to tell the batch from the other axes."""
 
-    def __init__(self, model: nn.Module, x: Tensor, modules: Mapping[str, nn.Module]) -> None:
-        other = x[:1] if len(x) > 1 else torch.cat((x, x))
-        self.sizes = len(x), len(other)
+    def __init__(self, model: nn.Module, call: ModelCall, modules: Mapping[str, nn.Module]) -> None:
+        other = call.at_another_batch()
+        self.sizes = call.batch, other.batch
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.trouble = ""
         try:
             calls = recorded(model, other, modules)
         except Exception as error:  # whatever the user's model may raise: some run at one batch size only
-            self.trouble = f"; at batch {len(other)} the model fails: {reason_of(error)}"
+            self.trouble = f"; at batch {other.batch} the model fails: {reason_of(error)}"
             return
         self.shapes = {name: tuple(call[0].given.shape) for name, call in calls.items() if call[0].given is not None}
 
@@ -221,7 +262,8 @@ def _site(
     except SkaprofError as error:
         raise SkaprofError(f"{where}: {error.marked}") from None
     like = next((parameter for parameter in module.parameters() if parameter.is_floating_point()), given)
-    how = (len(calls), argument_names(module), outputs, like.device, like.dtype)
+    dropped = tuple(dropped_by(module, workload.dim))
+    how = (len(calls), argument_names(module), outputs, like.device, like.dtype, dropped)
     return Site(places, kind, spec, workload, layout, has_grid, heads, head_dim, *how)
 
 

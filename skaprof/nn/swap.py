@@ -13,6 +13,7 @@ from skaprof.errors import SkaprofError
 from skaprof.foreign_code import MAP_LAYOUTS
 from skaprof.model.spec import parse_mixer
 from skaprof.nn.build import build_mixer
+from skaprof.nn.model_call import ModelCall
 from skaprof.nn.recorded_calls import extra_arguments, main_input
 from skaprof.nn.sites import Asked, Site, find_sites
 from skaprof.workload import check_choice
@@ -55,7 +56,7 @@ class Swapped(nn.Module):
 def swap_mixers(
     model: nn.Module,
     replacements: Mapping[str, str],
-    x: Tensor,
+    x: Tensor | tuple[Any, ...] | dict[str, Any],
     grid: tuple[int, int] | None = None,
     layout: str | None = None,
 ) -> nn.Module:
@@ -68,8 +69,8 @@ def swap_mixers(
     Args:
         replacements: from a pattern (a glob over names such as `blocks.*.attn`, a name's last part, or a class) to a
             mixer spec.
-        x: an example input, its first axis the batch: it is run through the model in evaluation mode, at two batch
-            sizes, and tells each mixer its sizes.
+        x: an example input, a tuple of arguments, or a dict of keywords, their first axis the batch: it is run through
+            the model in evaluation mode, at two batch sizes, and tells each mixer its sizes.
         grid: (H, W) of the tokens, where they are not square; tokens beyond H * W are class tokens.
         layout: BHWC or BCHW, how four-dimensional inputs lie, where the submodule's layers do not tell.
 
@@ -81,7 +82,7 @@ def swap_mixers(
     """
     pairs = [(pattern, parse_mixer(text, "replacements")) for pattern, text in replacements.items()]
     asked = Asked(grid, None if layout is None else check_choice("layout", layout, MAP_LAYOUTS))
-    put(model, find_sites(model, x, pairs, asked, lambda message: warnings.warn(message, stacklevel=4)))
+    put(model, find_sites(model, ModelCall.of(x), pairs, asked, lambda message: warnings.warn(message, stacklevel=4)))
     return model
 
 

@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_leaves
 
 from skaprof.errors import SkaprofError, shown
 from skaprof.foreign_code import attempted, load_callable
 from skaprof.foreign_model import KEEP, UserModel
+from skaprof.nn.model_call import ModelCall
 from skaprof.nn.user import build_user, cast
-
-
-class ModelCall(NamedTuple):
-    """What a model is called with."""
-
-    inputs: tuple[Any, ...]
-    named: dict[str, Any]
-
-    def run(self, module: Callable[..., Any]) -> Any:
-        """What the module gives."""
-        return module(*self.inputs, **self.named)
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        """All tensors in it, in order."""
-        return [leaf for leaf in tree_leaves((self.inputs, self.named)) if isinstance(leaf, Tensor)]
-
-    @property
-    def batch(self) -> int:
-        """The first axis of its first tensor."""
-        first = next(iter(self.tensors), None)
-        return int(first.shape[0]) if first is not None and first.dim() else 1
-
-    @property
-    def text(self) -> str:
-        """The shapes of its tensors, in words."""
-        return " and ".join(str(tuple(tensor.shape)) for tensor in self.tensors) or "no tensor"
-
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> ModelCall:
-        """The same call with other tensors."""
-        return ModelCall(*tree_map_only(Tensor, change, (self.inputs, self.named)))
-
-
-def call_with(x: Tensor | ModelCall) -> ModelCall:
-    """The call with one tensor, or the call itself."""
-    return x if isinstance(x, ModelCall) else ModelCall((x,), {})
 
 
 def built_model(user: UserModel, device: str, option: str) -> tuple[nn.Module, ModelCall]:
@@ -90,10 +55,7 @@ def _given(user: UserModel, model: nn.Module) -> ModelCall:
 
 
 def _as_call(given: Any, path: str) -> ModelCall:
-    if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
-        call = ModelCall((), dict(given))
-    else:
-        call = ModelCall(tuple(given) if isinstance(given, list | tuple) else (given,), {})
+    call = ModelCall.of(given)
     if not call.tensors:
         raise SkaprofError(
             f"--inputs: {shown(path)} gives {type(given).__name__} without a tensor: expected a tensor, a tuple of "
@@ -129,8 +91,8 @@ def require_tensors(option: str, path: str, output: Any) -> Sequence[Tensor]:
     return found
 
 
-def run_model(user: UserModel, model: nn.Module, call: ModelCall, option: str) -> Any:
-    """What the model gives in inference.
+def run_model(what: str, model: nn.Module, call: ModelCall, option: str) -> Any:
+    """What the model gives in inference; errors call it `what`.
 
     Raises:
         SkaprofError: it fails, with the user's own error, or gives no tensor.
@@ -140,6 +102,6 @@ def run_model(user: UserModel, model: nn.Module, call: ModelCall, option: str) -
         with torch.no_grad():
             return call.run(model)
 
-    output = attempted(option, f"{user.path} cannot run on an input of shape {call.text}", run)
-    require_tensors(option, user.path, output)
+    output = attempted(option, f"{what} cannot run on an input of shape {call.text}", run)
+    require_tensors(option, what, output)
     return output

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from skaprof.answers import SwapRow
 from skaprof.model.spec import parse_mixer
@@ -52,7 +53,8 @@ def sentences(rows: Sequence[SwapRow]) -> list[str]:
     """What the swap changes, what it leaves behind, and what the counters did not know."""
     *sites, total = rows
     told = [f"{counted(len(sites), 'submodule')} replaced: {', '.join(_change(total, *words) for words in _NOUNS)}."]
-    told += [*_width_sentences(sites), *_bias_sentences(sites)]
+    told += [*_skipped_sentences(sites, total), *_width_sentences(sites)]
+    told += [*_dropped_sentences(sites), *_bias_sentences(sites)]
     if any((row.calls or 1) > 1 for row in sites):
         told.append("A module's parameters count once, its MACs once for each call.")
     if any((row.class_tokens or 0) > 1 for row in sites):
@@ -66,6 +68,43 @@ def sentences(rows: Sequence[SwapRow]) -> list[str]:
     if total.note:
         told.append(f"Counted, and: {total.note}.")
     return told
+
+
+def _dropped_sentences(sites: Sequence[SwapRow]) -> Iterator[str]:
+    """What mixers have nothing of the kind of: tables of relative positions, rotary embeddings, masks, norms."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
+    for row in sites:
+        if row.dropped:
+            key = row.replaced, row.mixer, tuple(row.dropped)
+            groups.setdefault(key, []).append(row.dropped_params or 0)
+    for (replaced, mixer, names), counts in groups.items():
+        each = f"{min(counts):,}" + (f" to {max(counts):,}" if max(counts) > min(counts) else "")
+        told = f", {each} parameters each and {sum(counts):,} in all" if sum(counts) else ", which hold no parameters"
+        yield (
+            f"{counted(len(counts), 'mixer')}: {mixer} has nothing of the kind of {replaced}'s "
+            f"{', '.join(names)}{told}."
+        )
+
+
+def _skipped_sentences(sites: Sequence[SwapRow], total: SwapRow) -> Iterator[str]:
+    """What stays as it is and why, those of one reason together, with the pattern that picks them and no other."""
+    groups: dict[str, list[str]] = {}
+    for each in total.skipped or []:
+        name, _, reason = each.partition(": ")
+        groups.setdefault(reason, []).append(name)
+    for reason, names in groups.items():
+        pattern = common_pattern(names)
+        is_theirs = not any(fnmatchcase(row.scope, pattern) for row in sites)
+        picked = f"{pattern} picks {'it' if len(names) == 1 else 'them'} alone" if is_theirs else ", ".join(names)
+        yield f"Skipped {counted(len(names), 'submodule')} ({picked}): {reason}."
+
+
+def common_pattern(names: Sequence[str]) -> str:
+    """The names as one: what they have alike, and * where they differ."""
+    split = [name.split(".") for name in names]
+    if len({len(parts) for parts in split}) > 1:
+        return names[0]
+    return ".".join(parts[0] if len(set(parts)) == 1 else "*" for parts in zip(*split, strict=True))
 
 
 def _width_sentences(sites: Sequence[SwapRow]) -> Iterator[str]:
