@@ -17,13 +17,14 @@ from conftest import ROOT, Run, heed_interrupts, wait_for_torch
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, make_plan
-from skaprof.analysis.promises import compared, promises
+from skaprof.analysis.promises import best_pairs, same_form_pairs
 from skaprof.analysis.report_rows import PAPER_SIZES, Contents
 from skaprof.cli.measured_sections import MEASURED
 from skaprof.cli.report_config import read_contents
 from skaprof.errors import SkaprofError
 from skaprof.measured import result_row
 from skaprof.model.spec import parse_mixer
+from skaprof.report.macs_vs_time import promise_figure
 from skaprof.report.sections import SECTIONS
 from skaprof.report.timing import kept_promises, outcomes
 
@@ -206,8 +207,8 @@ def test_saved_times_become_the_latency_section(skaprof: Run, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     page = (folder / "report.md").read_text()
     assert "### 7 x 7 tokens, dim 64" in page
-    assert "ska (eager) against mhsa (eager): 1 faster of 1 case; time ratio 0.80." in page
-    assert "Fewer MACs than the baseline were also faster in 1 of 1 decided cases." in page
+    assert "ska (eager) against mhsa (eager), forward, float32: 1 faster of 1 case; time ratio 0.80." in page
+    assert "were also faster in 1 of 1 decided case (forward, float32)." in page
     assert (folder / "promise.svg").is_file()
     redrawn = skaprof("report", "--from", str(folder / "results.json"), "--output", str(tmp_path / "again"))
     assert redrawn.returncode == 0, redrawn.stderr
@@ -283,23 +284,62 @@ def rows_of_times() -> list[dict[str, Any]]:
     return list(json.loads((ROOT / "tests" / "data" / "latency.json").read_text())["rows"])
 
 
+def said_of(rows: list[dict[str, Any]]) -> list[str]:
+    return outcomes(same_form_pairs(map(result_row, rows)))
+
+
 def test_unsound_rows_count_as_such_and_leave_ratios_alone() -> None:
     rows = rows_of_times()
-    assert outcomes(list(map(result_row, rows))) == [
-        "ska (eager) against mhsa (eager): 1 faster of 1 case; time ratio 0.80."
-    ]
+    assert said_of(rows) == ["ska (eager) against mhsa (eager), forward, float32: 1 faster of 1 case; time ratio 0.80."]
     rows[1] |= {"flags": ["shared"], "verdict": "inconclusive"}
-    assert outcomes(list(map(result_row, rows))) == [
-        "ska (eager) against mhsa (eager): 1 without a verdict (shared) of 1 case."
+    assert said_of(rows) == [
+        "ska (eager) against mhsa (eager), forward, float32: 1 without a verdict (shared) of 1 case."
     ]
+
+
+def fused(row: dict[str, Any], median: float, **changes: Any) -> dict[str, Any]:
+    """The row in its sdpa form, timed against the eager baseline as older files have it."""
+    times = {"median_ms": median, "ci_low_ms": 0.99 * median, "ci_high_ms": 1.01 * median}
+    return row | {"implementation": "sdpa", **times, **changes}
+
+
+def test_findings_compare_a_form_with_the_same_form_and_the_best_with_the_best() -> None:
+    """ska (sdpa) takes half of the time of mhsa (eager), and twice that of mhsa (sdpa): slower, like with like."""
+    mhsa, ska = rows_of_times()
+    base = mhsa["median_ms"]
+    rows = [mhsa, ska, fused(mhsa, 0.25 * base, verdict="faster", ratio=0.25), fused(ska, 0.5 * base, ratio=0.5)]
+    assert said_of(rows) == [
+        "ska (eager) against mhsa (eager), forward, float32: 1 faster of 1 case; time ratio 0.80.",
+        "ska (sdpa) against mhsa (sdpa), forward, float32: 1 slower of 1 case; time ratio 2.00.",
+    ]
+    best = "ska against mhsa, each in its fastest form, forward, float32: 1 slower of 1 case; time ratio 2.00."
+    assert outcomes(best_pairs(map(result_row, rows))) == [best]
+    rows[3] |= {"best": "ska (sdpa)", "best_baseline": "mhsa (sdpa)", "ratio_best": 1.9}
+    rows[3] |= {"ratio_best_low": 1.8, "ratio_best_high": 2.0}
+    assert outcomes(best_pairs(map(result_row, rows))) == [best.replace("2.00", "1.90")]
+
+
+def test_no_finding_pools_dtypes_or_modes() -> None:
+    rows = [row | {"dtype": dtype, "mode": mode} for row in rows_of_times() for dtype, mode in KINDS]
+    told = [f"{mode}, {dtype}" for dtype, mode in KINDS]
+    assert said_of(rows) == [
+        f"ska (eager) against mhsa (eager), {kind}: 1 faster of 1 case; time ratio 0.80." for kind in told
+    ]
+    pairs = same_form_pairs(map(result_row, rows))
+    assert [text.rpartition("(")[2] for text in kept_promises(pairs)] == [f"{kind})." for kind in told]
+    panels = [axes for axes in promise_figure(pairs, "title").axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in panels] == told
+
+
+KINDS = (("float32", "forward"), ("bfloat16", "forward"), ("float32", "train"))
 
 
 def test_a_broken_promise_is_told() -> None:
     rows = rows_of_times()
     rows[1] |= {"verdict": "slower", "ratio": 1.5}
-    (kept,) = (kept for kept in compared(promises(list(map(result_row, rows)))) if kept.row.verdict != "baseline")
-    assert kept.macs_ratio < 1
-    told, worst = kept_promises([kept])
-    assert told == "Fewer MACs than the baseline were also faster in 0 of 1 decided cases."
+    (pair,) = same_form_pairs(map(result_row, rows))
+    assert (pair.macs_ratio or 1) < 1
+    told, worst = kept_promises([pair])
+    assert told.endswith("were also faster in 0 of 1 decided case (forward, float32).")
     assert "ska (eager) at 49 tokens, dim 64, batch 1, forward, float32" in worst
-    assert worst.endswith("the MACs and 1.50x the time.")
+    assert worst.endswith("the MACs and 1.50x the time of mhsa (eager).")

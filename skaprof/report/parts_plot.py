@@ -21,7 +21,7 @@ _LINE_INCHES = 0.24
 
 
 def part_plot(rows: Sequence[PartRow], title: str, suffix: str) -> bytes:
-    """Bars of the parts that hold no other part among the rows, which therefore add up; in a format of `skaprof.report.canvas`.
+    """Bars of the parts that hold no other part among the rows, which therefore add up, in a plot's format.
 
     Raises:
         SkaprofError: too many for bars.

@@ -8,12 +8,11 @@ from math import exp, log
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from skaprof.analysis.promises import KeptOrNot, Promise, compared, is_sound, promises
-from skaprof.flags import unsound
+from skaprof.analysis.promises import BEST, Compared, Promise, best_pairs, promises, same_form_pairs
 from skaprof.measured import MeasuredRow
-from skaprof.report.latency import interval_text, measured, run_sentences
+from skaprof.report.latency import interval_text, run_sentences
 from skaprof.report.markdown import bullets, table_of
-from skaprof.report.numbers import significant
+from skaprof.report.numbers import counted, significant
 from skaprof.results import VERDICTS, ResultRow
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ _HEADERS = (
     "MACs ratio",
     "median (ms)",
     "95 % CI (ms)",
+    "against",
     "time ratio",
     "95 % CI",
     "verdict",
@@ -42,7 +42,8 @@ def latency_section(
 ) -> tuple[str, Sequence[str], Mapping[str, Callable[[], Figure]]]:
     """The section's markdown, its findings, and its figures, from the rows of `skaprof latency`."""
     found = promises(rows)
-    sound = compared(found)
+    same_form = same_form_pairs(rows)
+    sound = [pair for pair in same_form if pair.is_sound and pair.macs_ratio is not None]
 
     def draw() -> Figure:
         from skaprof.report.macs_vs_time import promise_figure
@@ -51,50 +52,60 @@ def latency_section(
 
     tables = "".join(_size_table(found, size) for size in dict.fromkeys(map(_place, rows)))
     sentences = run_sentences(rows)
-    alt = f"Time over MACs, both relative to the baseline, in {len(sound)} sound cases"
+    alt = f"Time over MACs, both relative to the baseline mixer's same form, in {len(sound)} sound cases"
     shown = figure("promise", alt) if sound else ""
-    findings = [*outcomes(rows), *kept_promises(sound)]
+    findings = [*outcomes(same_form), *outcomes(best_pairs(rows)), *kept_promises(sound)]
     return f"{shown}\n{tables}{bullets(sentences)}", findings, {"promise": draw} if sound else {}
 
 
-def kept_promises(rows: Sequence[KeptOrNot]) -> list[str]:
-    """How often fewer MACs were faster, and the worst broken promise."""
-    told = [kept for kept in rows if kept.macs_ratio < 1 and kept.row.verdict != "inconclusive"]
-    if not told:
-        return []
-    faster = sum(kept.row.verdict == "faster" for kept in told)
-    sentences = [f"Fewer MACs than the baseline were also faster in {faster:,} of {len(told):,} decided cases."]
-    broken = [kept for kept in told if kept.row.verdict == "slower"]
-    if broken:
-        row, macs_ratio, _ = max(broken, key=lambda kept: kept.row.ratio)
+def kept_promises(pairs: Sequence[Compared]) -> list[str]:
+    """For each mode and dtype, how often fewer MACs were faster; and the worst broken promise of all."""
+    told = [pair for pair in pairs if (pair.macs_ratio or 1) < 1 and pair.verdict != "inconclusive"]
+    sentences = []
+    for kind in dict.fromkeys(pair.kind for pair in told):
+        own = [pair for pair in told if pair.kind == kind]
+        faster = sum(pair.verdict == "faster" for pair in own)
         sentences.append(
-            f"The worst: {row.mixer} ({row.implementation}) at {row.tokens:,} tokens, dim "
-            f"{row.dim:,}, batch {row.batch:,}, {row.mode}, {row.dtype}: "
-            f"{macs_ratio:.2f}x the MACs and {row.ratio:.2f}x the time."
+            f"Fewer MACs than the baseline mixer in the same form were also faster in {faster:,} of "
+            f"{counted(len(own), 'decided case')} ({', '.join(kind)})."
+        )
+    broken = [pair for pair in told if pair.verdict == "slower"]
+    if broken:
+        worst = max(broken, key=lambda pair: pair.ratio)
+        row = worst.row
+        where = f"{row.image_height} x {row.image_width}" if row.tokens is None else f"{row.tokens:,} tokens"
+        where += "" if row.dim is None else f", dim {row.dim:,}"
+        sentences.append(
+            f"The worst: {row.contender} at {where}, batch {row.batch:,}, {row.mode}, {row.dtype}: "
+            f"{worst.macs_ratio:.2f}x the MACs and {worst.ratio:.2f}x the time of {worst.other.contender}."
         )
     return sentences
 
 
-def outcomes(rows: Sequence[ResultRow]) -> list[str]:
-    """For each contender, how often it was faster, slower or neither, and the range and mean of its ratios."""
-    members: dict[str, list[MeasuredRow]] = {}
-    for row in measured(rows):
-        if row.verdict != "baseline":
-            members.setdefault(f"{row.contender} against {row.baseline}", []).append(row)
+def outcomes(pairs: Sequence[Compared]) -> list[str]:
+    """For each mixer, form, mode and dtype, how often it was faster, slower or neither, and the range and mean of its
+    ratios: like with like."""
+    members: dict[str, list[Compared]] = {}
+    for pair in pairs:
+        ours, theirs = (
+            (pair.row.name, pair.other.name) if pair.form == BEST else (pair.row.contender, pair.other.contender)
+        )
+        best = ", each in its fastest form" if pair.form == BEST else ""
+        members.setdefault(f"{ours} against {theirs}{best}, {', '.join(pair.kind)}", []).append(pair)
     return [_outcome(name, of_one) for name, of_one in members.items()]
 
 
-def _outcome(name: str, rows: Sequence[MeasuredRow]) -> str:
-    sound = list(filter(is_sound, rows))
-    verdicts = Counter(row.verdict for row in sound)
+def _outcome(name: str, pairs: Sequence[Compared]) -> str:
+    sound = [pair for pair in pairs if pair.is_sound]
+    verdicts = Counter(pair.verdict for pair in sound)
     counts = [f"{verdicts[verdict]:,} {verdict}" for verdict in VERDICTS if verdicts[verdict]]
-    if undecided := [row for row in rows if not is_sound(row)]:
-        flags = ", ".join(unsound(flag for row in undecided for flag in row.flags))
+    if undecided := [pair for pair in pairs if not pair.is_sound]:
+        flags = ", ".join(dict.fromkeys(flag for pair in undecided for flag in pair.unsound)) or "no interval"
         counts.append(f"{len(undecided):,} without a verdict ({flags})")
-    said = f"{name}: {', '.join(counts)} of {len(rows):,} {'case' if len(rows) == 1 else 'cases'}"
+    said = f"{name}: {', '.join(counts)} of {counted(len(pairs), 'case')}"
     if not sound:
         return f"{said}."
-    ratios = [row.ratio for row in sound]
+    ratios = [pair.ratio for pair in sound]
     if len(ratios) == 1:
         return f"{said}; time ratio {ratios[0]:.2f}."
     mean = exp(fmean(map(log, ratios)))
@@ -117,8 +128,9 @@ def _cells(row: ResultRow, macs_ratio: float | None) -> list[str]:
     identity = [f"{row.batch}", row.mode, row.dtype, row.timing or "", row.name, row.implementation]
     promise = "-" if macs_ratio is None else f"{macs_ratio:.3f}x"
     if not isinstance(row, MeasuredRow):
-        return [*identity, promise, "-", "-", "-", "-", row.verdict or "", ""]
+        return [*identity, promise, "-", "-", str(row.baseline or "-"), "-", "-", row.verdict or "", ""]
     interval = "-" if row.ratio_interval is None else "{:.3f} to {:.3f}".format(*row.ratio_interval)
     flags = ", ".join(row.flags)
     median = significant(row.median_ms)
-    return [*identity, promise, median, interval_text(row), f"{row.ratio:.3f}x", interval, row.verdict, flags]
+    ratio = f"{row.ratio:.3f}x"
+    return [*identity, promise, median, interval_text(row), row.baseline, ratio, interval, row.verdict, flags]
