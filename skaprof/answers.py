@@ -107,6 +107,9 @@ class RooflineRow(_Conditions, Sized):
     measured_ms: Annotated[float | None, Key("The median of the results file.", 0)]
     peak_share: Annotated[float | None, Key("Measured FLOP/s over the peak.", 0)]
     ideal_share: Annotated[float | None, Key("ideal_ms / measured_ms.", 0)]
+    peak_flop_per_s: Annotated[float | None, Key("The machine's peak in FLOP/s, of the row's dtype or TF32.", 0)] = None
+    bandwidth_bytes_per_s: Annotated[float | None, Key("The machine's bandwidth in B/s.", 0)] = None
+    ceilings_source: Annotated[str | None, Key("Where the machine's ceilings come from, and when.")] = None
 
 
 class KernelRow(RooflineRow):

@@ -191,9 +191,8 @@ def schema() -> dict[str, Any]:
 
 
 def _definition(kind: Kind) -> dict[str, Any]:
-    """A kind of row. Costs are also those of older files, which lack what was added since."""
-    required = [key for key in kind.record.fields if kind is not _COSTS or key in kind.record.required]
-    return {"description": kind.words, "required": required}
+    """A kind of row. Its rows are also those of older files, which lack what was added since."""
+    return {"description": kind.words, "required": [key for key in kind.record.fields if key in kind.record.required]}
 
 
 def _property(expected: Expected) -> dict[str, Any]:

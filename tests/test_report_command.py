@@ -19,10 +19,12 @@ from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.analysis.promises import best_pairs, same_form_pairs
 from skaprof.analysis.report_rows import PAPER_SIZES, Contents
+from skaprof.bench.calibrate import Calibration
 from skaprof.cli.measured_sections import MEASURED
 from skaprof.cli.report_config import read_contents
 from skaprof.errors import SkaprofError
 from skaprof.measured import result_row
+from skaprof.model.hardware import Rate
 from skaprof.model.spec import parse_mixer
 from skaprof.report.macs_vs_time import promise_figure
 from skaprof.report.sections import SECTIONS
@@ -98,6 +100,30 @@ def test_a_section_that_the_analytic_report_leaves_out_is_there_when_asked_for(s
     page = (tmp_path / "report" / "report.md").read_text()
     assert page.index("## Memory") < page.index("## Roofline")
     assert "NVIDIA L4" in page
+
+
+def test_a_report_draws_the_roofline_of_the_machine_that_it_is_made_on(
+    skaprof: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured, and said so; drawn again from what was saved, which has the ceilings."""
+    found = Calibration([Rate("linear", "float32", 1e9, 5e10)], 1e10, 1e-6, frozenset())
+    monkeypatch.setattr("skaprof.bench.calibrate.calibrate", lambda *given, **options: found)
+    config, folder = tmp_path / "roofline.toml", tmp_path / "report"
+    config.write_text('sections = ["roofline", "crossovers"]\nsizes = [{tokens = 49, dim = 64}]\n')
+    done = skaprof("report", "--config", str(config), "--device", "cpu", "--output", str(folder))
+    assert done.returncode == 0, done.stderr
+    page = (folder / "report.md").read_text()
+    assert "(measured): 50 GFLOP/s float32, 10 GB/s" in page
+    assert "Ceilings: measured here" in page
+    assert "H100" not in page
+    again = tmp_path / "again"
+    assert skaprof("report", "--from", str(folder / "results.json"), "--output", str(again)).returncode == 0
+    assert contents_of(again) == contents_of(folder)
+    config.write_text('sections = ["roofline", "latency"]\n')
+    times = timing_file(tmp_path, environment={"device": "H100"})
+    done = skaprof("report", "--config", str(config), "--latency", times, "--output", str(tmp_path / "other"))
+    assert done.returncode == 0, done.stderr
+    assert "the ceilings of the machine are not known here" in (tmp_path / "other" / "report.md").read_text()
 
 
 def test_the_front_of_the_report_is_that_of_the_search(skaprof: Run) -> None:

@@ -12,8 +12,10 @@ from skaprof.analysis.paper_figures import figure_4_panels
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.analysis.planned_rows import planned_rows
 from skaprof.analysis.scopes import TOTAL, costed
+from skaprof.answers import CrossoverRow
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.choice import parse_backbone
+from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.network import make_network
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import FORMS
@@ -27,7 +29,10 @@ BREAK_EVEN_DIMS = (64, 128, 256, 320, 384, 512, 768, 1024)
 
 
 class Contents(NamedTuple):
-    """What a report is about: mixers, the first the baseline; sizes as (height, width, dim); and how to time."""
+    """What a report is about: mixers, the first the baseline; sizes as (height, width, dim); and how to time.
+
+    `hardware` is a machine's name or file; `machine` what is known of the one that the report is made on, if anything.
+    """
 
     title: str = "What token mixers cost"
     sections: tuple[str, ...] = ()
@@ -41,7 +46,13 @@ class Contents(NamedTuple):
     max_seconds: float = 120.0
     backbone: str = "caformer_s18"
     swapped_stage: int = 3
-    hardware: str = "h100-sxm"
+    hardware: str | None = None
+    machine: Hardware | None = None
+
+    @property
+    def ceilings(self) -> Hardware | None:
+        """The machine of the roofline and of predicted times: as named, else the one that the report is made on."""
+        return find_hardware(self.hardware) if self.hardware is not None else self.machine
 
     @property
     def specs(self) -> list[MixerSpec]:
@@ -114,20 +125,20 @@ def backbones(contents: Contents) -> list[Row]:
 
 def crossovers(contents: Contents) -> list[Row]:
     """Where each mixer but the first overtakes the first over the tokens, at the dim of the swapped stage, in costs and
-    in time on the report's machine."""
+    in time on the report's machine, where one is known."""
     from skaprof.analysis.crossover import crossover_rows
     from skaprof.analysis.crossover_times import predicted_times, sampled_rows
     from skaprof.analysis.mixer_pair import Sizes, make_pair
-    from skaprof.model.hardware import find_hardware
 
     reference, *others = contents.specs
     dim = BACKBONES[contents.backbone].stages[contents.swapped_stage - 1].dim
     sizes = Sizes(batch=contents.batch, dim=dim, dtype=contents.dtype)
-    machine = find_hardware(contents.hardware)
-    rows = []
+    machine = contents.ceilings
+    rows: list[CrossoverRow] = []
     for spec in others:
         pair = make_pair(spec, reference, "tokens", sizes)
-        rows += [*crossover_rows(pair), *sampled_rows(pair, predicted_times(pair, machine))]
+        rows += crossover_rows(pair)
+        rows += sampled_rows(pair, predicted_times(pair, machine)) if machine is not None else []
     return [row.as_dict() for row in rows]
 
 
@@ -142,11 +153,12 @@ def memory(contents: Contents) -> list[Row]:
 
 
 def roofline(contents: Contents) -> list[Row]:
-    """Every size against the ceilings of the report's machine."""
+    """Every size against the ceilings of the report's machine; none where no machine is known."""
     from skaprof.analysis.roofline_rows import RooflinePoint, mixer_row
-    from skaprof.model.hardware import find_hardware
 
-    machine = find_hardware(contents.hardware)
+    machine = contents.ceilings
+    if machine is None:
+        return []
     points = [RooflinePoint(row.variant, row.workload) for plan in contents.plans(FORMS) for row in plan.rows()]
     return [mixer_row(point, machine, point.variant.dtype).as_dict() for point in points]
 

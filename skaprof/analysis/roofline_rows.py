@@ -11,10 +11,10 @@ from skaprof.analysis.plan import Variant
 from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted
 from skaprof.analysis.row_trust import why_unsound
 from skaprof.answers import KernelRow, RooflineRow
-from skaprof.errors import SkaprofError, named, shown_path
+from skaprof.errors import SkaprofError, bad_value, named, shown_path
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.measured import MeasuredRow
-from skaprof.model.hardware import Hardware, in_unit
+from skaprof.model.hardware import Hardware, in_unit, known_hardware
 from skaprof.model.spec import parse_mixer
 from skaprof.records import Record
 from skaprof.results import CONDITION_KEYS, SIZE_KEYS, values_of
@@ -194,7 +194,7 @@ def mixer_row(point: RooflinePoint, hardware: Hardware, peak: str) -> RooflineRo
     bound = max(bounds, key=lambda name: bounds[name]) if bounds else None
     ideal_s, measured_ms = sum(each.ideal.seconds for each in timed), point.measured_ms
     return RooflineRow(
-        **_figures(point, hardware, kernel, ideal_s, predicted_seconds(timed)),
+        **_figures(point, hardware, peak, kernel, ideal_s, predicted_seconds(timed)),
         bound=bound,
         measured_ms=measured_ms,
         peak_share=None if measured_ms is None else kernel.flops / (measured_ms / 1e3) / hardware.peak(peak),
@@ -210,7 +210,12 @@ def kernel_rows(point: RooflinePoint, hardware: Hardware, peak: str) -> list[Ker
     return [
         KernelRow(
             **_figures(
-                point, hardware, each.kernel, each.ideal.seconds, each.predicted.seconds if each.predicted else None
+                point,
+                hardware,
+                peak,
+                each.kernel,
+                each.ideal.seconds,
+                each.predicted.seconds if each.predicted else None,
             ),
             bound=each.bound,
             measured_ms=None,
@@ -223,8 +228,12 @@ def kernel_rows(point: RooflinePoint, hardware: Hardware, peak: str) -> list[Ker
     ]
 
 
+def _seconds_of(times: Times | None) -> float | None:
+    return None if times is None else times.seconds
+
+
 def _figures(
-    point: RooflinePoint, hardware: Hardware, kernel: Kernel, ideal_s: float, predicted_s: float | None
+    point: RooflinePoint, hardware: Hardware, peak: str, kernel: Kernel, ideal_s: float, predicted_s: float | None
 ) -> dict[str, Any]:
     """What rows of mixers and kernels have alike."""
     return {
@@ -236,4 +245,25 @@ def _figures(
         "intensity": kernel.intensity if kernel.bytes else None,
         "ideal_ms": ideal_s * 1e3,
         "predicted_ms": None if predicted_s is None else predicted_s * 1e3,
+        "peak_flop_per_s": hardware.peak(peak),
+        "bandwidth_bytes_per_s": hardware.bandwidth,
+        "ceilings_source": f"{hardware.source}, {hardware.date}",
     }
+
+
+def machine_of(rows: Sequence[RooflineRow]) -> Hardware:
+    """The machine whose ceilings the rows have: one that is known, or what they say of it.
+
+    Raises:
+        SkaprofError: rows of an older version, of a machine that is not known here.
+    """
+    first = rows[0]
+    known = known_hardware().get(first.hardware)
+    if known is not None:
+        return known
+    peaks = {row.dtype: row.peak_flop_per_s for row in rows if row.peak_flop_per_s is not None}
+    if not peaks or first.bandwidth_bytes_per_s is None:
+        raise bad_value(named("hardware"), first.hardware, f"one of {', '.join(known_hardware())}", known_hardware())
+    source, _, date = str(first.ceilings_source).rpartition(", ")
+    name, bandwidth = first.hardware, first.bandwidth_bytes_per_s
+    return Hardware(name, name, peaks, None, bandwidth, None, None, None, (), source, date)

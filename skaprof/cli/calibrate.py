@@ -58,8 +58,7 @@ def calibrate(
 
 def hardware_text(found: Calibration, where: Mapping[str, Any]) -> Iterator[str]:
     """The calibration of the machine that `where` stamps, as a hardware file."""
-    on_cpu = where["device"] == "cpu"
-    name = f"{where['cpu']}, threads: {where['threads']}" if on_cpu else str(where["device"])
+    on_cpu, name = where["device"] == "cpu", machine_name(where)
     memory = memory_bytes() if on_cpu else where["gpu_memory_bytes"]
     yield "# Measured by `skaprof calibrate`. A peak is the highest rate that any kernel of the dtype reached;\n"
     yield "# each rate is of one kernel at one size, launch cost taken off.\n\n[[hardware]]\n"
@@ -75,6 +74,11 @@ def hardware_text(found: Calibration, where: Mapping[str, Any]) -> Iterator[str]
         base = "FLOP" if rate.kind in COUNTED_IN_FLOPS else "B"
         yield f"\n[[rates]]\nkind = {_text(rate.kind)}\ndtype = {_text(rate.dtype)}\n"
         yield f"work = {_text(in_unit(rate.work, base))}\nrate = {_text(in_unit(rate.per_second, f'{base}/s'))}\n"
+
+
+def machine_name(where: Mapping[str, Any]) -> str:
+    """The machine that `where` stamps: a GPU, or a processor and how many threads of it work."""
+    return f"{where['cpu']}, threads: {where['threads']}" if where["device"] == "cpu" else str(where["device"])
 
 
 def _versions(where: Mapping[str, Any], found: Calibration) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 from skaprof.analysis.paper_figures import FIGURE_3_AXIS, figure_3_plan
@@ -10,7 +11,9 @@ from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.analysis.planned_rows import proved_rows
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli.watch import timed
+from skaprof.model.hardware import Hardware
 from skaprof.model.spec import MixerSpec
+from skaprof.saved import SavedResults
 from skaprof.workload import FORMS, MODES
 
 Row = dict[str, Any]
@@ -50,6 +53,28 @@ def _over_heads(contents: Contents) -> list[MixerSpec]:
     return [
         spec for spec in contents.specs if spec.mixer.has_heads and not spec.heads and "sdpa" in spec.mixer.op_lists
     ]
+
+
+def measured_machine(contents: Contents, files: Sequence[SavedResults]) -> Hardware | None:
+    """The ceilings of the machine that a report is made on, measured in some seconds: one large product, one copy.
+
+    None where its times are of another machine, from `files`.
+    """
+    from skaprof.bench.calibrate import calibrate
+    from skaprof.bench.configuration import open_device
+    from skaprof.bench.environment import put_tf32, resolve_device, stamp
+    from skaprof.cli.calibrate import machine_name
+
+    where = resolve_device(contents.device)
+    here = stamp(where)
+    if any(saved.environment.get(key) != here[key] for saved in files for key in ("device", "cpu")):
+        return None
+    put_tf32(False)
+    found = calibrate(open_device(where), where, (contents.dtype,), sizes=())
+    source = "measured here, the largest product and the largest copy of skaprof calibrate alone"
+    name = f"{machine_name(here)} (measured)"
+    today = date.today().isoformat()
+    return Hardware(name, name, found.peaks, None, found.bandwidth, None, None, None, (), source, today)
 
 
 MEASURED: dict[str, Callable[[Contents], list[Row]]] = {

@@ -103,7 +103,7 @@ def _contents(config: str | None, mixers: list[str] | None, device: str | None, 
 def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -> tuple[Results, bool]:
     """The results, and whether Ctrl-C cut the measuring short."""
     from skaprof.bench.session import Interrupted
-    from skaprof.cli.measured_sections import EXPECTED, MEASURED
+    from skaprof.cli.measured_sections import EXPECTED, MEASURED, measured_machine
     from skaprof.cli.progress import progress
     from skaprof.report.sections import SECTIONS
 
@@ -112,10 +112,14 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
     if not names:
         raise SkaprofError(f"--analytic-only: every section asked for is measured: {', '.join(contents.sections)}")
     files = [read_results(path, "--latency") for path in latency]
+    if not contents.hardware and not analytic_only and {"roofline", "crossovers"}.intersection(names):
+        contents = contents._replace(machine=measured_machine(contents, files))
     measured = _by_section(files)
     rows: list[Row] = []
     interrupted = False
     notes: list[str] = []
+    if "roofline" in names and contents.ceilings is None:
+        notes.append(_NO_MACHINE)
     for name in progress(names, len(names), "collecting"):
         try:
             found = measured[name] if name in measured else (SECTIONS[name].rows or MEASURED[name])(contents)
@@ -131,6 +135,12 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
     where = _environment(contents, files, timed=timed)
     head = {"command": _recorded_command(), "environment": where, "settings": settings}
     return {**head, "rows": rows}, interrupted
+
+
+_NO_MACHINE = (
+    "Roofline: the ceilings of the machine are not known here, so there is none: name it as `hardware` in the "
+    "configuration, or a file of skaprof calibrate."
+)
 
 
 def _shortfall(title: str, found: list[Row], expected: int, *, interrupted: bool) -> list[str]:

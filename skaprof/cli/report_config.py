@@ -28,7 +28,7 @@ from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import token_grid_sides
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.model.backbones import BACKBONES
-from skaprof.model.hardware import known_hardware
+from skaprof.model.hardware import find_hardware
 from skaprof.model.spec import parse_mixer
 from skaprof.report.sections import SECTIONS
 from skaprof.toml_file import TomlTable, read_toml
@@ -55,7 +55,7 @@ def read_contents(path: str) -> Contents:
         "batch": top.count,
         "dtype": lambda key: top.word(key, tuple(DTYPE_BYTES)),
         "backbone": lambda key: top.word(key, tuple(BACKBONES)),
-        "hardware": lambda key: top.word(key, tuple(known_hardware())),
+        "hardware": lambda key: _hardware(top, key),
         "sizes": lambda key: tuple(_size(table) for table in top.tables(key)),
     }
     contents = Contents(**{key: read(key) for key, read in readers.items() if key in top.values})
@@ -64,6 +64,12 @@ def read_contents(path: str) -> Contents:
 
 def _mixers(table: TomlTable, key: str) -> tuple[str, ...]:
     return tuple(parse_mixer(text, table.label(key)).text for text in table.words(key))
+
+
+def _hardware(table: TomlTable, key: str) -> str:
+    """A machine's name or file, which exists."""
+    find_hardware(table.sentence(key), table.label(key))
+    return table.sentence(key)
 
 
 def _size(table: TomlTable) -> tuple[int, int, int]:

@@ -69,8 +69,8 @@ def sentences(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[s
         found.append(error_sentence(error))
     elif not hardware.calibrated:
         found.append(
-            "No times are predicted: data sheets have no launch cost and no rates of small kernels; "
-            "skaprof calibrate measures them."
+            "No times are predicted: that takes a launch cost and the rates of small kernels, which skaprof calibrate "
+            "measures."
         )
     if any(row.predicted_ms for row in rows):
         found += _extrapolated(rows)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from skaprof.analysis import report_rows as requests
 from skaprof.analysis.report_rows import Contents
+from skaprof.analysis.roofline_rows import machine_of
 from skaprof.answers import AbsentCounter, AuditRow, BreakEvenRow, CrossoverRow, FormulaRow, ParetoRow, RooflineRow
 from skaprof.measured import MeasuredRow, result_row
 from skaprof.model.cost import flops_per_param
-from skaprof.model.hardware import find_hardware
 from skaprof.records import Record
 from skaprof.report import audit as audited
 from skaprof.report import cost_sentences
@@ -220,7 +220,7 @@ def _memory(rows: Sequence[ResultRow]) -> Rendered:
 
 
 def _roofline(rows: Sequence[RooflineRow]) -> Rendered:
-    hardware = find_hardware(rows[0].hardware)
+    hardware = machine_of(rows)
     peaks = list(dict.fromkeys(row.dtype for row in rows))
     said = [ceilings.caption(hardware, peaks), *ceilings.sentences(rows, hardware, peaks)]
 
