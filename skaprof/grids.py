@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isqrt
 
 from skaprof.errors import SkaprofError, bad_value, named, shown
-from skaprof.workload import DEFAULT_TOKENS, check_choice, nearly_squares
+from skaprof.workload import DEFAULT_TOKENS, check_choice, nearly_square, nearly_squares
 
 MAX_SIZE = 10**9
 MAX_GRID_VALUES = 1_000_000
@@ -166,6 +167,30 @@ def token_grid_sides(
             named("tokens"), tokens, f"at most {most:,} values beside the other sizes, and this has {len(counts):,}"
         )
     return tuple(nearly_squares(counts))
+
+
+def class_token_notices(tokens: str | None, *, with_class_token: bool = False, offered: bool = True) -> list[str]:
+    """What to know of token counts that are a square and one, 197 or 577 say, as a ViT's with its class token are.
+
+    Of those that are written out: in a range they are sizes among others. `offered`: the command takes class tokens.
+    """
+    counts = [int(part) for part in (tokens or "").split(",") if part.strip().isdecimal()]
+    sides = {count: isqrt(count - 1) for count in counts if count}
+    told = {count: side for count, side in sides.items() if side >= _LEAST_SIDE and side * side + 1 == count}
+    return [_class_token_notice(*each, with_class_token=with_class_token, offered=offered) for each in told.items()]
+
+
+def _class_token_notice(count: int, side: int, *, with_class_token: bool, offered: bool) -> str:
+    square = f"{side} x {side} is {named('tokens')} {side * side}"
+    if with_class_token:
+        return f"{named('tokens')} {count} and its {named('class_token')} make {count + 1} tokens: {square}"
+    height, width = nearly_square(count)
+    cure = f", and with a class token beside it {named('class_token')} too" if offered else ""
+    return f"{named('tokens')} {count} is taken as a grid of {height} x {width}: {square}{cure}"
+
+
+_LEAST_SIDE = 4
+"""The side of a square from which on one token more looks like a class token."""
 
 
 def _patched(resolutions: Sequence[tuple[int, int]], patches: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -30,7 +30,7 @@ class Sized(Record):
     batch: Annotated[int, Key("Batch size.", 1)]
     height: Annotated[int, Key("Rows of the token grid.", 1)]
     width: Annotated[int, Key("Columns of the token grid.", 1)]
-    tokens: Annotated[int, Key("height * width, and the class tokens of `skaprof swap` beside it.", 1)]
+    tokens: Annotated[int, Key("height * width, and the class tokens beside it.", 1)]
     dim: Annotated[int, Key("Embedding dim.", 1)]
     heads: Annotated[int | None, Key("Null for a mixer without heads.", 1)]
     head_dim: Annotated[int | None, Key("Null for a mixer without heads.", 1)]
@@ -221,6 +221,11 @@ class ResultRow(Record):
         return f"{self.name} ({self.implementation})"
 
     @property
+    def class_tokens(self) -> int:
+        """How many tokens stand beside the grid."""
+        return class_tokens_of(self)
+
+    @property
     def place(self) -> tuple[Any, ...]:
         """Its size, mode and dtype: rows of one place differ in mixer and form, and may compete."""
         return values_of(self, PLACE_KEYS)
@@ -229,6 +234,12 @@ class ResultRow(Record):
     def conditions(self) -> tuple[Any, ...]:
         """Device and timing: times under others do not compare."""
         return values_of(self, CONDITION_KEYS)
+
+
+def class_tokens_of(row: Record) -> int:
+    """How many of a row's tokens stand beside its grid."""
+    tokens, height, width = values_of(row, ("tokens", "height", "width"))
+    return 0 if None in (tokens, height, width) else tokens - height * width
 
 
 def name_of(row: Record) -> str:
@@ -251,7 +262,7 @@ FLOPS_PER_PARAM = "flops_per_param"
 """The quotient of two of them."""
 SUMMED_METRICS = tuple(key for key in METRICS if key != "peak_bytes")
 """Those that add up over ops."""
-PLACE_KEYS = ("mode", "dtype", "batch", "height", "width", "dim", "image_height", "image_width")
+PLACE_KEYS = ("mode", "dtype", "batch", "height", "width", "tokens", "dim", "image_height", "image_width")
 CONDITION_KEYS = ("device", "timing")
 _REPORT_KEYS = ("section", "panel", "swap", "arguments", "layout", "input_shape")
 IDENTITY_KEYS = (*SIZE_KEYS, "model", "image_height", "image_width", "scope", "op", *CONDITION_KEYS, *_REPORT_KEYS)

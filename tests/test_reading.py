@@ -16,10 +16,12 @@ import pytest
 from conftest import ROOT, Run
 from rich.console import Console
 
+import skaprof as skaprof_package
 from skaprof.answers import AuditRow, SwapRow
 from skaprof.cli import show
 from skaprof.measured import result_row
 from skaprof.report.audit import audit_table
+from skaprof.report.formats import to_bmf
 from skaprof.report.latency import latency_table
 from skaprof.report.plain_table import LEAST_NEEDED, PlainTable
 from skaprof.report.swap import swap_table
@@ -165,3 +167,60 @@ def test_a_backbones_memory_stands_in_its_table_and_only_what_is_shown_is_explai
     assert any(f" {shown} " in line for line in header)
     assert f"{shown} = " in page
     assert absent not in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("flops", "--tokens", "197"), "197 is taken as a grid of 1 x 197: 14 x 14 is --tokens 196, and with a class"),
+        (("flops", "--tokens", "16,577"), "577 is taken as a grid of 1 x 577: 24 x 24 is --tokens 576"),
+        (("crossover", "--axis", "dim", "--tokens", "197"), "grid of 1 x 197: 14 x 14 is --tokens 196\n"),
+        (("flops", "--tokens", "197", "--class-token"), "--tokens 197 and its --class-token make 198 tokens: 14 x 14"),
+    ],
+)
+def test_a_square_and_one_is_said_to_be_another_grid(skaprof: Run, arguments: tuple[str, ...], told: str) -> None:
+    done = skaprof(*arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert told in done.stderr
+    assert skaprof("flops", "--tokens", "196:200,64,1024").stderr == ""
+
+
+def test_a_class_token_stands_beside_the_grid_and_is_proved_with_it(skaprof: Run) -> None:
+    forms = ("--dim", "64", "--tokens", "16", "--class-token", "--mode", "forward,train")
+    done = skaprof("flops", *forms, "-m", "cska", "-m", "ska", "-m", "mhsa", "--verify", "-f", "json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert {(row["tokens"], row["height"], row["width"], row["verified"]) for row in rows} == {(17, 4, 4, True)}
+    d, n, heads, head_dim = 64, 17, 2, 32
+    cska, ska, mhsa = rows[:3]
+    assert mhsa["macs"] == 4 * n * d * d + 2 * n * n * d
+    assert ska["params"] == 3 * d * d + n * d
+    assert cska["params"] == 3 * d * d + 9 * n * d + heads * n + heads * n * head_dim  # and the class token's own key
+    assert "17 tokens (4 x 4 + 1)" in skaprof("flops", *forms[:5]).stdout
+    assert skaprof_package.cost("cska", tokens=16, dim=64, class_token=True).as_dict().items() <= cska.items()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("flops", "-m", "sepconv"), "--class-token: sepconv has no place for one in its 'eager' form: expected mhsa,"),
+        (("flops", "--formula"), "--class-token: expected none here"),
+        (("audit",), "--class-token: expected none here"),
+        (("latency", "--model", "vit_tiny"), "--class-token: expected none here"),
+    ],
+)
+def test_a_class_token_without_a_place_is_refused(skaprof: Run, arguments: tuple[str, ...], words: str) -> None:
+    done = skaprof(*arguments, "--class-token")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert words in done.stderr
+
+
+def test_a_timed_class_token_is_held_against_the_ceilings_and_named_apart(skaprof: Run, tmp_path: Path) -> None:
+    file = str(tmp_path / "times.json")
+    sizes = ("--tokens", "4", "--dim", "8", "--class-token", "--max-seconds", "0.1")
+    done = skaprof("latency", *sizes, "-m", "mhsa", "-m", "cska", "--output", file)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(Path(file).read_text())["rows"]
+    assert [row["verdict"] for row in rows if row["mixer"] == "cska"][1] == "unsupported"
+    names = list(json.loads("".join(to_bmf(rows))))
+    assert all("/size=2x2+1/" in name for name in names)

@@ -143,6 +143,7 @@ def _block_columns(grid: SizeGrid, block: Block) -> dict[str, Column]:
         axis(heads, 2),
         axis(head_dims, 2),
         axis(kernels, 3),
+        grid.class_tokens,
     )
     row = cost_row(block.variant, sizes).as_dict()
     types = dict.fromkeys(METRICS, number) | {FLOPS_PER_PARAM: np.float64}
@@ -167,7 +168,8 @@ def _number_type(block: Block, grid: SizeGrid) -> type:
     dim, heads, head_dim = (max(values[at] or 0 for values in channels) for at in range(3))
     height, width = (max(sides[at] for sides in grid.sides) for at in range(2))
     kernel = max(kernel or 0 for _, kernel in block.kernels)
-    largest = cost_row(block.variant, Workload(max(grid.batches), height, width, dim, heads, head_dim, kernel))
+    sizes = Workload(max(grid.batches), height, width, dim, heads, head_dim, kernel, grid.class_tokens)
+    largest = cost_row(block.variant, sizes)
     return np.int64 if max(getattr(largest, metric) or 0 for metric in METRICS) <= 2**53 else object
 
 

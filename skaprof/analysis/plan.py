@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from skaprof.errors import SkaprofError, named
 from skaprof.grids import MAX_GRID_VALUES
+from skaprof.model.mixers import MIXERS
 from skaprof.model.spec import MixerSpec
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, Workload, is_fused, nearly_square
 
@@ -20,7 +21,10 @@ Channels = tuple[int, int | None, int | None]
 
 
 class SizeGrid(NamedTuple):
-    """The values of every size axis. Empty heads, head_dims or kernel_sizes mean each mixer's default."""
+    """The values of every size axis. Empty heads, head_dims or kernel_sizes mean each mixer's default.
+
+    So many `class_tokens` stand beside every grid.
+    """
 
     batches: tuple[int, ...] = (1,)
     sides: tuple[tuple[int, int], ...] = (nearly_square(DEFAULT_TOKENS),)
@@ -28,6 +32,7 @@ class SizeGrid(NamedTuple):
     heads: tuple[int, ...] = ()
     head_dims: tuple[int, ...] = ()
     kernel_sizes: tuple[int, ...] = ()
+    class_tokens: int = 0
 
     @property
     def channel_choices(self) -> Iterator[tuple[int, int | None, int | None]]:
@@ -105,7 +110,7 @@ class Plan(NamedTuple):
             for (channel_slot, kernel_slot), index, channels, kernel_size in merge(
                 *map(self._slots, range(len(self.blocks)))
             ):
-                sizes = Workload(batch, height, width, *channels, kernel_size)
+                sizes = Workload(batch, height, width, *channels, kernel_size, self.grid.class_tokens)
                 yield PlannedRow(self.blocks[index].variant, sizes, channel_slot, kernel_slot)
 
     def counterpart(self, row: PlannedRow, spec: MixerSpec) -> tuple[Variant, Workload]:
@@ -120,7 +125,8 @@ class Plan(NamedTuple):
         spec.require_implementation(variant.implementation)
         channels = spec.resolve_channels(*self.grid.channel_choice(row.channel_slot))
         kernels = self.grid.kernel_sizes or (None,)
-        sizes = Workload(w.batch, w.height, w.width, *channels, spec.resolve_kernel_size(kernels[row.kernel_slot]))
+        kernel_size = spec.resolve_kernel_size(kernels[row.kernel_slot])
+        sizes = Workload(w.batch, w.height, w.width, *channels, kernel_size, w.class_tokens)
         return Variant(spec, variant.implementation, variant.mode, variant.dtype), sizes
 
     def _slots(self, index: int) -> Iterator[tuple[tuple[int, int], int, Channels, int | None]]:
@@ -152,6 +158,11 @@ def make_plan(
     unique = list({spec.text: spec for spec in specs}.values())
     for spec, implementation in product(unique, implementations):
         spec.require_implementation(implementation)
+        if grid.class_tokens and implementation not in spec.mixer.class_token_forms:
+            raise SkaprofError(
+                f"{named('class_token')}: {spec.text} has no place for one in its {implementation!r} form: expected "
+                f"{', '.join(name for name, mixer in MIXERS.items() if implementation in mixer.class_token_forms)}"
+            )
     sizes = {spec.text: (_channels(spec, grid), _kernels(spec, grid)) for spec in unique}
     blocks = tuple(
         Block(Variant(spec, implementation, mode, dtype), *sizes[spec.text])

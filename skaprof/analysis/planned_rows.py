@@ -155,7 +155,7 @@ def planned_breakevens(plan: Plan, reference: MixerSpec | None) -> list[PlannedB
 
     grid = plan.grid
     others = (grid.batches, grid.dims, grid.heads, grid.head_dims, grid.kernel_sizes)
-    if any(len(values) > 1 for values in others):
+    if any(len(values) > 1 for values in others) or grid.class_tokens:  # along grids, a class token stays one
         return []
     base = reference or plan.blocks[0].variant.spec
     found: dict[tuple[str, str, str], PlannedBreakEven] = {}

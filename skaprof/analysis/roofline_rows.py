@@ -161,7 +161,7 @@ def _point(row: MeasuredRow) -> RooflinePoint:
     form = IMPLEMENTATIONS[row.implementation].form
     variant = Variant(parse_mixer(str(row.mixer)), form, "forward", row.dtype)
     sizes = row.batch, row.height, row.width, row.dim, row.heads, row.head_dim, row.kernel_size
-    return RooflinePoint(variant, Workload(*sizes), row)
+    return RooflinePoint(variant, Workload(*sizes, row.class_tokens), row)
 
 
 def require_possible(points: Iterable[RooflinePoint], hardware: Hardware, *, tf32: bool = False) -> None:

@@ -46,6 +46,8 @@ def one_row(
     dtype: str,
     mode: str,
     implementation: str,
+    *,
+    class_token: bool = False,
 ) -> tuple[Variant, Workload]:
     """The one row that these arguments of `cost` mean.
 
@@ -61,6 +63,7 @@ def one_row(
         () if heads is None else (parse_count(named("heads"), heads),),
         () if head_dim is None else (parse_count(named("head_dim"), head_dim),),
         () if kernel_size is None else (parse_count(named("kernel_size"), kernel_size),),
+        int(class_token),
     )
     plan: Plan = make_plan(
         [parse_mixer(mixer, named("mixer"))],
@@ -86,6 +89,7 @@ def plan_of(
     mode: Words,
     implementation: Words,
     *,
+    class_token: bool = False,
     name: str = "mixer",
 ) -> Plan:
     """Every row of the mixers over the product of the sizes; `name` is what the mixers' argument is called.
@@ -100,6 +104,7 @@ def plan_of(
         () if heads is None else sizes_of("heads", heads),
         () if head_dim is None else sizes_of("head_dim", head_dim),
         () if kernel_size is None else sizes_of("kernel_size", kernel_size),
+        int(class_token),
     )
     for size_of_kernel in grid.kernel_sizes:
         require_odd_kernel(size_of_kernel, named("kernel_size"))

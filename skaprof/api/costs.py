@@ -25,6 +25,7 @@ def cost(
     *,
     tokens: int | None = None,
     size: tuple[int, int] | None = None,
+    class_token: bool = False,
     dim: int = DEFAULT_DIM,
     batch: int = 1,
     heads: int | None = None,
@@ -42,6 +43,7 @@ def cost(
     Args:
         mixer: a spec such as "mhsa", "ska:query=false" or "cska:kernel_size=5".
         tokens: n, meaning the most nearly square grid; or `size`: (height, width). 196 where neither is given.
+        class_token: one token more, beside the grid, as in a ViT: mhsa, ska, linear and identity, and eager cska.
         dim: channels d.
         heads, head_dim: given both, their product may differ from dim; given none, head_dim is 32 where that divides
             dim, else the largest divisor of dim up to 32.
@@ -53,8 +55,9 @@ def cost(
     Raises:
         SkaprofError: a value that is not valid or sizes that do not fit.
     """
+    forms = (dtype, mode, implementation)
     return cost_row(
-        *one_row(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode, implementation)
+        *one_row(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, *forms, class_token=class_token)
     )
 
 
@@ -63,6 +66,7 @@ def verify(
     *,
     tokens: int | None = None,
     size: tuple[int, int] | None = None,
+    class_token: bool = False,
     dim: int = DEFAULT_DIM,
     batch: int = 1,
     heads: int | None = None,
@@ -80,7 +84,8 @@ def verify(
     Raises:
         SkaprofError: as `cost`; also where torch or fvcore is not installed.
     """
-    row = one_row(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode, implementation)
+    forms = (dtype, mode, implementation)
+    row = one_row(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, *forms, class_token=class_token)
     return load_verify()(*row)
 
 
@@ -89,6 +94,7 @@ def sweep(
     *,
     tokens: Sizes | None = None,
     size: Grid | None = None,
+    class_token: bool = False,
     dim: Sizes = DEFAULT_DIM,
     batch: Sizes = 1,
     heads: Sizes | None = None,
@@ -113,7 +119,8 @@ def sweep(
     with needing("skaprof.sweep"):
         from skaprof.analysis.columns import sweep_frame
     sizes = (tokens, size, dim, batch, heads, head_dim, kernel_size)
-    return sweep_frame(plan_of(mixers, *sizes, dtype, mode, implementation, name="mixers"))
+    forms = (dtype, mode, implementation)
+    return sweep_frame(plan_of(mixers, *sizes, *forms, class_token=class_token, name="mixers"))
 
 
 def formula(mixer: str, *, implementation: str = "eager", mode: str = "forward") -> dict[str, Expr]:

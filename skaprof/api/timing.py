@@ -26,6 +26,7 @@ def latency(
     heads: Sizes | None = None,
     head_dim: Sizes | None = None,
     kernel_size: Sizes | None = None,
+    class_token: bool = False,
     dtype: Words = "float32",
     mode: Words = "forward",
     implementation: Words = FORMS,
@@ -47,7 +48,7 @@ def latency(
     ('baseline', True)
 
     Args:
-        mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode: as `sweep` has them.
+        mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, class_token, dtype, mode: as `sweep` has them.
         implementation: "eager", "channels-last", "sdpa", "sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math" or
             "compile", one or several; "all".
         device: "auto", "cpu", "cuda" or "cuda:INDEX".
@@ -68,7 +69,8 @@ def latency(
     share, seconds = _positive("tolerance", tolerance) / 100, _positive("max_seconds", max_seconds)
     if timing is not None:
         timing = check_choice(named("timing"), timing, TIMINGS)
-    plan = plan_of(mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, mode, "eager")
+    sizes = (tokens, size, dim, batch, heads, head_dim, kernel_size)
+    plan = plan_of(mixer, *sizes, dtype, mode, "eager", class_token=class_token)
     with needing("skaprof.latency"):
         from skaprof.bench.configuration import Options, configurations, open_device
         from skaprof.bench.environment import resolve_device

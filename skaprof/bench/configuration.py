@@ -44,7 +44,8 @@ class Entry:
         """The mixer in the form that the implementation runs; compiled code is the eager form."""
         form = IMPLEMENTATIONS[self.implementation].form
         spec = parse_mixer(self.mixer)
-        return Variant(spec, form if form in spec.mixer.op_lists else "eager", self.mode, self.dtype)
+        forms = spec.mixer.class_token_forms if self.workload.class_tokens else tuple(spec.mixer.op_lists)
+        return Variant(spec, form if form in forms else "eager", self.mode, self.dtype)
 
     @property
     def name(self) -> str:

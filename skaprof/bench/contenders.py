@@ -135,6 +135,8 @@ def require_params(what: str, module: nn.Module, expected: int) -> None:
 def _require_possible(how: Implementation, variant: Variant, w: Workload) -> None:
     if how.form not in variant.spec.mixer.op_lists:
         raise UnsupportedError(NOTHING_TO_FUSE)
+    if w.class_tokens and how.form not in variant.spec.mixer.class_token_forms:
+        raise UnsupportedError("no place for a class token in this form")
     if how.channels_last and not any(op.kind == "conv2d" for op in variant.spec.ops(w, how.form)):
         raise UnsupportedError("no convolution in it")
 

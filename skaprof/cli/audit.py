@@ -39,7 +39,7 @@ def audit(
     to.require()
     asked = chosen_counters(counter)
     to.require_columns((*AuditRow.fields, *COUNTERS))
-    plan = sizes.plan()
+    plan = sizes.plan(class_token_in=False)
     require_one_size(plan)
     require_memory(plan)
     require_package("torch", "skaprof audit")

@@ -12,10 +12,10 @@ from skaprof.analysis.crossover_times import SampledTimes, sampled_rows
 from skaprof.analysis.mixer_pair import AXES, MixerPair, Sizes
 from skaprof.answers import CrossoverRow
 from skaprof.cli import options as opt
-from skaprof.cli.output import say
+from skaprof.cli.output import say, say_notices
 from skaprof.cli.show import Page, View, show
 from skaprof.errors import SkaprofError
-from skaprof.grids import DEFAULT_PATCH, parse_count
+from skaprof.grids import DEFAULT_PATCH, class_token_notices, parse_count
 from skaprof.model.hardware import find_hardware
 from skaprof.saved import read_results
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS, DTYPE_BYTES, check_choice, require_odd_kernel
@@ -103,6 +103,7 @@ def crossover(
     if saved is not None and saved.warning:
         say(f"skaprof: {saved.warning}")
     machine = find_hardware(hardware) if hardware is not None else None
+    say_notices(class_token_notices(counts.tokens, offered=False))
     require_tf32_machine(machine, counts.dtype, tf32=tf32)
     from skaprof.analysis.crossover import crossover_rows
 

@@ -61,7 +61,8 @@ def flops(
         raise SkaprofError("--format: 'bmf' is not valid with --formula: expected another, formulas are no figures")
     if formula:
         _require_symbols(sizes)
-    plan = sizes.plan(forms.dtype or DEFAULT_DTYPE, forms.mode, forms.implementation)
+    own_forms = (forms.dtype or DEFAULT_DTYPE, forms.mode, forms.implementation)
+    plan = sizes.plan(*own_forms, class_token_in=not (formula or modules))
     reference = parse_mixer(baseline, "--baseline") if baseline is not None else None
     if reference is not None:
         for implementation in {block.variant.implementation for block in plan.blocks}:
@@ -107,7 +108,7 @@ def _require_compatible(*, baseline: str | None, plot: Sequence[str], **flags: b
 
 
 def _require_symbols(sizes: opt.Sizes) -> None:
-    for option, value in sizes.given("mixer", "heads", "head_dim", "kernel_size").items():
+    for option, value in sizes.given("mixer", "class_token", "heads", "head_dim", "kernel_size").items():
         raise SkaprofError(f"{option}: {shown(value)}: a formula keeps this size a symbol: expected no such option")
 
 

@@ -65,8 +65,10 @@ def latency(
     own.say_hidden_mixers()
     if measuring.isolate and (backbones.model or modules):
         raise SkaprofError("--isolate: expected without --model and --module")
-    backbones.require_apart({"--mixer": sizes.mixer, "--module": users.module, **sizes.given("resolution", "batch")})
-    plan = (sizes.but(resolution=None) if backbones.model else sizes).plan(dtype or DEFAULT_DTYPE, mode)
+    mixers_alone = sizes.given("class_token", "resolution", "batch")
+    backbones.require_apart({"--mixer": sizes.mixer, "--module": users.module, **mixers_alone})
+    own_sizes = sizes.but(resolution=None) if backbones.model else sizes
+    plan = own_sizes.plan(dtype or DEFAULT_DTYPE, mode, class_token_in=not (modules or backbones.model))
     wanted = networks.parse(
         backbones.model or (), backbones.mixers, sizes.resolution, sizes.batch, dtype or DEFAULT_DTYPE, mode
     )

@@ -3,24 +3,32 @@
 Annotations are evaluated here and in the commands, not kept as text: that would be compiled at every start.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import typer
 
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.cli.option_records import Options as Options  # noqa: PLC0414  # commands find it here
 from skaprof.cli.option_records import with_options as with_options  # noqa: PLC0414  # as above
-from skaprof.cli.output import STDOUT, format_of, require_destinations
-from skaprof.errors import SkaprofError, shown
-from skaprof.grids import MAX_GRID_VALUES, parse_choices, parse_grid, parse_optional_grid, token_grid_sides
+from skaprof.cli.output import say_notices
+from skaprof.cli.output_options import Drawn as Drawn  # noqa: PLC0414  # as above
+from skaprof.cli.output_options import DrawnCosts as DrawnCosts  # noqa: PLC0414  # as above
+from skaprof.cli.output_options import Shown as Shown  # noqa: PLC0414  # as above
+from skaprof.cli.output_options import Tabled as Tabled  # noqa: PLC0414  # as above
+from skaprof.errors import SkaprofError
+from skaprof.grids import (
+    MAX_GRID_VALUES,
+    class_token_notices,
+    parse_choices,
+    parse_grid,
+    parse_optional_grid,
+    token_grid_sides,
+)
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import parse_mixer
-from skaprof.report.formats import COST_FORMATS, FORMATS, SPOKEN_FORMATS
 from skaprof.workload import DEFAULT_DIM, DEFAULT_DTYPE, DTYPE_BYTES, FORMS, MODES, require_odd_kernel
 
 _SIZES = "Sizes"
-_OUTPUT = "Output"
 
 Mixers = Annotated[
     list[str] | None,
@@ -91,6 +99,14 @@ class Sizes(Options):
         str | None,
         typer.Option(metavar="GRID", help="Patch size for --resolution. Default: 16.", rich_help_panel=_SIZES),
     ] = None
+    class_token: Annotated[
+        bool,
+        typer.Option(
+            "--class-token",
+            help="One token more, beside the grid, as in a ViT: --tokens 196 is then 197, 14 x 14 and one.",
+            rich_help_panel=_SIZES,
+        ),
+    ] = False
     dim: Annotated[
         str | None, typer.Option(metavar="GRID", help="Embedding dim d. Default: 256.", rich_help_panel=_SIZES)
     ] = None
@@ -119,15 +135,29 @@ class Sizes(Options):
         return {
             f"--{name.replace('_', '-')}": value
             for name, value in vars(self).items()
-            if value is not None and name not in others
+            if value not in (None, False) and name not in others
         }
 
-    def plan(self, dtype: str = "float32", mode: str = "forward", implementation: str = "eager") -> Plan:
+    def plan(
+        self,
+        dtype: str = "float32",
+        mode: str = "forward",
+        implementation: str = "eager",
+        *,
+        class_token_in: bool = True,
+    ) -> Plan:
         """The rows that the options ask for, in these forms, which are lists as typed.
+
+        Args:
+            class_token_in: whether what is asked of them can have a class token.
 
         Raises:
             SkaprofError: a value that is not valid, naming its option.
         """
+        if self.class_token and not class_token_in:
+            raise SkaprofError(
+                "--class-token: expected none here: it has a place in the mixers' own costs and times alone"
+            )
         specs = [parse_mixer(text, "--mixer") for text in self.mixer or DEFAULT_MIXERS]
         batches = (1,) if self.batch is None else parse_grid("--batch", self.batch)
         dims = (DEFAULT_DIM,) if self.dim is None else parse_grid("--dim", self.dim)
@@ -139,7 +169,9 @@ class Sizes(Options):
             parse_optional_grid("--heads", self.heads),
             parse_optional_grid("--head-dim", self.head_dim),
             parse_optional_grid("--kernel-size", self.kernel_size),
+            int(self.class_token),
         )
+        say_notices(class_token_notices(self.tokens, with_class_token=self.class_token, offered=class_token_in))
         for size_of_kernel in grid.kernel_sizes:
             require_odd_kernel(size_of_kernel, "--kernel-size")
         return make_plan(
@@ -174,138 +206,3 @@ class Forms(Options):
     def modes(self) -> tuple[str, ...]:
         """The modes, each checked."""
         return parse_choices("--mode", self.mode, MODES)
-
-
-class Shown(Options):
-    """How a command's rows are shown, and where: checked before any work is done."""
-
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="FORMAT",
-            help="table, json, csv or markdown. Default: table.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write to FILE instead of stdout, which is -; its ending (.json, .csv, .md, .txt) gives the format. "
-            "Repeatable.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None
-    columns: str | None = None
-    formats: ClassVar[tuple[str, ...]] = FORMATS
-
-    def destinations(self) -> list[tuple[str, str]]:
-        """The files to write, each with its option."""
-        files = [("--output", path) for path in self.output or () if path != STDOUT]
-        return files + [("--plot", path) for path in self.plots]
-
-    @property
-    def targets(self) -> list[tuple[str, str]]:
-        """Where the rows go, `-` being stdout, and in which format each.
-
-        Raises:
-            SkaprofError: as `format_of`.
-        """
-        return [(path, format_of(self.format, path, self.formats)) for path in self.output or (STDOUT,)]
-
-    @property
-    def chosen(self) -> frozenset[str]:
-        """The formats that the rows are written in.
-
-        Raises:
-            SkaprofError: as `format_of`.
-        """
-        return frozenset(chosen for _, chosen in self.targets)
-
-    def tells_on_stdout(self, *formats: str) -> bool:
-        """Whether stdout gets the rows in one of these formats."""
-        return any(path == STDOUT and chosen in formats for path, chosen in self.targets)
-
-    @property
-    def plots(self) -> Sequence[str]:
-        """The files to draw to."""
-        return ()
-
-    def require(self) -> frozenset[str]:
-        """The formats that the rows are written in, where every file named can be written.
-
-        Raises:
-            SkaprofError: one is not valid, or cannot.
-        """
-        chosen = self.chosen
-        require_destinations(self.output or (), self.plots)
-        return chosen
-
-
-class Tabled(Shown):
-    """As `Shown`, of rows in a table, whose columns can be picked."""
-
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY,...",
-            help="The columns of the table, markdown or CSV, by the keys of JSON and in this order. Default: all, of "
-            "which a terminal too narrow for them leaves out the last, and says which.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None
-
-    def require(self) -> frozenset[str]:
-        """As `Shown`; and no columns where every format has every key.
-
-        Raises:
-            SkaprofError: as `Shown`, or there are.
-        """
-        chosen = super().require()
-        if self.columns is not None and chosen.isdisjoint((*SPOKEN_FORMATS, "csv")):
-            formats = " and ".join(sorted(chosen))
-            raise SkaprofError(f"--columns: {shown(self.columns)}: expected without {formats}, which has every key")
-        return chosen
-
-    def require_columns(self, keys: Sequence[str]) -> None:
-        """Raise unless the columns are among these keys: for commands that take long until they have rows.
-
-        Raises:
-            SkaprofError: one is not.
-        """
-        if self.columns is not None:
-            parse_choices("--columns", self.columns, tuple(dict.fromkeys(keys)))
-
-
-class Drawn(Tabled):
-    """As `Tabled`, and where to draw the rows."""
-
-    plot: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf; repeatable.", rich_help_panel=_OUTPUT),
-    ] = None
-
-    @property
-    def plots(self) -> Sequence[str]:
-        """The files to draw to."""
-        return self.plot or ()
-
-
-class DrawnCosts(Drawn):
-    """As `Drawn`, of rows that dashboards may want."""
-
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="FORMAT",
-            help="table, json, csv, markdown, or bmf: Bencher Metric Format, for dashboards. Default: table.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None
-    formats: ClassVar[tuple[str, ...]] = COST_FORMATS

@@ -264,6 +264,7 @@ class ConvStaticKeyAttention(_Attention):
         if self.class_tokens:
             class_queries = self.split_heads(q[:, : self.class_tokens])
             class_scores = self.class_scores(class_queries.transpose(0, 1)).transpose(0, 1)
+            del q, class_queries  # they are not read again
             scores = self.concat(class_scores, scores)
         return scores, v
 

@@ -139,7 +139,11 @@ def _bmf_name(row: ResultRow) -> str:
     """`ska/eager/forward/batch=1/size=14x14/dim=256/heads=8x32/float32`, and what else the row is about."""
     parts: list[str | None] = [row.model, f"image={row.image_height}x{row.image_width}"] if row.model else []
     parts += [row.mixer, row.implementation, row.mode, f"batch={row.batch}"]
-    parts += [f"size={row.height}x{row.width}", f"dim={row.dim}"] if row.dim is not None else []
+    parts += (
+        [f"size={row.height}x{row.width}{f'+{row.class_tokens}' if row.class_tokens else ''}", f"dim={row.dim}"]
+        if row.dim is not None
+        else []
+    )
     parts += [f"heads={row.heads}x{row.head_dim}"] if row.heads is not None else []
     parts += [f"kernel={row.kernel_size}"] if row.kernel_size is not None else []
     others = row.scope, row.op, row.device, row.timing, row.arguments, row.layout

@@ -9,6 +9,7 @@ from skaprof.report.cost_sentences import LEGEND as COST_LEGEND
 from skaprof.report.cost_sentences import proof_sentences
 from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.plain_table import NARROW, PlainTable
+from skaprof.report.table import grid_text
 from skaprof.results import ProvedScope, ScopeRow, values_of
 
 _NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode", "implementation")
@@ -113,12 +114,6 @@ def _identity_columns(totals: Sequence[ScopeRow]) -> list[Column]:
         Column(("height", "width"), "grid", True, grid_text),
         Column(("dim",), "dim", True, lambda row: "-" if row.dim is None else f"{row.dim:,}"),
     ]
-
-
-def grid_text(row: Record) -> str:
-    """The token grid, height first; a dash where there is none."""
-    height, width = values_of(row, ("height", "width"))
-    return "-" if height is None else f"{height} x {width}"
 
 
 def _figure_columns(rows: Sequence[ScopeRow], *, has_parts: bool) -> list[Column]:

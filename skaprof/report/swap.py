@@ -6,9 +6,10 @@ from fnmatch import fnmatchcase
 
 from skaprof.answers import SwapRow
 from skaprof.model.spec import parse_mixer
-from skaprof.report.model import Column, grid_text, percent, scaled, table_of
+from skaprof.report.model import Column, percent, scaled, table_of
 from skaprof.report.numbers import counted, si
 from skaprof.report.plain_table import PlainTable
+from skaprof.report.table import grid_text
 
 
 def swap_table(rows: Sequence[SwapRow]) -> PlainTable:
@@ -19,7 +20,7 @@ def swap_table(rows: Sequence[SwapRow]) -> PlainTable:
         Column(("mixer",), "mixer", False, lambda row: str(row.mixer)),
         *(_number(word) for word in ("places", "calls") if _is_several(rows, word)),
         _number("tokens"),
-        Column(("height", "width", "class_tokens"), "grid", True, _grid),
+        Column(("height", "width", "class_tokens"), "grid", True, grid_text),
         _number("dim"),
         Column(("heads", "head_dim"), "heads", True, lambda row: _heads(row.heads, row.head_dim)),
     ]
@@ -39,10 +40,6 @@ def _is_several(rows: Sequence[SwapRow], key: str) -> bool:
 
 def _number(key: str) -> Column:
     return Column((key,), key, True, lambda row: "-" if getattr(row, key) is None else f"{getattr(row, key):,}")
-
-
-def _grid(row: SwapRow) -> str:
-    return grid_text(row) + (f" + {row.class_tokens}" if row.class_tokens else "")
 
 
 def _heads(heads: int | None, head_dim: int | None) -> str:

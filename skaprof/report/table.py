@@ -11,7 +11,7 @@ from skaprof.answers import AuditRow, FormulaRow
 from skaprof.records import Record
 from skaprof.report.numbers import NumberFormat, lowest_places
 from skaprof.report.plain_table import PlainTable
-from skaprof.results import ResultRow, Sized, values_of
+from skaprof.results import ResultRow, Sized, class_tokens_of, values_of
 
 SizedRow = ResultRow | Sized | AuditRow
 
@@ -114,7 +114,7 @@ def caption(rows: Sequence[SizedRow]) -> str:
         parts.append(f"batch {first.batch:,}")
     if not _varies(rows, "height") and not _varies(rows, "width"):
         noun = "token" if first.tokens == 1 else "tokens"
-        parts.append(f"{first.tokens:,} {noun} ({first.height} x {first.width})")
+        parts.append(f"{first.tokens:,} {noun} ({grid_text(first)})")
     if not _varies(rows, "dim"):
         parts.append(f"dim {first.dim:,}")
     heads, head_dim = _shared(rows, "heads"), _shared(rows, "head_dim")
@@ -229,10 +229,16 @@ def size_cells(columns: Sequence[Column], row: Record) -> list[str]:
     return [_size_text(column.key, row) for column in columns]
 
 
+def grid_text(row: Record) -> str:
+    """The token grid, height first, and the class tokens beside it: `14 x 14 + 1`; a dash where there is none."""
+    height, width = values_of(row, ("height", "width"))
+    beside = class_tokens_of(row)
+    return "-" if height is None else f"{height} x {width}" + (f" + {beside}" if beside else "")
+
+
 def _size_text(key: str, row: Record) -> str:
     if key == "height":
-        sides = values_of(row, ("height", "width"))
-        return "-" if None in sides else "{} x {}".format(*sides)
+        return grid_text(row)
     value = getattr(row, key, None)
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 

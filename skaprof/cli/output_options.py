@@ -1,0 +1,152 @@
+"""How a command's rows are shown and where they go, as typed: the options of every command that has rows.
+
+Annotations are evaluated here, not kept as text, as in `skaprof.cli.options`, where commands find these.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import typer
+
+from skaprof.cli.option_records import Options
+from skaprof.cli.output import STDOUT, format_of, require_destinations
+from skaprof.errors import SkaprofError, shown
+from skaprof.grids import parse_choices
+from skaprof.report.formats import COST_FORMATS, FORMATS, SPOKEN_FORMATS
+
+_OUTPUT = "Output"
+
+
+class Shown(Options):
+    """How a command's rows are shown, and where: checked before any work is done."""
+
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="table, json, csv or markdown. Default: table.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to FILE instead of stdout, which is -; its ending (.json, .csv, .md, .txt) gives the format. "
+            "Repeatable.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    columns: str | None = None
+    formats: ClassVar[tuple[str, ...]] = FORMATS
+
+    def destinations(self) -> list[tuple[str, str]]:
+        """The files to write, each with its option."""
+        files = [("--output", path) for path in self.output or () if path != STDOUT]
+        return files + [("--plot", path) for path in self.plots]
+
+    @property
+    def targets(self) -> list[tuple[str, str]]:
+        """Where the rows go, `-` being stdout, and in which format each.
+
+        Raises:
+            SkaprofError: as `format_of`.
+        """
+        return [(path, format_of(self.format, path, self.formats)) for path in self.output or (STDOUT,)]
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The formats that the rows are written in.
+
+        Raises:
+            SkaprofError: as `format_of`.
+        """
+        return frozenset(chosen for _, chosen in self.targets)
+
+    def tells_on_stdout(self, *formats: str) -> bool:
+        """Whether stdout gets the rows in one of these formats."""
+        return any(path == STDOUT and chosen in formats for path, chosen in self.targets)
+
+    @property
+    def plots(self) -> Sequence[str]:
+        """The files to draw to."""
+        return ()
+
+    def require(self) -> frozenset[str]:
+        """The formats that the rows are written in, where every file named can be written.
+
+        Raises:
+            SkaprofError: one is not valid, or cannot.
+        """
+        chosen = self.chosen
+        require_destinations(self.output or (), self.plots)
+        return chosen
+
+
+class Tabled(Shown):
+    """As `Shown`, of rows in a table, whose columns can be picked."""
+
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY,...",
+            help="The columns of the table, markdown or CSV, by the keys of JSON and in this order. Default: all, of "
+            "which a terminal too narrow for them leaves out the last, and says which.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+
+    def require(self) -> frozenset[str]:
+        """As `Shown`; and no columns where every format has every key.
+
+        Raises:
+            SkaprofError: as `Shown`, or there are.
+        """
+        chosen = super().require()
+        if self.columns is not None and chosen.isdisjoint((*SPOKEN_FORMATS, "csv")):
+            formats = " and ".join(sorted(chosen))
+            raise SkaprofError(f"--columns: {shown(self.columns)}: expected without {formats}, which has every key")
+        return chosen
+
+    def require_columns(self, keys: Sequence[str]) -> None:
+        """Raise unless the columns are among these keys: for commands that take long until they have rows.
+
+        Raises:
+            SkaprofError: one is not.
+        """
+        if self.columns is not None:
+            parse_choices("--columns", self.columns, tuple(dict.fromkeys(keys)))
+
+
+class Drawn(Tabled):
+    """As `Tabled`, and where to draw the rows."""
+
+    plot: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Draw it: .png, .svg or .pdf; repeatable.", rich_help_panel=_OUTPUT),
+    ] = None
+
+    @property
+    def plots(self) -> Sequence[str]:
+        """The files to draw to."""
+        return self.plot or ()
+
+
+class DrawnCosts(Drawn):
+    """As `Drawn`, of rows that dashboards may want."""
+
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="table, json, csv, markdown, or bmf: Bencher Metric Format, for dashboards. Default: table.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None
+    formats: ClassVar[tuple[str, ...]] = COST_FORMATS
