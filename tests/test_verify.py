@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from conftest import SPEC_TEXTS, examples, variants
+from conftest import SPEC_TEXTS, Run, examples, variants
 from hypothesis import given, settings
 from torch import nn
 
 import skaprof
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
-from skaprof.count import counters, uncounted_ops, verify
+from skaprof.count import counters, fvcore_here, uncounted_ops, verify
 from skaprof.count.counters import count_fvcore, count_torch, count_torch_training
 from skaprof.model import mixers, ops
 from skaprof.model.spec import parse_mixer
@@ -167,3 +169,24 @@ def test_fvcore_counts_the_same_on_meta_as_on_real_tensors() -> None:
         with torch.device(device):
             counts.append(count_fvcore(build_mixer(spec, W), torch.zeros(2, 12, 20), ["query", "scores", "mix"]))
     assert counts[0] == counts[1]
+
+
+def test_the_proof_goes_on_where_fvcore_no_longer_works(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "IMPORT_FAILS", "AttributeError: module 'torch.jit' has no attribute 'script'")
+    done = skaprof("flops", "--verify", "-m", "ska", "--tokens", "16", "--dim", "32", "--format", "json")
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (done.returncode, row["verified"], row["macs_fvcore"]) == (0, True, None)
+    assert row["macs_torch"] == row["macs"]
+    assert "no attribute 'script'" in row["error"]
+    assert done.stderr.startswith("proved without fvcore: fvcore cannot be imported")
+    told = skaprof("flops", "--verify", "-m", "ska", "--tokens", "16", "--dim", "32").stdout
+    assert "by FlopCounterMode alone (fvcore fails here)" in told
+
+
+def test_importing_fvcore_warns_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "fvcore"]:
+        monkeypatch.delitem(sys.modules, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        *_, trouble = fvcore_here._imported()
+    assert trouble == ""

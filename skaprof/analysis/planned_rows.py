@@ -67,6 +67,8 @@ def proved_rows(
             tell(f"not proved: {error.without('verify')}")
             yield cost_row(variant, workload).as_dict() | dict.fromkeys(_PROOF_KEYS)
             continue
+        if proof.missing and not any(earlier.missing for earlier in proofs):
+            tell(f"proved without fvcore: {proof.missing}")
         proofs.append(proof)
         for difference in proof.differences:
             tell(f"{variant.spec.text}, {workload.tokens} tokens, dim {workload.dim}, {variant.mode}: {difference}")

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -23,7 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from torch.utils.module_tracker import ModuleTracker
 
 from skaprof.count.convolutions import ConvolutionShape, TracedConvolution
-from skaprof.count.matmul_formulas import TORCH_FORMULAS, fvcore_einsum, fvcore_matmul
+from skaprof.count.fvcore_here import IMPORT_FAILS, FlopCountAnalysis
+from skaprof.count.matmul_formulas import TORCH_FORMULAS, BlindError, fvcore_einsum, fvcore_matmul
 from skaprof.nn.layers import FusedAttention
 from skaprof.process_wide import PROCESS_WIDE
 
@@ -56,7 +56,13 @@ class Counted:
 
 
 def count_fvcore(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
-    """fvcore's count of one forward call, for each named submodule. `x` may be on meta."""
+    """fvcore's count of one forward call, for each named submodule. `x` may be on meta.
+
+    Raises:
+        BlindError: fvcore does not work with this PyTorch.
+    """
+    if IMPORT_FAILS:
+        raise BlindError(f"cannot be imported: {IMPORT_FAILS}")
     analysis = FlopCountAnalysis(module, x).unsupported_ops_warnings(False)
     analysis.set_op_handle(**dict.fromkeys(_FVCORE_ELEMENTWISE, _no_macs))
     analysis.set_op_handle(**{"aten::einsum": fvcore_einsum, "aten::matmul": fvcore_matmul})

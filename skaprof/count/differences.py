@@ -71,7 +71,11 @@ def params_by_op(module: nn.Module) -> Counter[str]:
     return counted
 
 
-def macs_differences(closed: ClosedForms, costs: list[OpCost], counted: Counted, source: str) -> list[Difference]:
+def macs_differences(
+    closed: ClosedForms, costs: list[OpCost], counted: Counted | None, source: str
+) -> list[Difference]:
+    if counted is None:
+        return []
     expected = Counter[str]()
     for cost in costs:
         unit = closed.unit(cost)
@@ -84,7 +88,7 @@ def macs_differences(closed: ClosedForms, costs: list[OpCost], counted: Counted,
     ]
 
 
-def uncounted_op_differences(closed: ClosedForms, fvcore: Counted, torch_forward: Counted) -> list[Difference]:
+def uncounted_op_differences(closed: ClosedForms, fvcore: Counted | None, torch_forward: Counted) -> list[Difference]:
     kinds: dict[str, tuple[str, ...]] = {ELSEWHERE: ()}
     biased: set[str] = set()
     for cost in closed.forward:
@@ -99,6 +103,8 @@ def uncounted_op_differences(closed: ClosedForms, fvcore: Counted, torch_forward
             (fvcore, FVCORE_LEAVES_OUT, FVCORE_LAYOUT, "fvcore"),
             (torch_forward, TORCH_LEAVES_OUT, TORCH_LAYOUT | bias_add, "FlopCounterMode"),
         ):
+            if counted is None:
+                continue
             expected = predicted(table, unit_kinds)
             left_out = _without(counted.left_out.get(unit, Counter()), ignored)
             if expected != left_out:

@@ -34,7 +34,8 @@ class Verification:
     """What the module and both counters say of one row, and where they differ from the model.
 
     `macs_fvcore` is None in training: fvcore counts forward calls only, and its forward count is checked all the same.
-    In the sdpa form it lacks the fused attention, which fvcore counts as nothing: that omission is predicted.
+    In the sdpa form it lacks the fused attention, which fvcore counts as nothing: that omission is predicted. Where
+    fvcore fails, it is None, `missing` says why, and the other accounts stand.
     """
 
     params_counted: int
@@ -44,6 +45,8 @@ class Verification:
     params_by_op: Mapping[str, int]
     macs_fvcore_by_unit: Mapping[str, int] | None
     macs_torch_by_unit: Mapping[str, int]
+    missing: str = ""
+    """Why fvcore does not testify, where it fails; then FlopCounterMode does alone."""
 
     @property
     def verified(self) -> bool:
@@ -57,7 +60,7 @@ class Verification:
             "macs_fvcore": self.macs_fvcore,
             "macs_torch": self.macs_torch,
             "verified": self.verified,
-        }
+        } | ({"error": self.missing} if self.missing else {})
 
     def of_scope(self, scope: str) -> dict[str, Any]:
         """The same keys for the ops below a scope of a network, or for "total".

@@ -7,14 +7,14 @@ a forward call holds exactly the bytes that the model says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import nn
 
 from skaprof.analysis.costs import variant_op_costs
 from skaprof.analysis.plan import Variant
-from skaprof.count.counters import count_fvcore, count_torch, count_torch_training
+from skaprof.count.counters import Counted, count_fvcore, count_torch, count_torch_training
 from skaprof.count.differences import (
     ClosedForms,
     macs_differences,
@@ -24,9 +24,10 @@ from skaprof.count.differences import (
     unclassified_differences,
     uncounted_op_differences,
 )
+from skaprof.count.matmul_formulas import BlindError
 from skaprof.count.verification import Verification
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, named
-from skaprof.foreign_code import attempted
+from skaprof.foreign_code import attempted, reason_of
 from skaprof.model.backbones import IMAGE_CHANNELS
 from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, network_costs
@@ -106,10 +107,10 @@ def _prove(closed: ClosedForms, build: Callable[[], nn.Module], shape: tuple[int
     try:
         module, x = _on_meta(build, shape, dtype)
         _require_units(closed, module)
-        fvcore = count_fvcore(module, x, units)
         torch_forward = count_torch(module, x, units)
         training = count_torch_training(module, x, units) if closed.is_training else None
         memory = memory_differences(closed, module, x)
+        fvcore, missing = _by_fvcore(module, x, units)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise SkaprofError(f"{named('verify')}: PyTorch cannot describe {closed.name}: {reason}") from None
@@ -127,13 +128,24 @@ def _prove(closed: ClosedForms, build: Callable[[], nn.Module], shape: tuple[int
     counted = training if training is not None else torch_forward
     return Verification(
         sum(params.values()),
-        fvcore.total if training is None else None,
+        fvcore.total if training is None and fvcore is not None else None,
         counted.total,
         tuple(differences),
         {cost.name: 0 for cost in closed.costs} | params,
-        fvcore.macs if training is None else None,
+        fvcore.macs if training is None and fvcore is not None else None,
         counted.macs,
+        missing,
     )
+
+
+def _by_fvcore(module: nn.Module, x: torch.Tensor, units: Sequence[str]) -> tuple[Counted | None, str]:
+    """fvcore's count; or none, and why: it may not work with a PyTorch that is newer than it."""
+    try:
+        return count_fvcore(module, x, units), ""
+    except BlindError as error:
+        return None, f"fvcore {error}"
+    except Exception as error:  # in whatever way; FlopCounterMode counted the same module
+        return None, f"fvcore fails: {reason_of(error)}"
 
 
 def _require_units(closed: ClosedForms, module: nn.Module) -> None:

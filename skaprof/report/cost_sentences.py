@@ -226,17 +226,22 @@ def _counted_by(rows: Sequence[ResultRow]) -> str:
     return f"counted op by op, not derived, and {witnesses}"
 
 
+_WITNESSES, _WITNESS = "fvcore and FlopCounterMode", "FlopCounterMode alone (fvcore fails here)"
+
+
 def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[str]:
     """How many rows are proved, by what, and what a counter does not see; a user's module has no closed form."""
     verified = sum(bool(row.verified) for row in rows)
     derived: Sequence[ResultRow | ProvedScope] = [row for row in rows if row.traffic_bytes is not None]
+    forward = [row for row in derived if row.mode == "forward"]
+    by_fvcore = not forward or any(row.macs_fvcore is not None for row in forward)
     apart = f", {sum(bool(row.verified) for row in derived):,} of {len(derived):,} by closed forms"
     sentences = [
         f"Verified {verified:,} of {len(rows):,} rows{apart if len(derived) < len(rows) else ''}: parameters of the "
-        "built module, MACs of every op by fvcore and FlopCounterMode on meta tensors, and the ops that each of them "
-        "leaves out."
+        f"built module, MACs of every op by {_WITNESSES if by_fvcore else _WITNESS} on meta tensors, and the ops that "
+        f"{'each of them' if by_fvcore else 'it'} leaves out."
     ]
-    if any(is_fused(row.implementation) and row.mode == "forward" for row in derived):
+    if by_fvcore and any(is_fused(row.implementation) and row.mode == "forward" for row in derived):
         sentences.append(
             "fvcore counts scaled_dot_product_attention as nothing: in sdpa rows its MACs lack the attention, and only "
             "that, as predicted."
@@ -246,6 +251,6 @@ def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[s
         for words, is_shown in _MEMORY_PROOFS.items()
         if any(not is_fused(row.implementation) and is_shown(row) for row in derived)
     ]
-    if any(row.mode == "train" for row in derived):
+    if by_fvcore and any(row.mode == "train" for row in derived):
         sentences.append("fvcore counts forward calls only: in train rows its forward count is checked, and not shown.")
     return sentences
