@@ -56,7 +56,12 @@ FLAGS: dict[str, Flag] = {
             "(--threads 1), or measure at another hour",
         ),
         Flag("noisy", "the baseline differed from itself by over 10 % now and then; verdicts take that into account"),
-        Flag("few-rounds", "time ran out before the first look at the rounds: no intervals", forbids_verdict=True),
+        Flag(
+            "few-rounds",
+            "time ran out before the first look at the rounds: no intervals; a longer --max-seconds gives more rounds, "
+            "--min-rounds an earlier look",
+            forbids_verdict=True,
+        ),
         Flag("aa-failed", "the baseline differed from itself", forbids_verdict=True),
     )
 }

@@ -154,7 +154,9 @@ def test_sentences_say_what_the_interval_says() -> None:
 
     said = {verdict: pair_sentences([row | {"verdict": verdict}])[0] for verdict in ("faster", "inconclusive")}
     assert said["faster"] == "ska (eager) is 1.25x faster than mhsa (eager), 95 % CI 1.11 to 1.33."
-    assert said["inconclusive"].endswith("where a difference must exceed 5.0 %; some 90 rounds would decide.")
+    assert said["inconclusive"].endswith(
+        "where a difference must exceed 5.0 %; some 90 rounds would decide: --rounds 90."
+    )
     cut = row | {"verdict": "inconclusive", "ratio_low": None, "ratio_high": None, "flags": ["few-rounds"]}
     assert pair_sentences([cut])[0].endswith("no verdict, since time ran out; ratio so far 0.800.")
     slow = row | {"verdict": "slower", "ratio": 1.2, "ratio_low": 1.1, "ratio_high": 1.3}

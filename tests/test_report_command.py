@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from skaprof.analysis.report_rows import PAPER_SIZES, Contents
 from skaprof.bench.calibrate import Calibration
 from skaprof.cli.measured_sections import MEASURED
 from skaprof.cli.report_config import read_contents
+from skaprof.cli.time_limit import largest_within_limit, within_limit
 from skaprof.errors import SkaprofError
 from skaprof.measured import result_row
 from skaprof.model.hardware import Rate
@@ -124,6 +126,88 @@ def test_a_report_draws_the_roofline_of_the_machine_that_it_is_made_on(
     done = skaprof("report", "--config", str(config), "--latency", times, "--output", str(tmp_path / "other"))
     assert done.returncode == 0, done.stderr
     assert "the ceilings of the machine are not known here" in (tmp_path / "other" / "report.md").read_text()
+
+
+class Clock:
+    """Seconds that pass only where they are spent."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+    def timed(self, size: int, seconds: float) -> list[dict[str, Any]]:
+        """A size takes as many seconds a round as it is large; at most 32 rounds."""
+        rounds = min(32, int(seconds / size))
+        self.at += rounds * size
+        return [{"size": size, "rounds": rounds}]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"),
+    [
+        (32 * 111, {1: 32, 10: 32, 100: 32}),
+        (1600, {1: 32, 10: 32, 100: 12}),
+        (1100, {1: 32, 10: 32}),
+        (8, {1: 8}),
+        (5, {1: 1}),
+    ],
+)
+def test_a_time_limit_begins_with_the_sizes_that_it_is_enough_for(seconds: float, kept: dict[int, int]) -> None:
+    """8 rounds are a verdict; 1, 10 and 100 seconds a round, in the order that they were asked for."""
+    clock = Clock()
+    rows = within_limit([100, 1, 10], lambda size: size, clock.timed, seconds, clock)
+    assert {row["size"]: row["rounds"] for row in rows} == kept
+    assert [row["size"] for row in rows] == [size for size in (100, 1, 10) if size in kept]
+    assert clock.at <= seconds
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [(200, 9), (100, 5), (60, 3), (10, 3)])
+def test_networks_are_as_many_as_the_time_is_enough_for(seconds: float, chosen: int) -> None:
+    """12 rounds' worth of time is asked for 8, beside the trial: 36 s of 3, 60 of 5, 108 of 9."""
+    clock = Clock()
+    (row,) = largest_within_limit([9, 5, 3], lambda size: size, clock.timed, seconds, clock)
+    assert row["size"] == chosen
+    assert clock.at <= seconds
+
+
+def networks(models: Sequence[str]) -> list[dict[str, Any]]:
+    """Times of whole backbones, the second faster."""
+    keys = {"model": "caformer_s18", "image_height": 224, "image_width": 224, "scope": "total", "tokens": None}
+    keys |= {"height": None, "width": None, "dim": None, "baseline": f"caformer_s18 {models[0]} (eager)"}
+    return [row | keys | {"mixer": model} for row, model in zip(rows_of_times(), models, strict=False)]
+
+
+def test_what_the_time_limit_left_out_is_named_and_a_backbone_has_its_milliseconds(
+    skaprof: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[str]] = []
+
+    def timed_networks(models: Sequence[str], *rest: object) -> list[dict[str, Any]]:
+        asked.append(models)
+        return networks(models)
+
+    monkeypatch.setattr("skaprof.cli.measured_sections.timed", lambda plans, *rest: rows_of_times())
+    monkeypatch.setattr("skaprof.cli.measured_sections.timed_networks", timed_networks)
+    config = tmp_path / "latency.toml"
+    config.write_text(
+        'sections = ["latency", "network-latency"]\n'
+        "[[sizes]]\ntokens = 49\ndim = 64\n[[sizes]]\ntokens = 576\ndim = 128\n[latency]\nmax_seconds = 1\n"
+    )
+    done = skaprof("report", "--config", str(config), "--device", "cpu", "--output", str(tmp_path / "report"))
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report" / "report.md").read_text()
+    left_out = "Latency: 1 of 2 sizes measured. Left out: 24 x 24 tokens, dim 128: a verdict takes more time there"
+    assert left_out in page
+    assert asked == [
+        ("caformer_s18", "caformer_s18[stage3=ska]"),
+        ("caformer_s18", "caformer_s18[stage3=ska]", "caformer_s18[stage3=cska]"),
+    ]
+    section = page.partition("## Latency of a whole backbone")[2]
+    assert "### Images of 224 x 224" in section
+    assert section.count("| eager |") == 2
+    assert "1 faster of 1 case; time ratio 0.80." in page
 
 
 def test_the_front_of_the_report_is_that_of_the_search(skaprof: Run) -> None:

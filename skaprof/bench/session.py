@@ -17,7 +17,6 @@ from skaprof.model.spec import parse_mixer
 from skaprof.words import meant
 
 if TYPE_CHECKING:
-    from skaprof.analysis.plan import Plan
     from skaprof.bench.configuration import Entry, Options, Timed
     from skaprof.bench.device import Device
     from skaprof.foreign_code import UserModule
@@ -195,32 +194,6 @@ class Session:
 def _is_better(before: Row | None, now: Row) -> bool:
     """Whether the row that was there has more rounds than the one that would take its place."""
     return before is not None and (before["rounds"] or 0) > (now["rounds"] or 0)
-
-
-def measured_rows(
-    plans: Sequence[Plan], implementations: tuple[str, ...], device: str, seconds: float, watcher: Watcher
-) -> list[Row]:
-    """The rows of the plans timed with default settings on `device`.
-
-    Raises:
-        SkaprofError: an unknown device, or an implementation that it does not have.
-        Interrupted: Ctrl-C; it has the rows measured so far.
-    """
-    from skaprof.bench.protocol import Protocol
-
-    held = Protocol().hold(watcher.say)
-    from skaprof.bench.configuration import Options, configurations, open_device
-    from skaprof.bench.environment import put_tf32, resolve_device
-
-    where = resolve_device(device)
-    groups = [group for plan in plans for group in configurations(plan, implementations)]
-    timing = default_timing(on_gpu=where != "cpu")
-    options = Options(where, timing, **baseline_label(None, groups, implementations), **held)
-    put_tf32(options.tf32)
-    session = Session(options, open_device(where), seconds, watcher, isolate=False)
-    if session.run(groups):
-        raise Interrupted(session.rows)
-    return session.rows
 
 
 def default_timing(*, on_gpu: bool) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
+from skaprof.analysis.costs import cost_row
 from skaprof.analysis.paper_figures import FIGURE_3_AXIS, figure_3_plan
-from skaprof.analysis.plan import SizeGrid, make_plan
+from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.analysis.planned_rows import proved_rows
 from skaprof.analysis.report_rows import Contents
-from skaprof.cli.watch import timed
+from skaprof.cli.time_limit import largest_within_limit, within_limit
+from skaprof.cli.watch import timed, timed_networks
+from skaprof.model.backbones import BACKBONES
 from skaprof.model.hardware import Hardware
 from skaprof.model.spec import MixerSpec
 from skaprof.saved import SavedResults
@@ -36,16 +40,61 @@ def _verification(contents: Contents) -> list[Row]:
 
 
 def _latency(contents: Contents) -> list[Row]:
-    """Every size timed, within the report's seconds."""
-    grids = [SizeGrid((contents.batch,), ((height, width),), (dim,)) for height, width, dim in contents.sizes]
-    plans = [make_plan(contents.specs, grid, ("eager",), contents.modes, (contents.dtype,)) for grid in grids]
-    return timed(plans, contents.implementations, contents.device, contents.max_seconds)
+    """Every size timed, or as many as the report's seconds are enough for."""
+    sizes = list(product(contents.sizes, contents.modes))
+
+    def plan_of(size: tuple[tuple[int, int, int], str]) -> Plan:
+        (height, width, dim), mode = size
+        grid = SizeGrid((contents.batch,), ((height, width),), (dim,))
+        return make_plan(contents.specs, grid, ("eager",), (mode,), (contents.dtype,))
+
+    return within_limit(
+        sizes,
+        lambda size: _work(plan_of(size)),
+        lambda size, seconds: timed([plan_of(size)], contents.implementations, contents.device, seconds),
+        contents.max_seconds,
+    )
+
+
+def _work(plan: Plan) -> int:
+    """What a plan's time should grow with: its MACs, and the bytes that it moves."""
+    costs = [cost_row(row.variant, row.workload) for row in plan.rows()]
+    return sum(cost.macs + cost.traffic_bytes for cost in costs)
 
 
 def _figure_3(contents: Contents) -> list[Row]:
     """Throughput over the number of heads."""
     fused = _over_heads(contents)
-    return timed([figure_3_plan(fused)], ("sdpa",), contents.device, contents.max_seconds) if fused else []
+    plans = [figure_3_plan(fused, heads) for heads in FIGURE_3_AXIS] if fused else []
+    return within_limit(
+        plans,
+        _work,
+        lambda plan, seconds: timed([plan], ("sdpa",), contents.device, seconds),
+        contents.max_seconds,
+    )
+
+
+def _networks(contents: Contents) -> list[Row]:
+    """The backbone, and with the mixers in the swapped stage, forward, at its own image size: with all of them in every
+    form, or as many as the report's seconds are enough for a verdict on."""
+    models, forms = _network_models(contents), _network_forms(contents)
+    choices = [(models, forms), (models, forms[:1]), (models[:2], forms[:1])]
+    return largest_within_limit(
+        list(dict.fromkeys(choices)),
+        lambda choice: len(choice[0]) * len(choice[1]) + 1,  # the baseline is timed twice
+        lambda choice, seconds: timed_networks(choice[0], contents.dtype, choice[1], contents.device, seconds),
+        contents.max_seconds,
+    )
+
+
+def _network_models(contents: Contents) -> tuple[str, ...]:
+    stage = contents.swapped_stage
+    own = BACKBONES[contents.backbone].stages[stage - 1].mixer
+    return contents.backbone, *(f"{contents.backbone}[stage{stage}={text}]" for text in contents.mixers if text != own)
+
+
+def _network_forms(contents: Contents) -> tuple[str, ...]:
+    return tuple(name for name in contents.implementations if name in FORMS) or FORMS
 
 
 def _over_heads(contents: Contents) -> list[MixerSpec]:
@@ -81,11 +130,46 @@ MEASURED: dict[str, Callable[[Contents], list[Row]]] = {
     "audit": _audit,
     "verification": _verification,
     "latency": _latency,
+    "network-latency": _networks,
     "figure-3": _figure_3,
 }
 """What makes the rows of each section of `skaprof.report.sections.SECTIONS` that names nothing itself."""
-EXPECTED: dict[str, Callable[[Contents], int]] = {
-    "latency": lambda contents: len(contents.sizes) * len(contents.modes),
-    "figure-3": lambda contents: len(FIGURE_3_AXIS) if _over_heads(contents) else 0,
+
+
+class ExpectedSize(NamedTuple):
+    """A size that a timed section has when all are measured: what its rows say, and in words."""
+
+    keys: dict[str, Any]
+    words: str
+
+
+def _expected_latency(contents: Contents) -> list[ExpectedSize]:
+    several = len(contents.modes) > 1
+    return [
+        ExpectedSize(
+            {"height": height, "width": width, "dim": dim, "mode": mode},
+            f"{height} x {width} tokens, dim {dim:,}{f', {mode}' if several else ''}",
+        )
+        for (height, width, dim), mode in product(contents.sizes, contents.modes)
+    ]
+
+
+def _expected_heads(contents: Contents) -> list[ExpectedSize]:
+    wanted = FIGURE_3_AXIS if _over_heads(contents) else ()
+    return [ExpectedSize({"heads": heads}, f"{heads} {'head' if heads == 1 else 'heads'}") for heads in wanted]
+
+
+def _expected_networks(contents: Contents) -> list[ExpectedSize]:
+    return [
+        ExpectedSize({"model": model, "implementation": form}, f"{model} ({form})")
+        for model in _network_models(contents)
+        for form in _network_forms(contents)
+    ]
+
+
+EXPECTED: dict[str, Callable[[Contents], list[ExpectedSize]]] = {
+    "latency": _expected_latency,
+    "network-latency": _expected_networks,
+    "figure-3": _expected_heads,
 }
-"""How many sizes a timed section has when all are measured."""
+"""The sizes of a timed section."""

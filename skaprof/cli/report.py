@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,11 @@ from skaprof.cli.show import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.files import write_folder
 from skaprof.report.folder import report_files, saved_report, why_not_replaced
+from skaprof.report.numbers import counted
 from skaprof.saved import SavedResults, read_results
+
+if TYPE_CHECKING:
+    from skaprof.cli.measured_sections import ExpectedSize
 
 Row = dict[str, Any]
 Results = dict[str, Any]
@@ -143,29 +147,36 @@ _NO_MACHINE = (
 )
 
 
-def _shortfall(title: str, found: list[Row], expected: int, *, interrupted: bool) -> list[str]:
+def _shortfall(title: str, found: list[Row], expected: Sequence[ExpectedSize], *, interrupted: bool) -> list[str]:
     """What a reader must know where not all was measured, or not for long enough."""
-    sizes = {tuple(row[key] for key in _SIZE_KEYS) for row in found}
+    of_size = [(size, [row for row in found if size.keys.items() <= row.items()]) for size in expected]
+    missing = [size.words for size, rows in of_size if not rows]
+    short = [size.words for size, rows in of_size if any("few-rounds" in row["flags"] for row in rows)]
     notes = []
-    if len(sizes) < expected:
-        why = "it was interrupted" if interrupted else "time ran out"
-        notes.append(f"{title}: only {len(sizes):,} of {expected:,} sizes were measured; {why}.")
-    short = {tuple(row[key] for key in _SIZE_KEYS) for row in found if "few-rounds" in row["flags"]}
+    if missing:
+        why = "it was interrupted" if interrupted else "a verdict takes more time there; --max-seconds sets the limit"
+        done = f"{len(expected) - len(missing):,} of {counted(len(expected), 'size')} measured"
+        notes.append(f"{title}: {done}. Left out: {'; '.join(missing)}: {why}.")
     if short:
-        notes.append(f"{title}: {len(short):,} of {len(sizes):,} sizes had too few rounds for a verdict; time ran out.")
+        notes.append(
+            f"{title}: too few rounds for a verdict at {'; '.join(short)}: time ran out; --max-seconds sets the limit."
+        )
     return notes
 
 
-_SIZE_KEYS = ("height", "width", "dim", "mode", "heads")
-
-
 def _by_section(files: list[SavedResults]) -> dict[str, list[Row]]:
-    """The rows of timing files by section: sweeps over heads are figure 3, the rest is latency; {} without files."""
+    """The rows of timing files by section: networks stand apart, sweeps over heads are figure 3, the rest is latency.
+
+    {} without files.
+    """
     if not files:
         return {}
-    found: dict[str, list[Row]] = {"latency": [], "figure-3": []}
+    found: dict[str, list[Row]] = {"latency": [], "network-latency": [], "figure-3": []}
     for saved in files:
         _require_timed(saved)
+        if any(row.get("model") is not None for row in saved.rows):
+            found["network-latency"] += map(dict, saved.rows)
+            continue
         heads = {row["heads"] for row in saved.rows if row["heads"] is not None and row["mixer"] == "mhsa"}
         sizes = {(row["height"], row["width"], row["dim"]) for row in saved.rows}
         found["figure-3" if len(sizes) == 1 and len(heads) > 1 else "latency"] += map(dict, saved.rows)

@@ -12,6 +12,7 @@ from skaprof.errors import require_package
 
 if TYPE_CHECKING:
     from skaprof.analysis.plan import Plan
+    from skaprof.bench.configuration import Timed
 
 
 class Terminal:
@@ -34,12 +35,35 @@ class Terminal:
 
 
 def timed(plans: Sequence[Plan], implementations: tuple[str, ...], device: str, seconds: float) -> list[dict[str, Any]]:
-    """`skaprof.bench.session.measured_rows`, watched from here.
+    """The plans' rows by `skaprof.bench.default_session.measured_rows`, watched from here.
 
     Raises:
         SkaprofError, Interrupted: as that; also where torch is not installed.
     """
     require_package("torch", "timing")
-    from skaprof.bench.session import measured_rows
+    from skaprof.bench.default_session import measured_rows
 
-    return measured_rows(plans, implementations, device, seconds, Terminal("timing"))
+    def grouped() -> list[Sequence[Timed]]:
+        from skaprof.bench.configuration import configurations
+
+        return [group for plan in plans for group in configurations(plan, implementations)]
+
+    return measured_rows(grouped, implementations, device, seconds, Terminal("timing"))
+
+
+def timed_networks(
+    models: Sequence[str], dtype: str, implementations: tuple[str, ...], device: str, seconds: float
+) -> list[dict[str, Any]]:
+    """As `timed`, whole backbones at the image size of the first: the first is what the others are compared with.
+
+    Raises:
+        SkaprofError, Interrupted: as `timed`.
+    """
+    require_package("torch", "timing")
+    from skaprof.bench.default_session import measured_rows
+    from skaprof.cli.latency_networks import groups, parse
+
+    wanted = parse(models, None, None, None, dtype, "forward")
+    return measured_rows(
+        lambda: groups(wanted, implementations), implementations, device, seconds, Terminal("timing networks")
+    )

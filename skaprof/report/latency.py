@@ -118,7 +118,7 @@ def _pair_sentence(row: MeasuredRow, where: str) -> str:
         said = f"against {row.baseline}: inconclusive, ratio {middle:.3f}, 95 % CI {low:.3f} to {high:.3f}"
         said += f", where a difference must exceed {100 * row.tolerance:.1f} %"
         if row.rounds_to_decide:
-            said += f"; some {row.rounds_to_decide:,} rounds would decide"
+            said += f"; some {row.rounds_to_decide:,} rounds would decide: --rounds {row.rounds_to_decide}"
     return f"{row.contender}{where} {said}."
 
 

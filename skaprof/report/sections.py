@@ -13,7 +13,7 @@ from skaprof.analysis import report_rows as requests
 from skaprof.analysis.report_rows import Contents
 from skaprof.analysis.roofline_rows import machine_of
 from skaprof.answers import AbsentCounter, AuditRow, BreakEvenRow, CrossoverRow, FormulaRow, ParetoRow, RooflineRow
-from skaprof.measured import MeasuredRow, result_row
+from skaprof.measured import result_row
 from skaprof.model.cost import flops_per_param
 from skaprof.records import Record
 from skaprof.report import audit as audited
@@ -21,13 +21,12 @@ from skaprof.report import cost_sentences
 from skaprof.report import crossover as crossing
 from skaprof.report import roofline as ceilings
 from skaprof.report.formats import escape_markdown
-from skaprof.report.latency import measured
 from skaprof.report.markdown import bullets, from_terminal, image, table_of
 from skaprof.report.model import difference_sentence, percent, scope_table
-from skaprof.report.numbers import si, signed, significant
+from skaprof.report.numbers import si, signed
 from skaprof.report.pareto import pareto_figure, pareto_findings, pareto_table
 from skaprof.report.table import cost_table, figure_columns, formula_table
-from skaprof.report.timing import latency_section
+from skaprof.report.timing import heads_section, latency_section, network_section
 from skaprof.results import SIZE_KEYS, ResultRow, SwappedScope, values_of
 
 if TYPE_CHECKING:
@@ -253,29 +252,15 @@ def _verification(rows: Sequence[ResultRow]) -> Rendered:
 
 
 def _heads(rows: Sequence[ResultRow]) -> Rendered:
-    """Figure 3's speed half: throughput over the number of heads."""
-    from skaprof.report.figures import figure_3
-
-    headers = ("mixer", "heads", "images/s", "median (ms)", "flags")
-    cells = [
-        (
-            row.name,
-            f"{row.heads}",
-            significant(row.images_per_s) if isinstance(row, MeasuredRow) else "-",
-            significant(row.median_ms) if isinstance(row, MeasuredRow) else "-",
-            ", ".join(row.flags or ()) or str(row.verdict),
-        )
-        for row in rows
-    ]
-    drawable = measured(rows)
-    alt = f"Images per second of {', '.join(dict.fromkeys(row.name for row in rows))} over the number of heads"
-    shown = figure("figure3", alt) if drawable else ""
-    figures = {"figure3": partial(figure_3, drawable)} if drawable else {}
-    return Rendered(f"{shown}\n{table_of(headers, cells)}", (), figures)
+    return Rendered(*heads_section(rows, figure))
 
 
 def _latency(rows: Sequence[ResultRow]) -> Rendered:
     return Rendered(*latency_section(rows, figure))
+
+
+def _networks(rows: Sequence[ResultRow]) -> Rendered:
+    return Rendered(*network_section(rows))
 
 
 SECTIONS: dict[str, Section[Any]] = {
@@ -294,6 +279,7 @@ SECTIONS: dict[str, Section[Any]] = {
     "audit": Section("What other counters capture", None, _audited, _audit),
     "verification": Section("Verification", None, ResultRow.read, _verification),
     "latency": Section("Latency", None, result_row, _latency),
+    "network-latency": Section("Latency of a whole backbone", None, result_row, _networks),
     "figure-3": Section("Throughput over the number of heads", None, result_row, _heads),
 }
 """Every section by name, in the order of the report."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import exp, log
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from skaprof.analysis.promises import BEST, Compared, Promise, best_pairs, promises, same_form_pairs
 from skaprof.measured import MeasuredRow
-from skaprof.report.latency import interval_text, run_sentences
+from skaprof.report.latency import interval_text, measured, run_sentences, share_sentences
 from skaprof.report.markdown import bullets, table_of
 from skaprof.report.numbers import counted, significant
 from skaprof.results import VERDICTS, ResultRow
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Rendered: TypeAlias = "tuple[str, Sequence[str], Mapping[str, Callable[[], Figure]]]"
+"""A section's markdown, its findings, and its figures."""
 _HEADERS = (
     "batch",
     "mode",
@@ -37,9 +40,7 @@ _HEADERS = (
 )
 
 
-def latency_section(
-    rows: Sequence[ResultRow], figure: Callable[[str, str], str]
-) -> tuple[str, Sequence[str], Mapping[str, Callable[[], Figure]]]:
+def latency_section(rows: Sequence[ResultRow], figure: Callable[[str, str], str]) -> Rendered:
     """The section's markdown, its findings, and its figures, from the rows of `skaprof latency`."""
     found = promises(rows)
     same_form = same_form_pairs(rows)
@@ -56,6 +57,36 @@ def latency_section(
     shown = figure("promise", alt) if sound else ""
     findings = [*outcomes(same_form), *outcomes(best_pairs(rows)), *kept_promises(sound)]
     return f"{shown}\n{tables}{bullets(sentences)}", findings, {"promise": draw} if sound else {}
+
+
+def network_section(rows: Sequence[ResultRow]) -> Rendered:
+    """Whole backbones: their milliseconds, each stage's share of them, and findings, like with like."""
+    found = promises(rows)
+    tables = "".join(_size_table(found, size) for size in dict.fromkeys(map(_place, rows)))
+    findings = [*outcomes(same_form_pairs(rows)), *outcomes(best_pairs(rows))]
+    return f"{tables}{bullets([*run_sentences(rows), *share_sentences(rows)])}", findings, {}
+
+
+def heads_section(rows: Sequence[ResultRow], figure: Callable[[str, str], str]) -> Rendered:
+    """Figure 3's speed half: throughput over the number of heads."""
+    from skaprof.report.figures import figure_3
+
+    headers = ("mixer", "heads", "images/s", "median (ms)", "flags")
+    cells = [
+        (
+            row.name,
+            f"{row.heads}",
+            significant(row.images_per_s) if isinstance(row, MeasuredRow) else "-",
+            significant(row.median_ms) if isinstance(row, MeasuredRow) else "-",
+            ", ".join(row.flags or ()) or str(row.verdict),
+        )
+        for row in rows
+    ]
+    drawable = measured(rows)
+    alt = f"Images per second of {', '.join(dict.fromkeys(row.name for row in rows))} over the number of heads"
+    shown = figure("figure3", alt) if drawable else ""
+    figures = {"figure3": partial(figure_3, drawable)} if drawable else {}
+    return f"{shown}\n{table_of(headers, cells)}", (), figures
 
 
 def kept_promises(pairs: Sequence[Compared]) -> list[str]:

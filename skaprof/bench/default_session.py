@@ -1,0 +1,41 @@
+"""A timing run with default settings, for reports and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from skaprof.bench.session import Interrupted, Row, Session, Watcher, baseline_label, default_timing
+
+if TYPE_CHECKING:
+    from skaprof.bench.configuration import Timed
+
+
+def measured_rows(
+    grouped: Callable[[], Sequence[Sequence[Timed]]],
+    implementations: tuple[str, ...],
+    device: str,
+    seconds: float,
+    watcher: Watcher,
+) -> list[Row]:
+    """The rows of the groups timed with default settings on `device`; `grouped` makes them once PyTorch may load.
+
+    Raises:
+        SkaprofError: an unknown device, or an implementation that it does not have.
+        Interrupted: Ctrl-C; it has the rows measured so far.
+    """
+    from skaprof.bench.protocol import Protocol
+
+    held = Protocol().hold(watcher.say)
+    from skaprof.bench.configuration import Options, open_device
+    from skaprof.bench.environment import put_tf32, resolve_device
+
+    where = resolve_device(device)
+    groups = grouped()
+    timing = default_timing(on_gpu=where != "cpu")
+    options = Options(where, timing, **baseline_label(None, groups, implementations), **held)
+    put_tf32(options.tf32)
+    session = Session(options, open_device(where), seconds, watcher, isolate=False)
+    if session.run(groups):
+        raise Interrupted(session.rows)
+    return session.rows
