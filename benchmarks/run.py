@@ -1,6 +1,6 @@
 """Start-up, sweep and proof, each against a yardstick measured in the same run. Reports ratios; asserts nothing.
 
-python benchmarks/run.py            # startup, sweep, verify, report, search: about a minute
+python benchmarks/run.py            # startup, sweep, verify, report, search, counting: about a minute
 python benchmarks/run.py startup    # one of them
 python benchmarks/run.py timers     # ten runs of each timer, idle and loaded: 30 minutes, and 3 with `timers 2 4`
 python benchmarks/run.py steady     # one timing in ten processes, idle and loaded: 10 minutes
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import counting
 import search
 import timers
 
@@ -97,6 +98,7 @@ def sweep() -> None:
 
 
 BENCHMARKS = {"startup": startup, "sweep": sweep, "verify": verify, "report": report, "search": search.search}
+BENCHMARKS["counting"] = counting.counting
 
 LONG = {"timers": timers.timers, "steady": timers.steady, "order": timers.order}
 """Not among all; the runs may follow their name, and the seconds of each."""

@@ -25,6 +25,8 @@ from skaprof.count.exact import count_exact
 from skaprof.foreign_code import reason_of
 
 HERE = Path(__file__).parent.parent
+SMALL = 150_000_000
+"""Parameters of a model that is run on the processor where it does not run on meta."""
 PAGE = HERE / "docs" / "exact-counter-modules.md"
 sys.path.insert(0, str(HERE / "tests"))
 
@@ -67,8 +69,8 @@ def _turned(out: Tensor, b: Tensor, a: Tensor, *_: Any, **__: Any) -> int:
     return _product(out, a, b)
 
 
-def _added(out: Tensor, bias: Tensor, a: Tensor, b: Tensor, **_: Any) -> int:
-    return out.numel() * int(a.shape[-1])
+def _added(out: Tensor, bias: Tensor, *products: Tensor, batch1: Tensor | None = None, **_: Any) -> int:
+    return out.numel() * int((products[0] if batch1 is None else batch1).shape[-1])
 
 
 def _linear(out: Tensor, input: Tensor, weight: Tensor, *_: Any, **__: Any) -> int:
@@ -115,6 +117,10 @@ def _einsum(out: Tensor, equation: str, *operands: Any, **__: Any) -> int:
     return prod(size for letter, size in sizes.items() if letter not in alone)
 
 
+def _recurrent(out: Any, input: Tensor, state: Any, weights: Any, *_: Any, **__: Any) -> int:
+    return prod(input.shape[:-1]) * sum(weight.numel() for weight in weights if weight.dim() == 2)
+
+
 _DEFINED: dict[str, Callable[..., int]] = {
     **dict.fromkeys(("matmul", "__matmul__", "bmm", "mm", "mv", "dot"), _product),
     "__rmatmul__": _turned,
@@ -125,6 +131,7 @@ _DEFINED: dict[str, Callable[..., int]] = {
     "scaled_dot_product_attention": _attention,
     "multi_head_attention_forward": _multi_head,
     "einsum": _einsum,
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _recurrent),
 }
 
 
@@ -203,28 +210,46 @@ def tried(name: str, make: Callable[[], nn.Module], side: int) -> Iterator[Found
 
 
 def text() -> Iterator[Found]:
-    """transformers' families: the base model of each default configuration, on 16 tokens, on meta."""
-    from transformers import AutoConfig, AutoModel
+    """transformers' families: the base model of each default configuration, on 16 tokens or an image."""
     from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
     for config_class in list(MODEL_MAPPING):
-        name = f"transformers {config_class.model_type}"
+        yield from family(config_class.model_type)
+
+
+def family(model_type: str) -> Iterator[Found]:
+    """One of transformers' models on meta, or on the processor where it needs values and is small."""
+    from transformers import AutoConfig, AutoModel
+
+    name = f"transformers {model_type}"
+    params = 0
+    for device in ("meta", "cpu"):
         try:
-            config = AutoConfig.for_model(config_class.model_type)
-            with torch.device("meta"):
+            config = AutoConfig.for_model(model_type)
+            with torch.device(device):
                 module = AutoModel.from_config(config).eval()
-                ids = torch.zeros(1, 16, dtype=torch.int64)
-                side = getattr(config, "image_size", 224)
-                image = (
-                    torch.zeros(1, getattr(config, "num_channels", 3), side, side) if isinstance(side, int) else None
-                )
-            wanted = module.main_input_name
-            inputs = {"pixel_values": image} if wanted == "pixel_values" else {"input_ids": ids}
-            if config.is_encoder_decoder:
-                inputs["decoder_input_ids"] = ids
+                inputs = inputs_of(module, config)
+            params = sum(parameter.numel() for parameter in module.parameters())
             yield found_of(name, module, lambda: module(**inputs), None, "by definition")  # noqa: B023  # called at once
         except Exception as error:  # whatever keeps a model of others from running here
-            print(f"{name}: {reason_of(error)}", file=sys.stderr)
+            print(f"{name} on {device}: {reason_of(error)}", file=sys.stderr)  # noqa: T201
+            if 0 < params < SMALL:
+                continue
+        return
+
+
+def inputs_of(module: Any, config: Any) -> dict[str, Tensor]:
+    """16 tokens, or an image of the size in the configuration."""
+    ids = torch.zeros(1, 16, dtype=torch.int64)
+    inputs = {"input_ids": ids}
+    if module.main_input_name == "pixel_values":
+        side = config.image_size if isinstance(getattr(config, "image_size", None), int) else 224
+        inputs = {"pixel_values": torch.zeros(1, getattr(config, "num_channels", 3), side, side)}
+    elif module.main_input_name == "input_values":
+        inputs = {"input_values": torch.zeros(1, 8000)}
+    if config.is_encoder_decoder and "input_ids" in inputs:
+        inputs["decoder_input_ids"] = ids
+    return inputs
 
 
 _PACKAGES = ("torch", "timm", "torchvision", "transformers", "einops")

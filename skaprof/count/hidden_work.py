@@ -132,7 +132,7 @@ class Origins:
     def consumed(self, tensor: Tensor, op: str, scope: str, *, values: bool = True) -> None:
         """An op, or whoever called, takes this tensor, and of it the values or the shape alone."""
         key, storage = _storage(tensor)
-        if storage is None or not tensor.numel():
+        if storage is None or tensor.numel() < 2:  # one number may be Python's own
             return
         if key not in self._known and key not in self.unknown:
             self.unknown[key] = (StorageWeakRef(storage), op, scope)

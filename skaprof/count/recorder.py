@@ -22,6 +22,8 @@ SPARSE, GROUPED_BACKWARD = "sparse", "the backward of a convolution in groups"
 """Traits of products that other counters are known to count otherwise."""
 
 
+_TAKE_LISTS = ("aten.index", "aten.index_put", "aten.index_put_", "aten._index_put_impl_")
+"""Ops whose indices PyTorch makes of Python's lists without an op."""
 _NONE_OF_ITS_OWN = torch._C._disabled_torch_dispatch_impl
 
 
@@ -123,7 +125,7 @@ class Recorder(TorchDispatchMode):
         scope: str,
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
-        taken: Iterable[Tensor],
+        taken: Sequence[Tensor],
         given: Iterable[Tensor],
     ) -> None:
         """Where the op's tensors come from, and what became known of them."""
@@ -138,7 +140,7 @@ class Recorder(TorchDispatchMode):
         if rule.name == "aten._local_scalar_dense":
             origins.read_number(args[0])
         if rule.name not in ("aten.lift_fresh", "aten.lift"):  # what they take was made of Python's numbers
-            for tensor in taken:
+            for tensor in taken[:1] if rule.name in _TAKE_LISTS else taken:
                 origins.consumed(tensor, rule.name, scope, values=not rule.ignores_values)
         for tensor in given:
             origins.made(tensor, blank=rule.makes_blank)
