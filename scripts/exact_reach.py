@@ -232,10 +232,16 @@ def family(model_type: str) -> Iterator[Found]:
             params = sum(parameter.numel() for parameter in module.parameters())
             yield found_of(name, module, lambda: module(**inputs), None, "by definition")  # noqa: B023  # called at once
         except Exception as error:  # whatever keeps a model of others from running here
-            print(f"{name} on {device}: {reason_of(error)}", file=sys.stderr)  # noqa: T201
-            if 0 < params < SMALL:
+            print(f"{name} on {device}: {reason_of(error)}", file=sys.stderr)
+            if params < SMALL and is_narrow(config):
                 continue
         return
+
+
+def is_narrow(config: Any) -> bool:
+    """Whether the configuration is of a base size."""
+    width = getattr(config, "hidden_size", None) or getattr(config, "d_model", None)
+    return isinstance(width, int) and width <= 1024
 
 
 def inputs_of(module: Any, config: Any) -> dict[str, Tensor]:
