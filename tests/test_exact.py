@@ -13,7 +13,13 @@ from conftest import THOROUGH
 from counted_modules import hand_cases
 from torch import Tensor, nn
 
+from skaprof.analysis.costs import cost_row
+from skaprof.analysis.plan import Variant
 from skaprof.count.exact import ExactCount, count_exact
+from skaprof.model.mixers import MIXERS
+from skaprof.model.spec import parse_mixer
+from skaprof.nn import build_mixer
+from skaprof.workload import Workload
 
 LAYER = 16 * 64 * 64
 """MACs of a linear layer of 64 channels on 16 tokens."""
@@ -177,6 +183,21 @@ def test_work_is_told_apart_by_submodule_forward_and_backward(device: str) -> No
     assert trained["blocks.1.mlp"].macs == 3 * 8 * tokens * dim * dim
     assert trained["blocks.0.attn"].macs == 3 * 4 * tokens * dim * dim + products + 5 * products // 2
     assert trained[""].macs == train.macs == sum(op.macs or 0 for op in train.ops)
+
+
+def test_elementwise_work_and_moved_bytes_of_the_mixers_are_those_of_their_closed_forms() -> None:
+    """What PyTorch copies for its products is moved beside it."""
+    for name in MIXERS:
+        spec = parse_mixer(name)
+        w = Workload(2, 4, 6, *spec.resolve_channels(64), spec.resolve_kernel_size())
+        module, x, row = build_mixer(spec, w).eval(), torch.randn(2, 24, 64), cost_row(Variant(spec), w)
+        found = count_exact(module, lambda: module(x))  # noqa: B023  # called at once
+        whole, copies = found.by_scope()[""], [op for op in found.ops if op.name == "aten.clone"]
+        copied = sum(op.bytes_read + op.bytes_written for op in copies)
+        assert (whole.macs, whole.elementwise_flops) == (row.macs, row.elementwise_flops), name
+        assert whole.bytes_read + whole.bytes_written - copied >= row.traffic_bytes, name
+        if name in ("mhsa", "ska", "pooling", "identity"):
+            assert whole.bytes_read + whole.bytes_written - copied == row.traffic_bytes, name
 
 
 def test_counting_leaves_gradients_and_modes_as_they_were() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
+from typing import Any
 
 from torch import Tensor
 
@@ -26,21 +28,34 @@ _BIASED = {"addmm", "addmv", "convolution"}
 """Products that add a bias, for each element of the output."""
 
 
-def price_of(rule: Rule, taken: Sequence[Tensor], given: Sequence[Tensor]) -> int | None:
+_PARTS = {
+    "relu": PRICES["squared_relu"].forward - 1,
+    "pow": 1,
+    "elu": PRICES["elu_plus_one"].forward - PRICES["add"].forward,
+}
+"""Ops that are a part of what has a price: for each element of the output."""
+
+
+def price_of(rule: Rule, args: Sequence[Any], taken: Sequence[Tensor], given: Sequence[Tensor]) -> int | None:
     """Elementwise FLOPs of one call; None where the op has no price."""
-    if not rule.moves_data:
-        return 0
     name = rule.name.partition(".")[2].removesuffix("_")
-    if rule.formula is not None:
-        biased = name in _BIASED and len(taken) > 2
-        return given[0].numel() * PRICES["bias"].forward if biased else 0
-    if name in _COPIES:
+    if not rule.moves_data or name in _COPIES:
         return 0
-    if name in _BY_OUTPUT and given:
-        return given[0].numel() * PRICES[_BY_OUTPUT[name]].forward
+    if rule.formula is not None:
+        return given[0].numel() * PRICES["bias"].forward if name in _BIASED and len(taken) > 2 else 0
+    return _elementwise(name, args, taken, given)
+
+
+def _elementwise(name: str, args: Sequence[Any], taken: Sequence[Tensor], given: Sequence[Tensor]) -> int | None:
     if name in _BY_INPUT and taken:
         return taken[0].numel() * PRICES[_BY_INPUT[name]].forward
-    return None
+    if name == "avg_pool2d":
+        window = args[1] if len(args[1]) > 1 else args[1] * 2
+        return given[0].numel() * prod(window) * PRICES["average_pool"].forward
+    kind = _BY_OUTPUT.get(name)
+    price = PRICES[kind].forward if kind is not None else _PARTS.get(name)
+    is_other_power = name == "pow" and args[1] != 2
+    return None if price is None or not given or is_other_power else given[0].numel() * price
 
 
 _COPIES = {

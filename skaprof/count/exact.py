@@ -48,6 +48,7 @@ class CountedOp(NamedTuple):
     macs: int | None
     elementwise_flops: int | None
     bytes_read: int
+    """Of activations: what the module holds, such as its parameters, is not in it. Copies that PyTorch makes are."""
     bytes_written: int
 
 
@@ -146,7 +147,7 @@ def _record(
 ) -> tuple[Recorded, Origins, Mapping[str, Shapes], LeavingNumbers]:
     origins, leaving, running = Origins(), LeavingNumbers(), RunningModule(module)
     for tensor in held_tensors(module):
-        origins.made(tensor)
+        origins.held(tensor)
     recorder = Recorder(running, origins, results)
     with ExitStack() as stack:
         for each in (

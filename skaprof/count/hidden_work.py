@@ -109,10 +109,20 @@ class Origins:
 
     def __init__(self) -> None:
         self._known: dict[int, StorageWeakRef | None] = {}
+        self._held: set[int] = set()
         self._blank: set[int] = set()
         self._reads: Counter[int] = Counter()
         self.unknown: dict[int, tuple[StorageWeakRef, str, str]] = {}
         self.reasons: dict[str, None] = {}
+
+    def held(self, tensor: Tensor) -> None:
+        """The module holds this tensor, before any op runs."""
+        self.made(tensor)
+        self._held.add(_storage(tensor)[0])
+
+    def is_held(self, tensor: Tensor) -> bool:
+        """Whether the module held it before any op ran."""
+        return _storage(tensor)[0] in self._held
 
     def made(self, tensor: Tensor, *, blank: bool = False) -> None:
         """An op, or whoever called, made this tensor."""

@@ -35,6 +35,7 @@ class Tallied:
     macs: int | None = 0
     elementwise_flops: int | None = 0
     bytes_read: int = 0
+    """Of activations: what the module holds, such as its parameters, is not in it."""
     bytes_written: int = 0
 
 
@@ -97,12 +98,12 @@ class Recorder(TorchDispatchMode):
         given = list(tensors_in((result,), {}))
         self._follow(rule, scope, args, kwargs, taken, given)
         if rule.moves_data:
-            tallied.bytes_read += sum(map(_bytes, taken))
+            tallied.bytes_read += sum(_bytes(tensor) for tensor in taken if not self.origins.is_held(tensor))
             tallied.bytes_written += sum(map(_bytes, given))
         if rule.formula is not None or not rule.is_known:
             self._count(rule, scope, tallied, args, kwargs, result)
         if tallied.elementwise_flops is not None:
-            price = price_of(rule, taken, given)
+            price = price_of(rule, args, taken, given)
             tallied.elementwise_flops = None if price is None else tallied.elementwise_flops + price
 
     def _count(
