@@ -161,7 +161,7 @@ def _expected_heads(contents: Contents) -> list[ExpectedSize]:
 
 def _expected_networks(contents: Contents) -> list[ExpectedSize]:
     return [
-        ExpectedSize({"model": model, "implementation": form}, f"{model} ({form})")
+        ExpectedSize({"given": model, "implementation": form}, f"{model} ({form})")
         for model in _network_models(contents)
         for form in _network_forms(contents)
     ]

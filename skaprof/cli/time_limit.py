@@ -53,7 +53,7 @@ def within_limit(
             if _rounds(found[place]) < FEWEST_ROUNDS and a_verdict <= left:  # its share was too little
                 found[place] = measure(sizes[place], left)
         except Interrupted as cut:
-            found[place] = cut.rows
+            found[place] = cut.rows or found.get(place, [])
             raise Interrupted(_in_order(found)) from None
         a_unit = a_verdict / max(1, work(sizes[place]))
     return _in_order(found)
@@ -75,7 +75,7 @@ def largest_within_limit(
     tried = measure(by_work[0], seconds * _TRIED)
     a_unit = _seconds_of_a_verdict(tried, now() - began) / max(1, work(by_work[0]))
     left = seconds - (now() - began)
-    fitting = [choice for choice in by_work if _ALLOWANCE * a_unit * work(choice) <= left]
+    fitting = [choice for choice in by_work if _rounds(tried) and _ALLOWANCE * a_unit * work(choice) <= left]
     return measure((fitting or by_work)[-1 if fitting else 0], left)
 
 
