@@ -64,6 +64,7 @@ class MeasuredRow(ResultRow):
     allocator: Annotated[
         str | None, Key("Whether malloc kept its memory between calls; null on a GPU.", choices=ALLOCATORS)
     ] = None
+    threads: Annotated[int | None, Key("Threads that PyTorch worked with; null on a GPU.", 1)] = None
     wall_ms: Annotated[float | None, Key("As median_ms, by the wall clock; null by events.", 0)] = None
     cpu_ms: Annotated[
         float | None, Key("As median_ms, in CPU time of the working threads; null where that is not counted.", 0)

@@ -230,7 +230,7 @@ def test_rounds_and_threads_are_as_asked_for(skaprof_process: Run) -> None:
     done = skaprof_process(*small, "--rounds", "3", "--threads", "1", "--allocator", "as-is", "--format", "json")
     document = json.loads(done.stdout)
     (row,) = document["rows"]
-    assert (row["rounds"], row["allocator"]) == (3, "as-is")
+    assert (row["rounds"], row["allocator"], row["threads"]) == (3, "as-is", 1)
     assert "few-rounds" not in row["flags"]
     assert (document["environment"]["threads"], document["environment"]["allocator"]) == (1, "as-is")
     assert row["clock"] == "cpu" or row["cpu_ms"] is None or "waits" in row["flags"]

@@ -118,7 +118,7 @@ def _positive(name: str, value: object) -> float:
 
 
 def _implementations(given: Words, *, on_gpu: bool) -> tuple[str, ...]:
-    if given == "all":
+    if str(given).lower() == "all":
         return all_implementations(on_gpu=on_gpu)
     return tuple(dict.fromkeys(choices_of("implementation", given, tuple(IMPLEMENTATIONS))))
 

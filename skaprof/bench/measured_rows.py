@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import exp, inf
 from typing import Any
 
+import torch
+
 from skaprof.bench import allocator, statistics
 from skaprof.bench.best_forms import Best
 from skaprof.bench.configuration import Options, Row, Timed
@@ -20,6 +22,7 @@ MEASURED_KEYS = (
     "timing",
     "clock",
     "allocator",
+    "threads",
     "median_ms",
     "ci_low_ms",
     "ci_high_ms",
@@ -90,6 +93,7 @@ def measured_row(
         "timing": options.timing,
         "clock": record.decides,
         "allocator": None if device.has_queue else allocator.held(),
+        "threads": None if device.has_queue else torch.get_num_threads(),
         **_times(entry, record, device, head["flops"]),
         **_comparisons(place, found, best, options),
         "flags": sorted(record.flags),

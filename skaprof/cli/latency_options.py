@@ -280,6 +280,6 @@ def implementations_of(text: str, *, on_gpu: bool) -> tuple[str, ...]:
     Raises:
         SkaprofError: an unknown one.
     """
-    if text == "all":
+    if text.lower() == "all":
         return all_implementations(on_gpu=on_gpu)
     return parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))
