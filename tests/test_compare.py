@@ -162,7 +162,10 @@ def test_a_figure_lies_within_its_bounds(median: float, below: float, above: flo
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"flags": ["throttled"]}, "flagged throttled"), ({"rounds": 2}, "2 rounds are too few: at least 8 are needed")],
+    [
+        ({"flags": ["throttled"]}, "flagged throttled"),
+        ({"rounds": 2}, "2 rounds are too few: at least 8 are needed (--min-rounds)"),
+    ],
 )
 def test_an_unsound_run_decides_nothing(changes: Row, reason: str) -> None:
     assert why_unsound(MeasuredRow.read(timed(**changes))) == reason
