@@ -103,7 +103,9 @@ class RooflineRow(_Conditions, Sized):
     intensity: Annotated[float | None, Key("FLOPs, elementwise ones too, per moved byte.", 0)]
     bound: Annotated[str | None, Key("What takes longest.", choices=BOUNDS)]
     ideal_ms: Annotated[float, Key("At the machine's ceilings, launches free.", 0)]
-    predicted_ms: Annotated[float | None, Key("At the calibrated rates, launches included.", 0)]
+    predicted_ms: Annotated[float | None, Key("What the calibrated machine will take; of a kernel, at its rates.", 0)]
+    predicted_low_ms: Annotated[float | None, Key("Nine in ten calls took no less, as the calibration saw.", 0)] = None
+    predicted_high_ms: Annotated[float | None, Key("Nine in ten calls took no more, as the calibration saw.", 0)] = None
     measured_ms: Annotated[float | None, Key("The median of the results file.", 0)]
     peak_share: Annotated[float | None, Key("Measured FLOP/s over the peak.", 0)]
     ideal_share: Annotated[float | None, Key("ideal_ms / measured_ms.", 0)]

@@ -30,6 +30,12 @@ _STRING = re.compile(
 _LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{_DEEPEST}}}")
 
 
+def toml_text(value: str) -> str:
+    """A text as TOML has it, without what cannot be printed, quotes and backslashes."""
+    kept = "".join(mark for mark in value if mark.isprintable() and mark not in '"\\')
+    return f'"{kept}"'
+
+
 class TomlTable(NamedTuple):
     """One table of a file: the top one has no name; of several with one name, `place` counts from 0."""
 

@@ -16,12 +16,15 @@ class PredictionError(NamedTuple):
 
     `plain` over all `rows`, none of which the calibration has seen; `held_out` over the `held_out_rows` of every other
     size, with one factor for each mixer and form learned from the remaining sizes. None where there are too few.
-    `bias` is the median of predicted / measured - 1: below 0, predictions are too short.
+    `bias` is the median of predicted / measured - 1: below 0, predictions are too short. `within_5` and `within_10` are
+    the shares of all rows that are off by at most 5 and 10 %.
     """
 
     rows: int
     plain: float
     bias: float
+    within_5: float
+    within_10: float
     held_out_rows: int
     held_out: float | None
 
@@ -45,7 +48,9 @@ def prediction_error(rows: Sequence[RooflineRow]) -> PredictionError | None:
         return None
     left = [off for group in _by_contender(both) if len(group) > 1 for off in _held_out(group)]
     off = [1 / row.factor - 1 for row in both]
-    return PredictionError(len(both), median(map(abs, off)), median(off), len(left), median(left) if left else None)
+    within_5, within_10 = (sum(abs(one) <= limit for one in off) / len(off) for limit in (0.05, 0.1))
+    learned = median(left) if left else None
+    return PredictionError(len(both), median(map(abs, off)), median(off), within_5, within_10, len(left), learned)
 
 
 _CONTENDER = ("mixer", "implementation", "dtype", *CONDITION_KEYS)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skaprof.analysis.roofline_rows import RooflinePoint, kernel_rows, measured_points, mixer_row, require_possible
+from skaprof.analysis.roofline_rows import (
+    Predict,
+    RooflinePoint,
+    kernel_rows,
+    measured_points,
+    mixer_row,
+    require_possible,
+)
 from skaprof.answers import RooflineRow
 from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import Hardware, known_hardware
@@ -21,7 +28,7 @@ def measured_against(
     """
     found = measured_points(saved, mixers)
     devices = sorted({str(point.conditions[0]) for point in found.points})
-    notices = (saved.warning, found.notice(), _another_machine(devices, machine))
+    notices = (saved.warning, found.notice(), _another_machine(devices, machine), _other_conditions(saved, machine))
     return found.points, [f"{named('results')}: {notice}" for notice in notices if notice is not None]
 
 
@@ -31,6 +38,14 @@ def _another_machine(devices: Sequence[str], machine: Hardware) -> str | None:
     if machine.id not in known_hardware() or is_gpu == any("NVIDIA" in device for device in devices):
         return None
     return f"its times are of {', '.join(devices)}, and {named('hardware')} {machine.id} is another machine"
+
+
+def _other_conditions(saved: SavedResults, machine: Hardware) -> str | None:
+    """What the calibration of the machine and the measurement of the times do not have in common."""
+    calibrated = machine.kernels.conditions if machine.kernels else {}
+    pairs = {key: (calibrated[key], str(saved.environment.get(key))) for key in calibrated if key in saved.environment}
+    differ = [f"{key} {theirs}, calibrated with {ours}" for key, (ours, theirs) in pairs.items() if ours != theirs]
+    return f"its times are of another setting than the predictions: {'; '.join(differ)}" if differ else None
 
 
 def peaks_of(points: Sequence[RooflinePoint], *, tf32: bool) -> list[str]:
@@ -46,8 +61,15 @@ def peaks_of(points: Sequence[RooflinePoint], *, tf32: bool) -> list[str]:
     return found
 
 
-def machine_rows(points: Sequence[RooflinePoint], machine: Hardware, *, tf32: bool, per_op: bool) -> list[RooflineRow]:
-    """A row for each point, or for each of its kernels.
+def machine_rows(
+    points: Sequence[RooflinePoint],
+    machine: Hardware,
+    *,
+    tf32: bool,
+    per_op: bool,
+    predict: Predict | None = None,
+) -> list[RooflineRow]:
+    """A row for each point, or for each of its kernels; `predict` says what a call of one will take.
 
     Raises:
         SkaprofError: a time that the machine could not reach, or a dtype that it has no peak of.
@@ -56,5 +78,5 @@ def machine_rows(points: Sequence[RooflinePoint], machine: Hardware, *, tf32: bo
     found: list[RooflineRow] = []
     for point in points:
         peak = point.peak(tf32=tf32)
-        found += kernel_rows(point, machine, peak) if per_op else [mixer_row(point, machine, peak)]
+        found += kernel_rows(point, machine, peak) if per_op else [mixer_row(point, machine, peak, predict)]
     return found

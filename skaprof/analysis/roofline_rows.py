@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
@@ -20,6 +20,9 @@ from skaprof.records import Record
 from skaprof.results import CONDITION_KEYS, SIZE_KEYS, values_of
 from skaprof.saved import SavedResults
 from skaprof.workload import Workload
+
+if TYPE_CHECKING:
+    from skaprof.analysis.kernel_model import Predicted
 
 ALLOWANCE = 1.1
 """How far a measured rate may pass a machine's peak before one of the two must be wrong: clocks boost a little."""
@@ -184,8 +187,12 @@ def require_possible(points: Iterable[RooflinePoint], hardware: Hardware, *, tf3
             )
 
 
-def mixer_row(point: RooflinePoint, hardware: Hardware, peak: str) -> RooflineRow:
-    """The row of a mixer: its kernels one after the other."""
+Predict = Callable[[RooflinePoint], "Predicted"]
+"""What a call of the point will take, by every op that it dispatches: `skaprof.bench.predicting`."""
+
+
+def mixer_row(point: RooflinePoint, hardware: Hardware, peak: str, predict: Predict | None = None) -> RooflineRow:
+    """The row of a mixer: its kernels one after the other; predicted by `predict` where that is there."""
     timed = timed_kernels(point, hardware, peak)
     kernel = Kernel("", "", *(sum(getattr(each.kernel, key) for each in timed) for key in _SUMMED))
     bounds: defaultdict[str, float] = defaultdict(float)
@@ -193,8 +200,12 @@ def mixer_row(point: RooflinePoint, hardware: Hardware, peak: str) -> RooflineRo
         bounds[each.bound] += each.best_known.seconds
     bound = max(bounds, key=lambda name: bounds[name]) if bounds else None
     ideal_s, measured_ms = sum(each.ideal.seconds for each in timed), point.measured_ms
+    said = predict(point) if predict is not None else None
+    predicted_s = said.seconds if said is not None else predicted_seconds(timed)
     return RooflineRow(
-        **_figures(point, hardware, peak, kernel, ideal_s, predicted_seconds(timed)),
+        **_figures(point, hardware, peak, kernel, ideal_s, predicted_s),
+        predicted_low_ms=_ms(said.low if said else None),
+        predicted_high_ms=_ms(said.high if said else None),
         bound=bound,
         measured_ms=measured_ms,
         peak_share=None if measured_ms is None else kernel.flops / (measured_ms / 1e3) / hardware.peak(peak),
@@ -217,6 +228,8 @@ def kernel_rows(point: RooflinePoint, hardware: Hardware, peak: str) -> list[Ker
                 each.ideal.seconds,
                 each.predicted.seconds if each.predicted else None,
             ),
+            predicted_low_ms=None,
+            predicted_high_ms=None,
             bound=each.bound,
             measured_ms=None,
             peak_share=None,
@@ -244,7 +257,7 @@ def _figures(
         "moved_bytes": kernel.bytes,
         "intensity": kernel.intensity if kernel.bytes else None,
         "ideal_ms": ideal_s * 1e3,
-        "predicted_ms": None if predicted_s is None else predicted_s * 1e3,
+        "predicted_ms": _ms(predicted_s),
         "peak_flop_per_s": hardware.peak(peak),
         "bandwidth_bytes_per_s": hardware.bandwidth,
         "ceilings_source": f"{hardware.source}, {hardware.date}",
@@ -267,3 +280,7 @@ def machine_of(rows: Sequence[RooflineRow]) -> Hardware:
     source, _, date = str(first.ceilings_source).rpartition(", ")
     name, bandwidth = first.hardware, first.bandwidth_bytes_per_s
     return Hardware(name, name, peaks, None, bandwidth, None, None, None, (), source, date)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1e3 * seconds

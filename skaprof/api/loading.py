@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from skaprof.analysis.plan import Variant
 from skaprof.answers import SwapRow
-from skaprof.errors import needing
+from skaprof.errors import needing, require_package
+from skaprof.model.hardware import Hardware
 from skaprof.model.network import Network
 from skaprof.workload import Workload
 
 if TYPE_CHECKING:
+    from skaprof.analysis.roofline_rows import Predict
     from skaprof.count import Verification
     from skaprof.count.user import UserCount
     from skaprof.foreign_code import UserModule
@@ -72,6 +74,20 @@ def load_count_model() -> tuple[Callable[..., Any], Callable[..., Any]]:
     from skaprof.count.model_parts import count_model, proved_rows
 
     return count_model, proved_rows
+
+
+def load_predict(machine: Hardware) -> Predict | None:
+    """What predicts whole calls on a machine whose ops were timed; None where none were.
+
+    Raises:
+        SkaprofError: torch is not installed here (exit code 3).
+    """
+    if machine.kernels is None:
+        return None
+    require_package("torch", f"a prediction by {machine.id}")
+    from skaprof.bench.predicting import predict_points
+
+    return predict_points(machine.kernels)
 
 
 def _load_count() -> ModuleType:

@@ -6,6 +6,7 @@ from skaprof.analysis.roofline_request import machine_rows, measured_against, pe
 from skaprof.analysis.roofline_rows import RooflinePoint, measured_with_tf32
 from skaprof.answers import RooflineRow
 from skaprof.api.arguments import Grid, Path, Sizes, Words, mixer_texts, plan_of
+from skaprof.api.loading import load_predict
 from skaprof.api.rows import Rows
 from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import find_hardware
@@ -71,4 +72,5 @@ def roofline(
         points, notes = measured_against(saved, texts, machine)
         tf32 = tf32 or measured_with_tf32(saved)
     peaks_of(points, tf32=tf32)
-    return Rows(machine_rows(points, machine, tf32=tf32, per_op=per_op), notes)
+    predict = None if per_op else load_predict(machine)
+    return Rows(machine_rows(points, machine, tf32=tf32, per_op=per_op, predict=predict), notes)

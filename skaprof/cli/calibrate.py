@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from skaprof.cli.latency_options import positive_number, whole_number
 from skaprof.cli.output import STDOUT, deliver, require_destinations, say, suffix_of
 from skaprof.cli.progress import Progress
 from skaprof.errors import require_package
 from skaprof.grids import parse_choices
 from skaprof.machine import memory_bytes
 from skaprof.model.hardware import COUNTED_IN_FLOPS, in_unit
+from skaprof.model.kernel_times import KernelTimes, kernel_times_text
+from skaprof.toml_file import toml_text
 from skaprof.workload import DTYPE_BYTES
 
 if TYPE_CHECKING:
@@ -24,56 +28,82 @@ if TYPE_CHECKING:
 def calibrate(
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:INDEX.")] = "auto",
     dtype: Annotated[str, typer.Option(metavar="LIST", help="float64, float32, bfloat16, float16.")] = "float32",
+    threads: Annotated[
+        str | None,
+        typer.Option(metavar="COUNT", help="PyTorch's threads on a processor. Default: 1, which CPU time decides for."),
+    ] = None,
+    budget: Annotated[
+        str,
+        typer.Option(
+            metavar="SECONDS",
+            help="Time for the ops of calls, on one thread of a processor: predictions rest on them; 0: none.",
+        ),
+    ] = "180",
     output: Annotated[
         list[str] | None,
         typer.Option("--output", "-o", metavar="FILE.toml", help="Write to FILE.toml instead of stdout. Repeatable."),
     ] = None,
 ) -> None:
-    """Measure this machine: matrix rate by dtype, kind of kernel and size, bandwidth, and the cost of a launch.
+    """Measure this machine: matrix rate by dtype, kind of kernel and size, bandwidth, launch cost, the ops of calls.
 
-    The file that it writes is a machine for --hardware of skaprof roofline and skaprof explain. Leave the machine
-    alone while it runs.
+    The file that it writes is a machine for --hardware of skaprof roofline, explain and crossover. On a processor the
+    ops of mixers and small networks are timed where they stand, in CPU time of one thread: predictions are their sums.
+    Ctrl-C keeps what was measured.
     """
     files = [path for path in output or () if path != STDOUT]
     for path in files:
         suffix_of("--output", path, (".toml",))
     require_destinations(files, ())
+    seconds = 0.0 if budget == "0" else positive_number("--budget", budget)
     dtypes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES))
     require_package("torch", "skaprof calibrate")
     from skaprof.bench.calibrate import ROUNDS
     from skaprof.bench.calibrate import calibrate as measured
     from skaprof.bench.configuration import open_device
-    from skaprof.bench.environment import put_tf32, resolve_device, stamp
+    from skaprof.bench.environment import put_tf32, put_threads, resolve_device, stamp
 
     where = resolve_device(device)
+    if threads is not None or where == "cpu":
+        put_threads(1 if threads is None else whole_number("--threads", threads, at_most=os.cpu_count()))
     put_tf32(False)
     with Progress("calibrating", max(ROUNDS)) as bar:
         found = measured(open_device(where), where, dtypes, tick=lambda rounds: bar.advance())
     if found.flags:
         say(f"skaprof: the measurement is flagged {', '.join(sorted(found.flags))}: see docs/timing.md")
-    text = list(hardware_text(found, stamp(where)))
+    kernels = _kernels(where, seconds) if seconds and where == "cpu" and threads in (None, "1") else None
+    text = list(hardware_text(found, stamp(where), kernels))
     for path in output or (STDOUT,):
         deliver(text, path)
 
 
-def hardware_text(found: Calibration, where: Mapping[str, Any]) -> Iterator[str]:
+def _kernels(where: str, budget: float) -> KernelTimes:
+    from skaprof.bench.environment import stamp
+    from skaprof.bench.kernel_times import measured_kernels
+
+    with Progress("timing the ops of calls", 100) as bar:
+        return measured_kernels(budget, stamp(where), bar.at)
+
+
+def hardware_text(found: Calibration, where: Mapping[str, Any], kernels: KernelTimes | None = None) -> Iterator[str]:
     """The calibration of the machine that `where` stamps, as a hardware file."""
     on_cpu, name = where["device"] == "cpu", machine_name(where)
     memory = memory_bytes() if on_cpu else where["gpu_memory_bytes"]
     yield "# Measured by `skaprof calibrate`. A peak is the highest rate that any kernel of the dtype reached;\n"
     yield "# each rate is of one kernel at one size, launch cost taken off.\n\n[[hardware]]\n"
-    yield f'id = {_text(_slug(name))}\nname = {_text(name)}\npeaks = "measured"\n'
+    yield f'id = {toml_text(_slug(name))}\nname = {toml_text(name)}\npeaks = "measured"\n'
     for dtype, peak in found.peaks.items():
-        yield f"peak_{dtype} = {_text(in_unit(peak, 'FLOP/s'))}\n"
-    yield f"bandwidth = {_text(in_unit(found.bandwidth, 'B/s'))}\n"
-    yield f"memory = {_text(in_unit(memory, 'B'))}\n" if memory else ""
-    yield f"launch = {_text(in_unit(found.launch, 's'))}\n"
-    yield f'source = "measured by skaprof calibrate"\ndate = {_text(date.today().isoformat())}\n'
-    yield f"versions = {_text(_versions(where, found))}\n"
+        yield f"peak_{dtype} = {toml_text(in_unit(peak, 'FLOP/s'))}\n"
+    yield f"bandwidth = {toml_text(in_unit(found.bandwidth, 'B/s'))}\n"
+    yield f"memory = {toml_text(in_unit(memory, 'B'))}\n" if memory else ""
+    yield f"launch = {toml_text(in_unit(found.launch, 's'))}\n"
+    yield f'source = "measured by skaprof calibrate"\ndate = {toml_text(date.today().isoformat())}\n'
+    yield f"versions = {toml_text(_versions(where, found))}\n"
     for rate in found.rates:
         base = "FLOP" if rate.kind in COUNTED_IN_FLOPS else "B"
-        yield f"\n[[rates]]\nkind = {_text(rate.kind)}\ndtype = {_text(rate.dtype)}\n"
-        yield f"work = {_text(in_unit(rate.work, base))}\nrate = {_text(in_unit(rate.per_second, f'{base}/s'))}\n"
+        yield f"\n[[rates]]\nkind = {toml_text(rate.kind)}\ndtype = {toml_text(rate.dtype)}\n"
+        yield f"work = {toml_text(in_unit(rate.work, base))}\n"
+        yield f"rate = {toml_text(in_unit(rate.per_second, f'{base}/s'))}\n"
+    yield from kernel_times_text(kernels) if kernels is not None else ()
 
 
 def machine_name(where: Mapping[str, Any]) -> str:
@@ -89,9 +119,3 @@ def _versions(where: Mapping[str, Any], found: Calibration) -> str:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def _text(value: str) -> str:
-    """A TOML string: printable text with no quote or backslash in it."""
-    kept = "".join(mark for mark in value if mark.isprintable() and mark not in '"\\')
-    return f'"{kept}"'

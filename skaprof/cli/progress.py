@@ -54,6 +54,11 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, description=f"{self.doing}, round {rounds}")
 
+    def at(self, share: float) -> None:
+        """So much of the whole is done, from 0 to 1."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=round(share * self.count))
+
     def advance(self) -> None:
         """One configuration is done."""
         if self._bar is not None:

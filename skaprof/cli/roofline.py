@@ -61,7 +61,10 @@ def roofline(
     peaks = peaks_of(points, tf32=tf32)
     if len(points) > MOST_TABLE_ROWS:
         raise SkaprofError(f"{len(points):,} rows: expected at most {MOST_TABLE_ROWS:,}; use coarser grids")
-    rows = machine_rows(points, machine, tf32=tf32, per_op=per_op)
+    from skaprof.api.loading import load_predict
+
+    predict = None if per_op else load_predict(machine)
+    rows = machine_rows(points, machine, tf32=tf32, per_op=per_op, predict=predict)
     view = View(lambda: _page(rows, machine, peaks), lambda ending: _figure(rows, machine, peaks, ending))
     show(rows, to, view)
 

@@ -11,6 +11,7 @@ from math import exp, log
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value, named, shown
+from skaprof.model.kernel_times import KernelTimes, read_kernel_times
 from skaprof.toml_file import TomlTable, read_toml
 from skaprof.words import meant
 from skaprof.workload import DTYPE_BYTES
@@ -55,7 +56,7 @@ class Hardware(NamedTuple):
     """A machine. What a file does not give is None, and no figure is derived from it.
 
     `peaks` dense matrix products in FLOP/s by dtype, and by "tf32"; `vector` other arithmetic in FLOP/s; `bandwidth`
-    B/s; `memory` and `cache` B; `launch` s a kernel. `rates` are there where it was calibrated.
+    B/s; `memory` and `cache` B; `launch` s a kernel. `rates` and `kernels` are there where it was calibrated.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Hardware(NamedTuple):
     rates: tuple[Rate, ...]
     source: str
     date: str
+    kernels: KernelTimes | None = None
 
     @property
     def calibrated(self) -> bool:
@@ -136,10 +138,11 @@ def read_hardware(path: str, option: str | None = None) -> list[Hardware]:
         SkaprofError: no such file, an unknown or missing key, a figure without unit, or an impossible one.
     """
     top = read_toml(path, option)
-    top.require_keys(("hardware", "rates"))
+    top.require_keys(("hardware", "rates", "calls", "kernels"))
+    kernels = read_kernel_times(top)
     rates = tuple(_rate(table) for table in top.tables("rates")) if "rates" in top.values else ()
-    machines = [_machine(table, rates) for table in top.tables("hardware")]
-    if rates and len(machines) > 1:
+    machines = [_machine(table, rates)._replace(kernels=kernels) for table in top.tables("hardware")]
+    if (rates or kernels) and len(machines) > 1:
         raise SkaprofError(f"{top.label('rates')}: expected one [[hardware]] table in a file with rates")
     return machines
 

@@ -67,13 +67,13 @@ def sentences(rows: Sequence[RooflineRow], hardware: Hardware, peaks: Sequence[s
     error = prediction_error(rows)
     if error is not None:
         found.append(error_sentence(error))
-    elif not hardware.calibrated:
+    elif not hardware.calibrated and hardware.kernels is None:
         found.append(
             "No times are predicted: that takes a launch cost and the rates of small kernels, which skaprof calibrate "
             "measures."
         )
     if any(row.predicted_ms for row in rows):
-        found += _extrapolated(rows)
+        found += _predicted_from(rows, hardware)
     if any((row.ideal_share or 0) > 1 for row in rows):
         found.append(
             "Above 100 % of the roofline: data that stays in a cache moves faster than the bandwidth of memory."
@@ -110,6 +110,22 @@ def _is_on_its_side(row: RooflineRow, hardware: Hardware, peaks: Sequence[str]) 
     return row.bound == ("memory" if row.intensity < ridge(hardware, peak) else "compute")
 
 
+def _predicted_from(rows: Sequence[RooflineRow], hardware: Hardware) -> list[str]:
+    """What the predictions rest on."""
+    if hardware.kernels is None or any(isinstance(row, KernelRow) for row in rows):
+        return _extrapolated(rows)
+    missing = [row for row in rows if row.predicted_ms is None]
+    said = (
+        [f"{len(missing)} of {len(rows)} rows are not predicted: an op of theirs was never timed."] if missing else []
+    )
+    spread = 100 * hardware.kernels.calls.spread
+    return [
+        f"Predicted: the sum over the ops that a call dispatches, in CPU time of one thread; nine in ten calls of the "
+        f"calibration were predicted within {spread:.0f} % from the others.",
+        *said,
+    ]
+
+
 def _extrapolated(rows: Sequence[RooflineRow]) -> list[str]:
     """Where rates of other kernels than the machine was calibrated with are taken to be theirs."""
     sizes = {"head_dim": CALIBRATED_HEAD_DIM, "kernel_size": CALIBRATED_KERNEL_SIZE}
@@ -125,7 +141,8 @@ def error_sentence(error: PredictionError) -> str:
     """The prediction error in words."""
     text = (
         f"Prediction: median error {100 * error.plain:.1f} % over {error.rows} measured rows, none of which the "
-        f"calibration saw, {_bias(error.bias)}"
+        f"calibration saw, {_bias(error.bias)}; {100 * error.within_5:.0f} % are within 5 %, "
+        f"{100 * error.within_10:.0f} % within 10 %"
     )
     if error.held_out is None:
         return f"{text}."

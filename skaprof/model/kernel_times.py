@@ -1,0 +1,138 @@
+"""How long the ops that PyTorch dispatches take on a machine, at the sizes they were measured at (standard library)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from math import isfinite
+from typing import NamedTuple
+
+from skaprof.errors import SkaprofError, bad_value
+from skaprof.toml_file import TomlTable, toml_text
+
+VIEW = "view"
+"""The kind of ops that look at memory otherwise and touch none of it."""
+
+
+class DispatchedKernel(NamedTuple):
+    """An op as a processor runs it: the op and its layouts, its dtype, and the sizes that decide its time."""
+
+    kind: str
+    dtype: str
+    sizes: tuple[int, ...]
+
+    @property
+    def op(self) -> str:
+        """The op without its layouts."""
+        return self.kind.partition("/")[0]
+
+
+class KernelTime(NamedTuple):
+    """A kernel and its measured time in seconds."""
+
+    kernel: DispatchedKernel
+    seconds: float
+
+
+class TimedCall(NamedTuple):
+    """A call that was timed whole and op by op: its ops, each with its seconds, and the seconds of all."""
+
+    times: tuple[KernelTime, ...]
+    seconds: float
+
+
+class CallCosts(NamedTuple):
+    """What a call takes beside its ops: `scale` times their sum, and so many seconds an op.
+
+    `spread` is the factor within which nine in ten calls were predicted that nothing was learned from, less 1.
+    """
+
+    scale: float
+    per_op: float
+    spread: float
+
+
+class KernelTimes(NamedTuple):
+    """Everything that predicts a machine's times: kernels measured in calls, and what calls cost beside them."""
+
+    times: tuple[KernelTime, ...]
+    calls: CallCosts
+    conditions: dict[str, str]
+
+
+def fastest(times: Iterable[KernelTime]) -> list[KernelTime]:
+    """One time for each kernel: the lower quartile of what was measured of it, since disturbances only add."""
+    found: dict[DispatchedKernel, list[float]] = {}
+    for kernel, seconds in times:
+        found.setdefault(kernel, []).append(seconds)
+    return [KernelTime(kernel, sorted(seconds)[len(seconds) // 4]) for kernel, seconds in found.items()]
+
+
+CALLS_KEYS = ("scale", "per_op_us", "spread", "threads", "torch", "cpu")
+_KERNEL_KEYS = ("kind", "dtype", "sizes", "microseconds")
+
+
+def kernel_times_text(found: KernelTimes) -> Iterator[str]:
+    """The tables of a hardware file that hold them, in microseconds."""
+    calls = found.calls
+    yield "\n# Beside the sum of its ops a call takes so much; nine in ten calls that nothing was learned from were\n"
+    yield "# predicted within 1 + spread. Times of ops are CPU time of one thread, in the calls that they stand in.\n"
+    yield f"[calls]\nscale = {calls.scale:.5g}\nper_op_us = {1e6 * calls.per_op:.5g}\nspread = {calls.spread:.4g}\n"
+    for key, value in found.conditions.items():
+        yield f"{key} = {toml_text(value)}\n"
+    kinds: dict[tuple[str, str], list[KernelTime]] = {}
+    for time in found.times:
+        kinds.setdefault(time.kernel[:2], []).append(time)
+    for (kind, dtype), times in kinds.items():
+        sizes = ", ".join(str(list(time.kernel.sizes)) for time in times)
+        microseconds = ", ".join(f"{1e6 * time.seconds:.4g}" for time in times)
+        yield f"\n[[kernels]]\nkind = {toml_text(kind)}\ndtype = {toml_text(dtype)}\n"
+        yield f"sizes = [{sizes}]\nmicroseconds = [{microseconds}]\n"
+
+
+def read_kernel_times(top: TomlTable) -> KernelTimes | None:
+    """Those of a hardware file; None where it has none.
+
+    Raises:
+        SkaprofError: an unknown or missing key, or a value that is no size, time or text.
+    """
+    if "kernels" not in top.values and "calls" not in top.values:
+        return None
+    for key in ("calls", "kernels"):
+        if key not in top.values:
+            raise SkaprofError(f"{top.label(key)}: missing: expected [calls] and [[kernels]] together")
+    calls = top.table("calls", CALLS_KEYS)
+    scale, per_op, spread = (_number(calls, key) for key in CALLS_KEYS[:3])
+    conditions = {key: calls.sentence(key) for key in CALLS_KEYS[3:] if key in calls.values}
+    times = [time for table in top.tables("kernels") for time in _times(table)]
+    return KernelTimes(tuple(times), CallCosts(scale, per_op / 1e6, spread), conditions)
+
+
+def _number(table: TomlTable, key: str) -> float:
+    value = table.values.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
+        raise bad_value(table.label(key), value, "a number")
+    return float(value)
+
+
+def _times(table: TomlTable) -> list[KernelTime]:
+    table.require_keys(_KERNEL_KEYS)
+    kind, dtype = table.values.get("kind"), table.values.get("dtype")
+    sizes, microseconds = table.values.get("sizes"), table.values.get("microseconds")
+    if not isinstance(kind, str) or not isinstance(dtype, str):
+        raise bad_value(table.label("kind"), kind, "a kind and a dtype, both texts")
+    if not isinstance(sizes, list) or not isinstance(microseconds, list) or len(sizes) != len(microseconds):
+        raise SkaprofError(f"{table.label('sizes')}: expected as many lists of sizes as microseconds")
+    if not all(_is_time(value) for value in microseconds):
+        raise SkaprofError(f"{table.label('microseconds')}: expected numbers above 0")
+    if len({len(of_one) for of_one in sizes if _are_sizes(of_one)}) != 1 or not all(map(_are_sizes, sizes)):
+        raise SkaprofError(f"{table.label('sizes')}: expected lists of whole numbers, all of one length")
+    pairs = zip(sizes, microseconds, strict=True)
+    return [KernelTime(DispatchedKernel(kind, dtype, tuple(of_one)), value / 1e6) for of_one, value in pairs]
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value > 0
+
+
+def _are_sizes(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(size, int) and size >= 0 for size in value)

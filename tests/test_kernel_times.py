@@ -1,0 +1,174 @@
+"""Predicted calls: ops seen on shapes are those that run, surfaces find the truth, and files are read back."""
+
+from __future__ import annotations
+
+from math import exp, log
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from conftest import Run
+from torch import nn
+
+from skaprof.analysis.kernel_model import OUTSIDE, KernelModel, call_costs
+from skaprof.bench import chains
+from skaprof.bench.chains import call_of, timed_chain
+from skaprof.bench.dispatched import dispatched, shapes_alone
+from skaprof.bench.kernel_times import measured_kernels
+from skaprof.bench.predicting import Predictor
+from skaprof.errors import SkaprofError
+from skaprof.model.hardware import find_hardware
+from skaprof.model.kernel_times import VIEW, CallCosts, DispatchedKernel, KernelTime, KernelTimes, TimedCall
+from skaprof.model.kernel_times import kernel_times_text as text_of
+from skaprof.model.spec import parse_mixer
+from skaprof.nn.build import build_mixer
+from skaprof.workload import Workload
+
+NOTHING = CallCosts(1.0, 0.0, 0.0)
+MACHINE = (
+    '[[hardware]]\nid = "m"\nname = "M"\npeak_float32 = "100 GFLOP/s"\nbandwidth = "10 GB/s"\nlaunch = "1 us"\n'
+    'source = "a test"\ndate = "2026-01-01"\n'
+)
+
+
+CALLS = "[calls]\nscale = 1\nper_op_us = 0\nspread = 0\n"
+KERNEL = '[[kernels]]\nkind = "a"\ndtype = "b"\n'
+
+
+def truth(kernel: DispatchedKernel) -> float:
+    """A machine whose products get faster as they grow, and are slower where columns are few."""
+    rows, inner, columns = kernel.sizes
+    work = rows * inner * columns
+    return 1e-6 + work / (2e9 * (1 + log(1 + work) / 20)) * (1 + 3 / columns)
+
+
+def product(*sizes: int) -> DispatchedKernel:
+    return DispatchedKernel("mm/c/dpn", "float32", sizes)
+
+
+def drawn(count: int, seed: int = 0) -> list[KernelTime]:
+    numbers = Random(seed)
+    sizes = [[round(exp(numbers.uniform(log(16), log(1024)))) for _ in range(3)] for _ in range(count)]
+    noise = [exp(numbers.gauss(0, 0.01)) for _ in sizes]
+    return [KernelTime(product(*of), truth(product(*of)) * n) for of, n in zip(sizes, noise, strict=True)]
+
+
+def test_a_surface_finds_times_between_those_that_were_measured() -> None:
+    model = KernelModel(drawn(80), NOTHING)
+    off = [abs((model.seconds(time.kernel) or 0) / truth(time.kernel) - 1) for time in drawn(60, seed=1)]
+    assert sorted(off)[len(off) // 2] < 0.02
+    law_alone = KernelModel(drawn(80)[:6], NOTHING)
+    worse = [abs((law_alone.seconds(time.kernel) or 0) / truth(time.kernel) - 1) for time in drawn(60, seed=1)]
+    assert sorted(worse)[30] > 2 * sorted(off)[30], "with fewer times it knows less"
+
+
+def test_far_from_what_was_measured_is_said_and_an_op_that_never_ran_is_not_predicted() -> None:
+    model = KernelModel(drawn(40), CallCosts(1.0, 0.0, 0.1))
+    inside, far = product(100, 100, 100), product(100, 100, round(1024 * exp(2 * OUTSIDE)))
+    near = model.predict([inside, DispatchedKernel(VIEW, "", ())])
+    assert near.seconds is not None
+    assert near.low == pytest.approx(near.seconds / 1.1)
+    assert near.high == pytest.approx(near.seconds * 1.1)
+    assert (near.outside, model.predict([inside, far]).outside) == ((), ("mm",))
+    unknown = model.predict([inside, DispatchedKernel("erfinv/c", "float32", (4, 4))])
+    assert (unknown.seconds, unknown.unknown) == (None, ("erfinv",))
+    other_layout = model.predict([DispatchedKernel("mm/c/c", "float32", (100, 100, 100))])
+    assert other_layout.seconds == pytest.approx(near.seconds, rel=0.01)
+    assert model.predict([product(100, 100, 100)._replace(dtype="bfloat16")]).unknown == ("mm",)
+
+
+def test_what_calls_cost_beside_their_ops_is_learned_and_their_spread_holds_nine_in_ten() -> None:
+    numbers = Random(2)
+    times = drawn(200, seed=3)
+    calls = []
+    for _ in range(60):
+        of = tuple(numbers.sample(times, 8))
+        whole = 1.05 * sum(time.seconds for time in of) + 8 * 2e-5
+        calls.append(TimedCall(of, whole * exp(numbers.gauss(0, 0.02))))
+    costs = call_costs(calls)
+    assert costs.scale == pytest.approx(1.05, abs=0.03)
+    assert costs.per_op == pytest.approx(2e-5, rel=0.3)
+    assert 0.02 < costs.spread < 0.12
+
+
+MIXED = [("mhsa", "eager"), ("mhsa", "sdpa"), ("ska", "eager"), ("ska", "sdpa"), ("cska", "eager"), ("cska", "sdpa")]
+
+
+@pytest.mark.parametrize(("text", "form"), [*MIXED, ("sepconv", "eager"), ("pooling", "eager")])
+@pytest.mark.parametrize("trains", [False, True], ids=["forward", "train"])
+def test_the_ops_seen_on_shapes_alone_are_those_that_run(text: str, form: str, trains: bool) -> None:
+    spec = parse_mixer(text)
+    w = Workload(2, 5, 4, *spec.resolve_channels(64), spec.resolve_kernel_size())
+
+    def build() -> nn.Module:
+        return build_mixer(spec, w, form)
+
+    module, shape = build().eval(), (2, 5, 4, 64)
+    ran = dispatched(call_of(module, torch.randn(shape), trains=trains))
+    with shapes_alone(build) as alone:
+        seen = dispatched(call_of(alone, torch.empty(shape), trains=trains))
+    assert seen == ran
+    assert any(kernel.kind != VIEW for kernel in ran)
+
+
+def test_ops_of_a_call_add_up_to_about_the_call() -> None:
+    """Ten times too much or too little would be another unit."""
+    call = timed_chain(next(chains.chains()), 0.05)
+    assert 0.1 < sum(time.seconds for time in call.times) / call.seconds < 10
+
+
+def test_a_short_calibration_predicts_a_mixer_and_its_file_is_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, skaprof: Run
+) -> None:
+    monkeypatch.setattr(chains, "PASS_SECONDS", 0.001)
+    monkeypatch.setattr(chains, "CALLS", 1)
+    monkeypatch.setattr(chains, "TOKENS", (16, 64))
+    monkeypatch.setattr(chains, "DIMS", (32, 64))
+    found = measured_kernels(1.0, {"cpu": "A CPU", "torch": "2", "threads": 1})
+    path = tmp_path / "m.toml"
+    path.write_text(MACHINE + "".join(text_of(found)))
+    read = find_hardware(str(path)).kernels
+    assert read is not None
+    assert read.conditions == {"cpu": "A CPU", "torch": "2", "threads": "1"}
+    assert [time.kernel for time in read.times] == [time.kernel for time in found.times]
+    assert [time.seconds for time in read.times] == pytest.approx([time.seconds for time in found.times], rel=1e-3)
+    spec = parse_mixer("mhsa")
+    said = Predictor(read).mixer(spec, Workload(1, 5, 5, *spec.resolve_channels(64), None), "eager")
+    assert said.seconds is not None
+    assert 1e-6 < said.seconds < 1
+    done = skaprof("roofline", "--hardware", str(path), "--tokens", "25", "--dim", "64", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert '"predicted_low_ms": 0' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (
+            "[calls]\nscale = 1\nper_op_us = 0\nspread = 0\n",
+            "kernels: missing: expected [calls] and [[kernels]] together",
+        ),
+        ('[calls]\nscale = "1"\nper_op_us = 0\nspread = 0\n[[kernels]]\nkind = "a"', "calls.scale: '1' is not valid"),
+        (
+            CALLS + KERNEL + "sizes = [[1], [2]]\nmicroseconds = [1]",
+            "as many lists of sizes as microseconds",
+        ),
+        (
+            CALLS + KERNEL + "sizes = [[1], [2, 3]]\nmicroseconds = [1, 1]",
+            "all of one length",
+        ),
+    ],
+)
+def test_a_damaged_calibration_has_one_clear_message(tmp_path: Path, broken: str, words: str) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text(MACHINE + broken)
+    with pytest.raises(SkaprofError) as raised:
+        find_hardware(str(path))
+    assert words in raised.value.message
+
+
+def test_times_of_one_kernel_are_told_once() -> None:
+    times = [KernelTime(product(8, 8, 8), seconds) for seconds in (4e-6, 1e-6, 2e-6, 3e-6)]
+    assert KernelModel(times, NOTHING).seconds(product(8, 8, 8)) == pytest.approx(2e-6)
+    assert KernelTimes((), NOTHING, {}).times == ()
