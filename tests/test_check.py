@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Run, require_golden
 
+from skaprof import check
 from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import read_claims
 from skaprof.analysis.claims.judge import judge
@@ -63,6 +64,16 @@ def test_the_exit_code_is_1_where_a_claim_comes_out_as_not_expected(
 ) -> None:
     done = skaprof("check", write(tmp_path, table), *options)
     assert (done.returncode, done.stderr) == (exit_code, "")
+
+
+def test_results_that_hold_no_measurement_pass_no_claim_about_one(skaprof: Run, tmp_path: Path) -> None:
+    skaprof("flops", "-o", "costs.json", cwd=tmp_path)
+    timed = ("check", "ska.median_ms < mhsa.median_ms", "--results", "costs.json")
+    assert skaprof(*timed, cwd=tmp_path).returncode == 1
+    assert skaprof(*timed, "--allow-missing", cwd=tmp_path).returncode == 0
+    assert skaprof("check", "ska.macs < mhsa.macs", "--results", "costs.json", cwd=tmp_path).returncode == 0
+    found = check(["ska.macs < mhsa.macs", "ska.median_ms < 1"], tmp_path / "costs.json")
+    assert [row.failed for row in found] == [False, True]
 
 
 def test_a_claim_is_taken_by_itself_and_a_file_has_one_source(skaprof: Run, tmp_path: Path) -> None:

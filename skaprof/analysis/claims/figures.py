@@ -43,6 +43,7 @@ class Sources:
     def __init__(self, results: Iterable[SavedResults] = (), backbones: Backbones | None = None) -> None:
         self.backbones = BACKBONES if backbones is None else backbones
         self.rows: dict[tuple[Any, ...], RowOfFile] = {}
+        self._without_rows = False
         self.warnings: list[str] = []
         for saved in results:
             self._add(saved)
@@ -54,6 +55,7 @@ class Sources:
         if saved.warning:
             self.warnings.append(saved.warning)
         if not measured:
+            self._without_rows = True
             self.warnings.append(f"{shown_path(saved.path)} holds no measurements: expected results of skaprof latency")
         if repeated:
             self.warnings.append(
@@ -159,9 +161,15 @@ class Sources:
         try:
             return self.rows[tuple(row.get(key) for key in IDENTITY_KEYS)]
         except KeyError:
-            known = any(_is_at(point, str(row.device), str(row.timing)) for row, _ in self.rows.values())
-            error = NoRowError if known else NotTestableError
-            raise error(f"no results of {name} ({implementation})") from None
+            raise (NoRowError if self._should_tell(point) else NotTestableError)(
+                f"no results of {name} ({implementation})"
+            ) from None
+
+    def _should_tell(self, point: Point) -> bool:
+        """Whether the files have results of a device and timing as the point's, or one that should have has none."""
+        return self._without_rows or any(
+            _is_at(point, str(row.device), str(row.timing)) for row, _ in self.rows.values()
+        )
 
     def paired_ratio(self, ours: Figure, theirs: Figure, point: Point) -> Bounds | None:
         """ours / theirs where one was the other's baseline in the same rounds: far narrower than two medians.
