@@ -61,6 +61,7 @@ class PartRow(Record):
     mixer_macs_share: float | None
     mixer_traffic_bytes_share: float | None
     key_params: int | None
+    flops_per_param: float | None
     shared_params: Annotated[int, Key("Of its parameters, those that stand elsewhere too.", 0)]
     arguments: str
     input_shape: Annotated[

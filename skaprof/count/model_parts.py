@@ -14,11 +14,13 @@ from skaprof.count.module_memory import ModuleMemory, memory_of
 from skaprof.count.witnesses import heard
 from skaprof.foreign_code import attempted, contained
 from skaprof.foreign_model import UserModel
+from skaprof.model.cost import flops_per_param
 from skaprof.nn.direct_calls import forward_is_a_call
 from skaprof.nn.model_call import ModelCall, one_input
 from skaprof.nn.user import first_that_runs
 from skaprof.nn.user_model import built_model, dtype_of, require_tensors
 from skaprof.own_rows import PartRow, ProvedPart
+from skaprof.results import FLOPS_PER_PARAM
 from skaprof.workload import DTYPE_BYTES
 
 _NOTHING = (
@@ -104,6 +106,7 @@ class CountedModel(NamedTuple):
             "traffic_bytes": bytes_of["traffic"].get(name, 0),
             "saved_bytes": bytes_of["saved"].get(name, 0),
             "peak_bytes": None if self.mode == "train" else bytes_of["peak"].get(name, 0),
+            FLOPS_PER_PARAM: None if macs is None else flops_per_param(2 * macs, has.params),
             "shared_params": sum(each.numel() for each in part.parameters() if places[id(each)] > here[id(each)]),
         }
 

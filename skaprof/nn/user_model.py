@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from skaprof.errors import SkaprofError, shown
+from skaprof.errors import SkaprofError, named, shown
 from skaprof.foreign_code import attempted, load_callable
 from skaprof.foreign_model import KEEP, UserModel
 from skaprof.nn.model_call import ModelCall
@@ -44,8 +44,8 @@ def dtype_of(model: nn.Module) -> torch.dtype:
 def _given(user: UserModel, model: nn.Module) -> ModelCall:
     """The call: of the function that gives it, or of the shapes, where numbers are of the model's own dtype."""
     if user.inputs is not None:
-        make = load_callable("--inputs", user.inputs)
-        return _as_call(attempted("--inputs", f"{user.inputs}() fails", make), user.inputs)
+        make = load_callable(named("inputs"), user.inputs)
+        return _as_call(attempted(named("inputs"), f"{user.inputs}() fails", make), user.inputs)
     dtypes = user.input_dtypes * (len(user.shapes) if len(user.input_dtypes) == 1 else 1)
     made = [
         torch.randn(shape, dtype=dtype_of(model)) if dtype == "float32" else torch.zeros(shape, dtype=torch.int64)
@@ -58,8 +58,8 @@ def _as_call(given: Any, path: str) -> ModelCall:
     call = ModelCall.of(given)
     if not call.tensors:
         raise SkaprofError(
-            f"--inputs: {shown(path)} gives {type(given).__name__} without a tensor: expected a tensor, a tuple of "
-            "arguments, or a dict of keywords"
+            f"{named('inputs')}: {shown(path)} gives {type(given).__name__} without a tensor: expected a tensor, a tuple "
+            "of arguments, or a dict of keywords"
         )
     return call
 
