@@ -58,8 +58,8 @@ def _as_call(given: Any, path: str) -> ModelCall:
     call = ModelCall.of(given)
     if not call.tensors:
         raise SkaprofError(
-            f"{named('inputs')}: {shown(path)} gives {type(given).__name__} without a tensor: expected a tensor, a tuple "
-            "of arguments, or a dict of keywords"
+            f"{named('inputs')}: {shown(path)} gives {type(given).__name__} without a tensor: expected a tensor, a "
+            "tuple of arguments, or a dict of keywords"
         )
     return call
 
