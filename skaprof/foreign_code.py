@@ -4,7 +4,7 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from importlib import import_module
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from skaprof.error_places import place_of
 from skaprof.errors import SkaprofError, bad_value, named, nearest, printable, shown
 from skaprof.process_wide import PROCESS_WIDE
 from skaprof.workload import Workload
@@ -76,6 +77,25 @@ def parse_arguments(option: str, texts: Iterable[str]) -> tuple[tuple[str, str],
             raise bad_value(option, text, f"{name} only once")
         found[name] = value
     return tuple(found.items())
+
+
+def arguments_of(option: str, texts: Iterable[str], path: str, paths: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The arguments of what stands at `path`: each `name=value`, and each `NAME:name=value` of its own name or path.
+
+    `paths` are all that such a name may be of.
+
+    Raises:
+        SkaprofError: as `parse_arguments`; a name of none of them.
+    """
+    named_by = {word: each for each in paths for word in (each, each.rpartition(":")[2])}
+    own = []
+    for text in texts:
+        target, colon, name = text.partition("=")[0].rpartition(":")
+        if colon and target not in named_by:
+            raise bad_value(option, text, f"the name of one of {', '.join(paths)} before the colon", named_by)
+        if not colon or named_by[target] == path:
+            own.append(f"{name}={text.partition('=')[2]}" if colon else text)
+    return parse_arguments(option, own)
 
 
 def require_known_sizes(option: str, arguments: Iterable[tuple[str, str]]) -> None:
@@ -230,38 +250,6 @@ def reason_of(error: BaseException) -> str:
     said = " ".join(printable(line.strip()) for line in str(error).splitlines() if line.strip())
     text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
-
-
-def place_of(error: BaseException) -> str | None:
-    """The file and the line of the user's code that an error comes from; None where none of it is theirs.
-
-    That is the innermost line outside this program, PyTorch and Python itself; outside installed packages, if any is.
-    """
-    from traceback import walk_tb
-
-    if isinstance(error, SyntaxError):
-        return None  # its message says it
-    lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    others = [(file, line) for file, line in lines if os.path.isfile(file) and not _is_ours(file)]
-    theirs = [(file, line) for file, line in others if "site-packages" not in Path(file).parts]
-    for file, line in reversed(theirs or others):
-        return f"{_near_name(file)}, line {line}"
-    return None
-
-
-def _is_ours(file: str) -> bool:
-    """Whether a file is of this program, of PyTorch, or of Python, whose folder may hold the installed packages too."""
-    path = Path(file)
-    torch = sys.modules.get("torch")
-    packages = [Path(__file__).parent, *([Path(torch.__file__).parent] if torch is not None and torch.__file__ else [])]
-    is_pythons = path.is_relative_to(Path(os.__file__).parent) and "site-packages" not in path.parts
-    return is_pythons or any(path.is_relative_to(home) for home in packages)
-
-
-def _near_name(file: str) -> str:
-    """A file as seen from the current folder, where it is in it."""
-    path, here = Path(file), Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def require_same_shape(option: str, path: str, given: tuple[int, ...], got: object) -> None:

@@ -184,6 +184,7 @@ class ResultRow(Record):
     kind: str | None = None
     arguments: Annotated[str | None, Key("Of a module of your own: what --arg gave it, as typed.")] = None
     layout: Annotated[str | None, Key("How its input lies: BNC, BHWC or BCHW.")] = None
+    input_shape: str | None = None
     source_hash: Annotated[
         str | None,
         Key("Of the file that defines a module of your own, or the TOML of a backbone: the start of its SHA-256."),

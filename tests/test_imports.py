@@ -16,7 +16,18 @@ PACKAGE = ROOT / "skaprof"
 # Each layer may import itself and those to its right.
 LAYERS = (
     *("cli", "api", "report", "bench", "count", "nn", "analysis", "model", "foreign_model"),
-    *("foreign_code", "saved", "schema", "answers", "own_rows", "measured", "results", "records", "files"),
+    *(
+        "foreign_code",
+        "error_places",
+        "saved",
+        "schema",
+        "answers",
+        "own_rows",
+        "measured",
+        "results",
+        "records",
+        "files",
+    ),
     *(
         "neighbours",
         "locks",

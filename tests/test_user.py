@@ -296,6 +296,13 @@ def test_modules_are_rows_beside_the_mixers(skaprof: Run) -> None:
     assert {tuple(row) for row in rows} == {tuple(mhsa)}
 
 
+def test_several_modules_have_arguments_of_their_own(skaprof: Run) -> None:
+    own = ("--module", "user_models:Attention", "--module", "user_models:Einsum", "--arg", "dim={dim}")
+    arguments = ("--dim", "64", "--tokens", "16", "-m", "ska", "--arg", "Attention:num_heads=2", "--format", "json")
+    rows = json.loads(skaprof("flops", *own, *arguments, cwd=TESTS).stdout)["rows"]
+    assert [row["arguments"] for row in rows[1:]] == ["dim={dim}, num_heads=2", "dim={dim}"]
+
+
 def test_a_module_without_a_count_fails_the_check_and_says_why(skaprof: Run) -> None:
     done = skaprof("flops", "--module", "user_models:Fourier", "-m", "ska", cwd=TESTS)
     assert done.returncode == 1
@@ -321,6 +328,7 @@ BAD = [
     (("--module", "user_models:Wider", "--arg", "a=1", "--arg", "a=2"), "expected a only once"),
     (("--module", "user_models:Wider", "--per-op"), "--module and --per-op cannot be combined"),
     (("--arg", "dim=3"), "needs --module"),
+    (("--module", "user_models:Wider", "--arg", "Widr:a=1"), "did you mean 'Wider'"),
     (("--input", "BNC"), "needs --module"),
 ]
 

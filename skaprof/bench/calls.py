@@ -84,4 +84,4 @@ def call_of(run_module: Callable[[Tensor], Tensor], module: nn.Module, x: Tensor
     """The call that is timed; in training, with a random gradient of the shape of `output`."""
     if mode == "forward":
         return Call(run_module, module, x, None)
-    return Call(run_module, module, x.requires_grad_(), torch.randn_like(output))
+    return Call(run_module, module, x.requires_grad_(x.is_floating_point()), torch.randn_like(output))

@@ -17,6 +17,7 @@ from skaprof.bench.device import Device
 from skaprof.bench.record import Settings
 from skaprof.foreign_code import SOURCE_KEYS
 from skaprof.implementations import IMPLEMENTATIONS, LOOKS
+from skaprof.model.mixers import MIXERS
 from skaprof.model.spec import parse_mixer
 from skaprof.results import SIZE_KEYS
 from skaprof.workload import DTYPE_BYTES, Workload, is_fused
@@ -62,6 +63,11 @@ class Entry:
         """Batch size."""
         return int(self.workload.batch)
 
+    @property
+    def foreign(self) -> bool:
+        """Whether an installed package's mixer is in it."""
+        return parse_mixer(self.mixer).mixer.name not in MIXERS
+
     def head(self) -> Row:
         """The keys of its row that timing does not add."""
         return {**cost_row(self.variant, self.workload).as_dict(), "implementation": self.implementation}
@@ -99,6 +105,14 @@ class Timed(Protocol):
     @property
     def batch(self) -> int:
         """Batch size."""
+
+    @property
+    def mode(self) -> str:
+        """Forward, or train."""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code runs in it that is not skaprof's."""
 
     def head(self) -> Row:
         """The keys of its row that timing does not add."""
@@ -177,7 +191,9 @@ def identity(row: Row | Timed) -> tuple[Any, ...]:
     Of a user's own code, also what it was given and what its file held.
     """
     found = row if isinstance(row, dict) else row.head()
-    return tuple(found.get(key) for key in (*SIZE_KEYS, "model", "image_height", "image_width", *SOURCE_KEYS))
+    return tuple(
+        found.get(key) for key in (*SIZE_KEYS, "model", "image_height", "image_width", "input_shape", *SOURCE_KEYS)
+    )
 
 
 def unmeasured(groups: Sequence[Sequence[Timed]], done: set[tuple[Any, ...]]) -> Iterator[Sequence[Timed]]:

@@ -70,11 +70,15 @@ def check_against(
     """
     results = _trained if mode == "train" else _computed
     found = results(run_module, module, x, gradient)
-    expected = results(reference, reference, x[-1:].double(), gradient[-1:].double())
+    expected = results(reference, reference, _in_double(x[-1:]), gradient[-1:].double())
     limit = LIMIT_TF32 if dtype == "float32" and x.is_cuda and _tf32() else LIMITS[dtype]
     largest = max((float(tensor.norm()) for what, tensor in expected.items() if what != _OUTPUT), default=0.0)
     for what, theirs in expected.items():
         check_output(found[what], theirs, limit, what, 0.0 if what == _OUTPUT else SMALL_GRADIENT * largest)
+
+
+def _in_double(x: Tensor) -> Tensor:
+    return x.double() if x.is_floating_point() else x
 
 
 def checkable(variant: Variant, w: Workload, device: str) -> Workload:
@@ -109,7 +113,7 @@ def _computed(function: Callable[[Tensor], Tensor], module: nn.Module, x: Tensor
 
 
 def _trained(function: Callable[[Tensor], Tensor], module: nn.Module, x: Tensor, gradient: Tensor) -> Results:
-    leaf = x.clone().requires_grad_()
+    leaf = x.clone().requires_grad_(x.is_floating_point())
     module.zero_grad(set_to_none=True)
     output = function(leaf)
     output.backward(gradient)

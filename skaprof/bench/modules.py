@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from skaprof.analysis.scopes import TOTAL, costed
 from skaprof.bench import gate
 from skaprof.bench.calls import call_of, context_of, runnable
 from skaprof.bench.capacity import least_bytes, require_free
-from skaprof.bench.configuration import Options, Row
+from skaprof.bench.configuration import Options, Row, Timed
 from skaprof.bench.contenders import NOTHING_TO_FUSE, SEED, Built, ready, require_graph, require_params
 from skaprof.bench.device import Device
 from skaprof.bench.failures import UnsupportedError, explained
@@ -162,9 +162,7 @@ class NetworkEntry:
         return built
 
 
-def build_module(
-    entry: UserEntry | NetworkEntry, module: nn.Module, x: Tensor, dtype: str, options: Options, device: Device
-) -> Built:
+def build_module(entry: Timed, module: nn.Module, x: Tensor, dtype: str, options: Options, device: Device) -> Built:
     """The contender of a module on x (B, ...), checked against itself in float64, in evaluation mode."""
     how = IMPLEMENTATIONS[entry.implementation]
     kind = options.device.partition(":")[0]
@@ -180,31 +178,34 @@ def build_module(
         return ready(label, call, how, kind, options.timing, device.cache_bytes, None)
 
 
-def time_shares(module: nn.Module, x: Tensor, kind: str) -> tuple[list[str], list[float]]:
-    """The share of a forward call's time that each top submodule takes, by PyTorch's profiler: names, and shares of 1.
+def time_shares(
+    module: nn.Module, x: Tensor, kind: str, parts: Sequence[tuple[str, nn.Module]] | None = None
+) -> tuple[list[str], list[float]]:
+    """The share of a forward call's time that each part takes, by PyTorch's profiler: names, and shares of 1.
 
+    The parts are the module's top submodules, unless named; those of one name are one.
     Of each submodule's median over some calls, in the eager form: what no submodule does is in no share.
     """
     from torch.profiler import ProfilerActivity, profile
 
-    parts = dict(module.named_children())
+    parts = list(module.named_children()) if parts is None else parts
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if kind == "cuda" else [])]
     with torch.no_grad(), _named_ranges(parts):
         module(x)
         with profile(activities=activities) as profiled:
             for _ in range(_PROFILED_CALLS):
                 module(x)
-    times: dict[str, list[float]] = {name: [] for name in parts}
+    times: dict[str, list[float]] = {name: [] for name, _ in parts}
     for event in profiled.events() or []:
         if event.name in times:
             times[event.name].append(float(event.device_time_total if kind == "cuda" else event.cpu_time_total))
-    medians = {name: median(of_one) if of_one else 0.0 for name, of_one in times.items()}
-    whole = sum(medians.values())
-    return list(parts), [time / whole if whole else 0.0 for time in medians.values()]
+    found = {name: median(of_one) * len(of_one) if of_one else 0.0 for name, of_one in times.items()}
+    whole = sum(found.values())
+    return list(found), [time / whole if whole else 0.0 for time in found.values()]
 
 
 @contextmanager
-def _named_ranges(parts: Mapping[str, nn.Module]) -> Iterator[None]:
+def _named_ranges(parts: Sequence[tuple[str, nn.Module]]) -> Iterator[None]:
     """For the time of the block, each call of a part is a range of its name to the profiler."""
     opened: dict[str, Any] = {}
 
@@ -221,8 +222,8 @@ def _named_ranges(parts: Mapping[str, nn.Module]) -> Iterator[None]:
 
         return leave
 
-    handles = [part.register_forward_pre_hook(opener(name)) for name, part in parts.items()]
-    handles += [part.register_forward_hook(closer(name)) for name, part in parts.items()]
+    handles = [part.register_forward_pre_hook(opener(name)) for name, part in parts]
+    handles += [part.register_forward_hook(closer(name)) for name, part in parts]
     try:
         yield
     finally:

@@ -130,9 +130,9 @@ skaprof search caformer_s18 --stage 1=sepconv --stage 2=sepconv --task detection
 
 skaprof swap my_package.models:build --replace attn=ska
 
-skaprof swap timm:create_model --arg model_name=vit_small_patch16_224 --replace Attention=cska
+skaprof swap timm:create_model --model-arg model_name=vit_small_patch16_224 --replace Attention=cska
 
-skaprof swap models:Net --arg depth=12 --replace 'stages.2.*.mixer=ska:bias=true' --input BCHW --shape 1x3x256x256""",
+skaprof swap models:Net --model-arg depth=12 --replace 'stages.2.*.mixer=ska' --input BCHW --shape 1x3x256x256""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }

@@ -10,10 +10,12 @@ import typer
 
 from skaprof.bench.store import require_free
 from skaprof.cli import latency_networks as networks
+from skaprof.cli import latency_own as own_models
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
 from skaprof.cli.latency_options import Measuring, Times, implementations_of, positive_number
 from skaprof.cli.output import draw, say
+from skaprof.cli.own_model import OwnModel
 from skaprof.cli.show import Page, View, command_line, show
 from skaprof.cli.watch import Terminal
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, printable, require_package
@@ -48,6 +50,7 @@ def latency(
     ] = "eager,sdpa",
     measuring: Measuring,
     backbones: networks.Backbones,
+    own_model: OwnModel,
     users: own.Users,
     to: Times,
 ) -> None:
@@ -69,9 +72,9 @@ def latency(
     backbones.require_apart({"--mixer": sizes.mixer, "--module": users.module, **mixers_alone})
     own_sizes = sizes.but(resolution=None) if backbones.model else sizes
     plan = own_sizes.plan(dtype or DEFAULT_DTYPE, mode, class_token_in=not (modules or backbones.model))
-    wanted = networks.parse(
-        backbones.model or (), backbones.mixers, sizes.resolution, sizes.batch, dtype or DEFAULT_DTYPE, mode
-    )
+    named, paths = own_models.split(backbones.model or ())
+    wanted = networks.parse(named, backbones.mixers, sizes.resolution, sizes.batch, dtype or DEFAULT_DTYPE, mode)
+    own_counts = own_models.counted(paths, own_model, dtype, mode)
     counted = own.counted_rows(plan, modules)
     measuring.require_known(implementation)
     require_package("torch", "skaprof latency")
@@ -82,7 +85,8 @@ def latency(
 
     where = resolve_device(measuring.device)
     timing, names = measuring.how(on_gpu=where != "cpu"), implementations_of(implementation, on_gpu=where != "cpu")
-    groups: list[Sequence[Timed]] = list(networks.groups(wanted, names) if wanted else configurations(plan, names))
+    of_networks = own_models.groups(own_counts, networks.groups(wanted, names), names)
+    groups: list[Sequence[Timed]] = of_networks or list(configurations(plan, names))
     if modules:
         groups = with_modules(groups, modules, counted)
     if len(groups) > MOST_CONFIGURATIONS:
@@ -91,7 +95,7 @@ def latency(
     chosen = baseline_label(measuring.baseline, groups, names)
     options = Options(where, timing, fraction, measuring.tf32, **chosen, **held)
     put_tf32(measuring.tf32)
-    swept = networks.swept(wanted) if wanted else plan.swept
+    swept = networks.swept(wanted) if of_networks else plan.swept
     if to.plots and swept:
         _require_drawable(groups, swept)
     session = Session(options, open_device(where), seconds, Terminal("timing"), isolate=measuring.isolate)
@@ -143,6 +147,8 @@ def _caption(rows: list[Row]) -> str:
     """What all rows share."""
     from skaprof.report import model, table
 
+    if any(row.get("input_shape") for row in rows):
+        return own_models.caption(rows)
     of_model = rows[0].get("model") is not None
     return model.caption(list(map(ScopeRow.read, rows))) if of_model else table.caption(list(map(result_row, rows)))
 

@@ -28,8 +28,8 @@ class Backbones(opt.Options):
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Time whole backbones instead: caformer_s18, caformer_s18\\[stage3=ska], a TOML file; repeatable, the "
-            "first is the baseline. --resolution is the image's.",
+            help="Time whole models instead: caformer_s18, caformer_s18\\[stage3=ska], a TOML file, or FILE.py:NAME, a "
+            "model of your own; repeatable, the first is the baseline. --resolution is the image's.",
             rich_help_panel=_BACKBONES,
         ),
     ] = None

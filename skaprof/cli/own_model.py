@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from skaprof.cli import options as opt
 from skaprof.errors import SkaprofError, shown_option
-from skaprof.foreign_code import parse_arguments
+from skaprof.foreign_code import arguments_of
 from skaprof.foreign_model import KEEP, UserModel, parse_shapes, user_model
 
 PANEL = "Your own model"
@@ -18,7 +19,8 @@ Arguments = Annotated[
     typer.Option(
         "--model-arg",
         metavar="NAME=VALUE",
-        help="An argument of what builds it: a Python literal, else text; repeatable.",
+        help="An argument of what builds it: a Python literal, else text; MODEL:NAME=VALUE is for one of several. "
+        "Repeatable.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -54,15 +56,15 @@ class OwnModel(opt.Options):
     ] = None
     model_arg: Arguments = None
 
-    def named(self, path: str, dtype: str | None = None) -> UserModel:
-        """The model at the path, cast to the dtype if there is one.
+    def named(self, path: str, dtype: str | None = None, paths: Sequence[str] = ()) -> UserModel:
+        """The model at the path, cast to the dtype if there is one; `paths` are those of all models.
 
         Raises:
             SkaprofError: a value that is not valid.
         """
         return user_model(
             path,
-            parse_arguments("--model-arg", self.model_arg or ()),
+            arguments_of("--model-arg", self.model_arg or (), path, paths or (path,)),
             parse_shapes("--shape", self.shape or ()),
             self.input_dtype.split(",") if self.input_dtype else (),
             self.inputs,

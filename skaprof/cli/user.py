@@ -31,7 +31,7 @@ Argument = Annotated[
         "--arg",
         metavar="NAME=VALUE",
         help="An argument of --module: a Python literal, else text; {dim}, {tokens}, {height}, {width}, {batch} stand "
-        "for the row's sizes. Repeatable.",
+        "for the row's sizes. CLASS:NAME=VALUE is for one of several modules. Repeatable.",
         rich_help_panel=_OWN,
     ),
 ]
@@ -61,12 +61,14 @@ class Users(opt.Options):
                 if given:
                     raise SkaprofError(f"{option}: {shown_option(given)} needs --module, which is not given")
             return []
-        from skaprof.foreign_code import LAYOUTS, UserModule, parse_arguments, require_known_sizes
+        from skaprof.foreign_code import LAYOUTS, UserModule, arguments_of, require_known_sizes
 
-        named = parse_arguments("--arg", self.arg or ())
-        require_known_sizes("--arg", named)
+        paths = list(dict.fromkeys(self.module))
+        named = {path: arguments_of("--arg", self.arg or (), path, paths) for path in paths}
+        for arguments in named.values():
+            require_known_sizes("--arg", arguments)
         taken = check_choice("--input", self.input or LAYOUTS[0], LAYOUTS)
-        return [UserModule(path, named, taken) for path in dict.fromkeys(self.module)]
+        return [UserModule(path, named[path], taken) for path in paths]
 
 
 def say_hidden_mixers() -> None:

@@ -1,0 +1,135 @@
+"""A user's whole model as a thing to time: in evaluation mode, checked against itself in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from skaprof.bench.configuration import Options, Row
+from skaprof.bench.contenders import SEED, Built
+from skaprof.bench.device import Device
+from skaprof.bench.failures import UnsupportedError, explained
+from skaprof.bench.kept_answers import require_no_kept_answer
+from skaprof.bench.modules import build_module, time_shares
+from skaprof.errors import SkaprofError
+from skaprof.foreign_model import UserModel
+from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.nn.model_call import ModelCall
+from skaprof.nn.user_model import built_model, dtype_of, tensors_in
+from skaprof.own_rows import PartRow
+from skaprof.results import ResultRow, ScopeRow
+
+OPTION = "--model"
+Change = Callable[[nn.Module, ModelCall], None]
+"""What is done to a model once it is built, before it is timed: a swap of its submodules, say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A row to measure: a user's model, and what was counted of it. `changed` names what `change` does to it."""
+
+    user: UserModel
+    counted: PartRow
+    implementation: str
+    changed: str = ""
+    change: Change | None = None
+
+    @property
+    def name(self) -> str:
+        """Its path, and what was changed in it."""
+        return f"{self.user.path} {self.changed}".rstrip()
+
+    @property
+    def given(self) -> str:
+        """What the user calls it: the same."""
+        return self.name
+
+    @property
+    def batch(self) -> int:
+        """Batch size."""
+        return self.counted.batch
+
+    @property
+    def mode(self) -> str:
+        """Forward, or train."""
+        return self.counted.mode
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code runs in it that is not skaprof's."""
+        return True
+
+    def head(self) -> Row:
+        """The keys of its row that timing does not add: those of a backbone's, and what tells it from another."""
+        kept = {*ScopeRow.fields, *ResultRow.fields} & {*PartRow.fields} - {"error"}
+        row = {key: value for key, value in self.counted.as_dict().items() if key in kept}
+        return {"given": self.name} | row | {"implementation": self.implementation, "mixer": self.changed or None}
+
+    def build(self, options: Options, device: Device) -> Built:
+        """The contender, with the share of time that each of its parts takes.
+
+        Raises:
+            UnsupportedError: it cannot run here, or has no such form.
+            skaprof.bench.gate.WrongOutputError: it computes something else than in float64, or keeps its answers.
+        """
+        if IMPLEMENTATIONS[self.implementation].form != "eager":
+            raise UnsupportedError("a model of your own has one form: eager, channels-last or compile")
+        kind = options.device.partition(":")[0]
+        torch.manual_seed(SEED)
+        try:
+            model, call = built_model(self.user, kind, OPTION)
+            if self.change is not None:
+                self.change(model, call)
+        except SkaprofError as error:
+            if isinstance(error.__cause__, MemoryError | torch.OutOfMemoryError):
+                raise MemoryError(error.in_options()) from error
+            raise UnsupportedError(error.in_options()) from error
+        timed, x = _OneTensor(model, call, self.mode), call.tensors[0]
+        dtype = str(dtype_of(model)).removeprefix("torch.")
+        with explained(kind, foreign=True):
+            require_no_kept_answer(timed, x)
+        built = build_module(self, timed, x, dtype, options, device)
+        with explained(kind, foreign=True):
+            scopes, shares = time_shares(timed, x.detach(), kind, _parts(model))
+        built.extra = {"time_scopes": scopes, "time_shares": shares}
+        return built
+
+
+def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The model's top submodules; a list of modules, which is never called, by what is in it."""
+    return [
+        (name, part)
+        for name, child in model.named_children()
+        for part in (child.children() if isinstance(child, nn.ModuleList | nn.ModuleDict) else [child])
+    ]
+
+
+class _OneTensor(nn.Module):
+    """A model called with one tensor, the first of its call, that gives one tensor, the first of its output.
+
+    A single item of the batch goes with a single item of the call's other tensors.
+    """
+
+    def __init__(self, model: nn.Module, call: ModelCall, mode: str) -> None:
+        super().__init__()
+        self.model, self.mode = model, mode
+        self.rest = [call]  # in a list, or it would be taken for part of the module
+
+    def forward(self, x: Tensor) -> Tensor:
+        call = self.rest[0]
+        first, batch = call.tensors[0], call.batch
+        is_double = dtype_of(self.model) == torch.float64
+
+        def fitted(tensor: Tensor) -> Tensor:
+            if tensor is first:
+                return x
+            item = tensor[-1:] if len(x) == 1 < batch and tensor.dim() and tensor.shape[0] == batch else tensor
+            return item.double() if is_double and item.is_floating_point() else item
+
+        found = tensors_in(call.mapped(fitted).run(self.model))
+        if self.mode == "train" and len([each for each in found if each.requires_grad]) > 1:
+            raise UnsupportedError("a model that gives several tensors is timed in --mode forward only")
+        return found[0]
