@@ -70,8 +70,9 @@ def latency(
         raise SkaprofError("--isolate: expected without --model and --module")
     mixers_alone = sizes.given("class_token", "resolution", "batch")
     backbones.require_apart({"--mixer": sizes.mixer, "--module": users.module, **mixers_alone})
-    own_sizes = sizes.but(resolution=None) if backbones.model else sizes
-    plan = own_sizes.plan(dtype or DEFAULT_DTYPE, mode, class_token_in=not (modules or backbones.model))
+    plan = (sizes.but(resolution=None) if backbones.model else sizes).plan(
+        dtype or DEFAULT_DTYPE, mode, class_token_in=not (modules or backbones.model)
+    )
     named, paths = own_models.split(backbones.model or ())
     wanted = networks.parse(named, backbones.mixers, sizes.resolution, sizes.batch, dtype or DEFAULT_DTYPE, mode)
     own_counts = own_models.counted(paths, own_model, dtype, mode)
