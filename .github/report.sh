@@ -56,7 +56,9 @@ base_results() {
   if [ -n "${BASELINE:-}" ] && git show "$BASE:$BASELINE" >"$scratch/base.json" 2>/dev/null; then return 0; fi
   rm -f "$scratch/base.json"
   git worktree add --quiet --detach "$scratch/tree" "$BASE" 2>"$scratch/said" || return 2
-  [ -z "${CONFIG:-}" ] || [ -e "$scratch/tree/$CONFIG" ] || return 0 # it has no report yet
+  while read -r file; do
+    [ -e "$scratch/tree/$file" ] || return 0 # it has no report yet
+  done < <(lines "${CONFIG:-}"$'\n'"${LATENCY:-}")
   (cd "$scratch/tree" && skaprof report "${contents[@]}" --output "$scratch/base" 2>"$scratch/said") || return 2
   mv "$scratch/base/results.json" "$scratch/base.json"
 }
