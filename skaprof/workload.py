@@ -13,8 +13,11 @@ Size: TypeAlias = Any
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 MODES = ("forward", "train")
 FUSED = "sdpa"
-FORMS = ("eager", FUSED)
-"""The forms that an op list is priced in: op by op, or with its attention group as one fused kernel."""
+TILED = "tiled"
+FORMS = ("eager", FUSED, TILED)
+"""The forms that an op list is priced in: op by op; its attention group as one fused kernel; or tile by tile."""
+USUAL_FORMS = ("eager", FUSED)
+"""The forms that are looked at where nobody names any."""
 
 SYMBOLS = {
     "B": "batch",
@@ -32,8 +35,8 @@ AXIS_SYMBOLS = {"tokens": "n", "resolution": "r", "dim": "d", "heads": "h", "ker
 
 
 def is_fused(form: str) -> bool:
-    """Whether a form runs its attention group as one kernel."""
-    return form == FUSED
+    """Whether a form never holds what is inside its attention group: one kernel runs it, or it runs tile by tile."""
+    return form in (FUSED, TILED)
 
 
 _MOST_TRIAL_DIVISIONS = 200_000_000

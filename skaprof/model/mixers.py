@@ -9,121 +9,34 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from skaprof.model.attention import (
+    by_head,
+    cska,
+    cska_tiled,
+    cska_unfolded,
+    mhsa,
+    mhsa_tiled,
+    ska,
+    ska_tiled,
+    tokens_in,
+    transposed,
+)
 from skaprof.model.ops import (
     Op,
-    Tensor,
     average_pool,
-    concat,
     conv2d,
     divide,
     elu_plus_one,
-    fused,
     linear,
     matmul,
-    parameter,
-    scale,
-    softmax,
     star_relu,
     subtract,
     token_sum,
-    unfold,
 )
-from skaprof.workload import Size, Workload
-
-UNFOLDED_BIAS_COLUMNS = 8
-"""Columns that the bias takes in CSKA's unfolded form: itself and seven zeros.
-
-PyTorch's fused attention kernels refuse, or copy the key for, widths that are not a multiple of 8 in half precision
-(4 in float32); k * k * e mostly is one.
-"""
+from skaprof.workload import FORMS, FUSED, TILED, Size, Workload
 
 OptionValue = bool | int
 OpList = Callable[..., list[Op]]
-
-
-def tokens_in(w: Workload) -> Tensor:
-    """The mixer's input x (batch, tokens, dim)."""
-    return Tensor("x", (w.batch, w.tokens, w.dim))
-
-
-def _by_head(x: Tensor, w: Workload) -> Tensor:
-    """x (batch, tokens, heads * head_dim) seen as (batch, heads, tokens, head_dim)."""
-    return x.view(w.batch, w.heads, w.tokens, w.head_dim)
-
-
-def _transposed(x: Tensor) -> Tensor:
-    *leading, rows, columns = x.shape
-    return x.view(*leading, columns, rows)
-
-
-def _attend(w: Workload, scores: Op, value: Op, *, bias: bool) -> list[Op]:
-    """From scores (batch, heads, tokens, tokens) to the output: scale, softmax, times the values, projection."""
-    scaled = scale("scale", scores.output.view(w.batch, w.heads, w.tokens, w.tokens))
-    weights = softmax("softmax", scaled.output)
-    mixed = matmul("mix", weights.output, _by_head(value.output, w))
-    output = linear("output", mixed.output.view(w.batch, w.tokens, w.attention_dim), w.dim, bias=bias)
-    return [*fused("attention", scores, scaled, weights, mixed), output]
-
-
-def mhsa(w: Workload, *, bias: bool = False) -> list[Op]:
-    """Multi-head self-attention: softmax(q k^T / sqrt(e)) v with q, k and v all computed from x."""
-    x = tokens_in(w)
-    query = linear("query", x, w.attention_dim, bias=bias)
-    key = linear("key", x, w.attention_dim, bias=bias)
-    value = linear("value", x, w.attention_dim, bias=bias)
-    scores = matmul("scores", _by_head(query.output, w), _transposed(_by_head(key.output, w)))
-    return [query, key, value, *_attend(w, scores, value, bias=bias)]
-
-
-def ska(w: Workload, *, query: bool = True, bias: bool = False) -> list[Op]:
-    """Static key attention: softmax(q K^T / sqrt(e)) v with a learned K (h, n, e); query=false takes q = x."""
-    x = tokens_in(w)
-    queries = [linear("query", x, w.attention_dim, bias=bias)] if query else []
-    value = linear("value", x, w.attention_dim, bias=bias)
-    key = parameter("scores.key", w.heads, w.tokens, w.head_dim)
-    scores = matmul("scores", _by_head(queries[0].output if queries else x, w), _transposed(key))
-    return [*queries, value, *_attend(w, scores, value, bias=bias)]
-
-
-def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]:
-    """Convolutional static key attention: each head's scores are a k x k convolution of its query map.
-
-    A class token has no place on the map: its query meets a static key of its own, (h, n, e), as in the authors' ViT.
-    """
-    x = tokens_in(w)
-    query = linear("query", x, w.attention_dim, bias=bias)
-    value = linear("value", x, w.attention_dim, bias=bias)
-    query_map = query.output.view(w.batch, w.attention_dim, w.positions)
-    scores = conv2d("scores", query_map, w.heads * w.tokens, w.head_dim, w.kernel_size, bias=conv_bias)
-    if not w.class_tokens:
-        return [query, value, *_attend(w, scores, value, bias=bias)]
-    class_query = query.output.view(w.batch, w.heads, w.class_tokens, w.head_dim)
-    key = parameter("class_scores.key", w.heads, w.tokens, w.head_dim)
-    class_scores = matmul("class_scores", class_query, _transposed(key))
-    joined = concat("concat", class_scores.output, scores.output, w.batch, w.heads, w.tokens, w.tokens)
-    return [query, value, scores, class_scores, *_attend(w, joined, value, bias=bias)]
-
-
-def cska_unfolded(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]:
-    """CSKA as attention with unfolded queries: q' = patches of q ++ ones, K' = conv weight ++ bias ++ zeros.
-
-    The same result, which a fused attention kernel can compute without the n x n scores in memory. The bias takes
-    UNFOLDED_BIAS_COLUMNS columns, which cost so many times h n^2 MACs more.
-    """
-    x = tokens_in(w)
-    query = linear("query", x, w.attention_dim, bias=bias)
-    value = linear("value", x, w.attention_dim, bias=bias)
-    patch = w.kernel_size * w.kernel_size * w.head_dim
-    width = patch + UNFOLDED_BIAS_COLUMNS * int(conv_bias)
-    patches = unfold("unfold", query.output, w.batch, w.heads, w.tokens, width)
-    learned = parameter("scores.key", w.heads, w.tokens, patch + int(conv_bias))
-    key = learned.view(w.heads, w.tokens, width)
-    scores = matmul("scores", patches.output, _transposed(key))._replace(parameters=(learned,))
-    if conv_bias:  # columns are appended: to the patches, and to the weights, each in a copy
-        assembled = Tensor("scores.assembled_key", key.shape)
-        patches = patches._replace(scratch=w.batch * w.heads * w.tokens * patch)
-        scores = scores._replace(kept=(patches.output, assembled), scratch=assembled.numel)
-    return [query, value, patches, *_attend(w, scores, value, bias=bias)]
 
 
 def linear_attention(w: Workload, *, bias: bool = False) -> list[Op]:
@@ -132,9 +45,9 @@ def linear_attention(w: Workload, *, bias: bool = False) -> list[Op]:
     query = linear("query", x, w.attention_dim, bias=bias)
     key = linear("key", x, w.attention_dim, bias=bias)
     value = linear("value", x, w.attention_dim, bias=bias)
-    query_features = elu_plus_one("query_features", _by_head(query.output, w))
-    key_features = elu_plus_one("key_features", _by_head(key.output, w))
-    context = matmul("context", _transposed(key_features.output), _by_head(value.output, w))
+    query_features = elu_plus_one("query_features", by_head(query.output, w))
+    key_features = elu_plus_one("key_features", by_head(key.output, w))
+    context = matmul("context", transposed(key_features.output), by_head(value.output, w))
     key_sum = token_sum("key_sum", key_features.output)
     normalizer = matmul("normalizer", query_features.output, key_sum.output)
     mixed = matmul("mix", query_features.output, context.output)
@@ -203,26 +116,26 @@ MIXERS: dict[str, Mixer] = {
         Mixer(
             "mhsa",
             "multi-head self-attention",
-            {"eager": mhsa, "sdpa": mhsa},
+            {"eager": mhsa, FUSED: mhsa, TILED: mhsa_tiled},
             {"bias": False},
-            class_token_forms=("eager", "sdpa"),
+            class_token_forms=FORMS,
         ),
         Mixer(
             "ska",
             "static key attention",
-            {"eager": ska, "sdpa": ska},
+            {"eager": ska, FUSED: ska, TILED: ska_tiled},
             {"query": True, "bias": False},
             static_key=True,
-            class_token_forms=("eager", "sdpa"),
+            class_token_forms=FORMS,
         ),
         Mixer(
             "cska",
             "convolutional static key attention",
-            {"eager": cska, "sdpa": cska_unfolded},
+            {"eager": cska, FUSED: cska_unfolded, TILED: cska_tiled},
             {"bias": False, "conv_bias": True},
             kernel_size=3,
             static_key=True,
-            class_token_forms=("eager",),
+            class_token_forms=("eager", TILED),
         ),
         Mixer(
             "linear",

@@ -1,7 +1,8 @@
-"""The attention mixers as trainable modules: MHSA, SKA and CSKA, each in two forms with the same parameters.
+"""The attention mixers as trainable modules: MHSA, SKA and CSKA, each in three forms with the same parameters.
 
 `implementation="eager"` is the reference: explicit matrix products and softmax. `implementation="sdpa"` gives the same
-output through `scaled_dot_product_attention`; one form's state dict loads into the other.
+output through `scaled_dot_product_attention`, and "tiled" some rows of queries at a time, so that no n x n scores are
+ever held; one form's state dict loads into the others.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError
 from skaprof.grids import parse_count
-from skaprof.model.mixers import UNFOLDED_BIAS_COLUMNS
+from skaprof.model.attention import UNFOLDED_BIAS_COLUMNS
 from skaprof.nn.layers import Concat, FusedAttention, MatMul, Scale, StaticKeyScores, UnfoldedQueries, as_map
 from skaprof.nn.mixers import TokenMixer
-from skaprof.workload import FORMS, check_choice, is_fused, require_odd_kernel, resolve_heads
+from skaprof.nn.tiled_layers import TiledAttention, TiledConvAttention
+from skaprof.workload import FORMS, FUSED, TILED, check_choice, is_fused, require_odd_kernel, resolve_heads
 
 
 class _Attention(TokenMixer):
@@ -43,8 +45,10 @@ class _Attention(TokenMixer):
         self.value = nn.Linear(dim, attention_dim, bias=bias)
         self.output = nn.Linear(attention_dim, dim, bias=bias)
         factor = self.head_dim**-0.5
-        if is_fused(implementation):
-            self.attention = FusedAttention(factor)
+        if implementation == FUSED:
+            self.attention: nn.Module = FusedAttention(factor)
+        elif implementation == TILED:
+            self.attention = TiledAttention(factor)
         else:
             self.scale = Scale(factor)
             self.softmax = nn.Softmax(dim=-1)
@@ -64,7 +68,7 @@ class _Attention(TokenMixer):
         return output
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        """x (B, N, C) -> (B, h, N, e) through the fused kernel."""
+        """x (B, N, C) -> (B, h, N, e) through the fused kernel, or tile by tile."""
         raise NotImplementedError  # each mixer's own
 
     def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
@@ -87,7 +91,7 @@ class MultiHeadSelfAttention(_Attention):
         dim: channels C of the input.
         heads, head_dim: as `skaprof.workload.resolve_heads` reads them; head_dim 32 where neither is given.
         bias: whether the four linear layers have a bias.
-        implementation: "eager" or "sdpa".
+        implementation: "eager", "sdpa" or "tiled".
 
     Raises:
         SkaprofError: heads or head_dim alone does not divide dim.
@@ -130,7 +134,7 @@ class StaticKeyAttention(_Attention):
         heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
         query: False takes q = x split by head, with no query projection (then heads * head_dim must be dim).
         bias: whether the linear layers have a bias.
-        implementation: "eager" or "sdpa".
+        implementation: "eager", "sdpa" or "tiled".
         class_tokens: tokens before those of the grid, with keys too.
 
     Raises:
@@ -171,7 +175,8 @@ class StaticKeyAttention(_Attention):
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         q, v = self._projected(x)
-        mixed: Tensor = self.attention(q, self.scores.key.expand(x.shape[0], -1, -1, -1), v)
+        key = self.scores.key
+        mixed: Tensor = self.attention(q, key if self.implementation == TILED else key.expand(len(x), -1, -1, -1), v)
         return mixed
 
     def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
@@ -190,7 +195,7 @@ class ConvStaticKeyAttention(_Attention):
     """CSKA: each head's scores are a k x k convolution of its query map, one output channel a key (arXiv 2412.07049).
 
     The "sdpa" form attends with unfolded queries: q' = patches ++ ones, K' = conv weight ++ bias ++ zeros; the same
-    output without the n x n scores in memory where a fused kernel runs it.
+    output without the n x n scores in memory where a fused kernel runs it. The "tiled" form never holds them.
 
     Args:
         dim: channels C of the input.
@@ -198,8 +203,8 @@ class ConvStaticKeyAttention(_Attention):
         heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
         kernel_size: odd.
         bias: whether the linear layers have a bias; conv_bias: whether the convolution has.
-        implementation: "eager" or "sdpa".
-        class_tokens: tokens before those of the grid; their queries meet a static key of their own. Eager form only.
+        implementation: "eager", "sdpa" or "tiled".
+        class_tokens: tokens before those of the grid; their queries meet a static key of their own; not in "sdpa".
 
     Raises:
         SkaprofError: sizes that do not fit, or an even kernel size.
@@ -221,8 +226,8 @@ class ConvStaticKeyAttention(_Attention):
         implementation: str = "eager",
         class_tokens: int = 0,
     ) -> None:
-        if class_tokens and implementation != "eager":
-            raise SkaprofError("ConvStaticKeyAttention: with class tokens it has the eager form only")
+        if class_tokens and implementation == FUSED:
+            raise SkaprofError(f"ConvStaticKeyAttention: with class tokens it has no {FUSED} form")
         super().__init__(
             dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid, class_tokens=class_tokens
         )
@@ -236,10 +241,14 @@ class ConvStaticKeyAttention(_Attention):
             groups=self.heads,
             bias=conv_bias,
         )
-        if is_fused(implementation):
+        if implementation == FUSED:
             self.unfold = UnfoldedQueries(self.heads, kernel_size, UNFOLDED_BIAS_COLUMNS if conv_bias else 0)
         if class_tokens:
             self.class_scores = StaticKeyScores(self.heads, tokens, self.head_dim)
+        if implementation == TILED:
+            self.attention = TiledConvAttention(self.head_dim**-0.5, grid)
+            self.scores.to(memory_format=torch.channels_last)  # so its patches' keys lie side by side
+        elif class_tokens:
             self.concat = Concat()
 
     def unfolded_key(self) -> Tensor:
@@ -252,6 +261,10 @@ class ConvStaticKeyAttention(_Attention):
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         q, v = self._projected(x)
+        if self.implementation == TILED:
+            learned = self.scores.weight, self.scores.bias, self.class_scores.key if self.class_tokens else None
+            tiled: Tensor = self.attention(self.split_heads(q), v, *learned)
+            return tiled
         patches = self.unfold(self._query_map(q, grid))
         del q  # unfolded, it is not read again
         mixed: Tensor = self.attention(patches, self.unfolded_key().expand(x.shape[0], -1, -1, -1), v)

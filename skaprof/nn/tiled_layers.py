@@ -1,0 +1,32 @@
+"""The functions of `skaprof.nn.functional` as modules, so that a counter can tell the attention of a mixer."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from skaprof.nn.functional import conv_static_key_attention, static_key_attention
+
+
+class TiledAttention(nn.Module):
+    """softmax(q k^T * scale) v tile by tile: (B, h, n, e), (B, h, n, e) or a static (h, n, e), (B, h, n, f)."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return static_key_attention(q, k, v, scale=self.scale)
+
+
+class TiledConvAttention(nn.Module):
+    """softmax(conv(q) * scale) v tile by tile, as `conv_static_key_attention` has it."""
+
+    def __init__(self, scale: float, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.scale = scale
+        self.grid = grid
+
+    def forward(
+        self, q: Tensor, v: Tensor, weight: Tensor, bias: Tensor | None = None, class_key: Tensor | None = None
+    ) -> Tensor:
+        return conv_static_key_attention(q, weight, v, bias, class_key, grid=self.grid, scale=self.scale)
