@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from skaprof.workload import is_fused
+from skaprof.workload import FUSED
 
 GRAPHS = ("graph", "graph-resident")
 TIMINGS = ("cold", "hot", *GRAPHS, "wall")
@@ -23,8 +23,8 @@ CLOCKS = ("auto", "wall", "cpu")
 class Implementation(NamedTuple):
     """Which form of the module runs, through which attention backend, compiled or not, in which layout.
 
-    `form` is the op list's, "eager" or "sdpa"; `backend` is "" where PyTorch picks; `channels_last` stores convolution
-    weights with channels innermost, as the mixers' feature maps are, so that no convolution converts them anew.
+    `form` is the op list's, "eager", "sdpa" or "tiled"; `backend` is "" where PyTorch picks; `channels_last` stores
+    convolution weights with channels innermost, as the mixers' feature maps are, so that no convolution converts them.
     """
 
     form: str
@@ -33,9 +33,9 @@ class Implementation(NamedTuple):
     channels_last: bool = False
 
     @property
-    def is_fused(self) -> bool:
-        """Whether its attention runs as one kernel."""
-        return is_fused(self.form)
+    def has_backend(self) -> bool:
+        """Whether one of PyTorch's attention backends runs it."""
+        return self.form == FUSED
 
 
 IMPLEMENTATIONS = {
@@ -46,6 +46,7 @@ IMPLEMENTATIONS = {
     "sdpa-efficient": Implementation("sdpa", "efficient"),
     "sdpa-cudnn": Implementation("sdpa", "cudnn"),
     "sdpa-math": Implementation("sdpa", "math"),
+    "tiled": Implementation("tiled"),
     "compile": Implementation("eager", compiled=True),
 }
 

@@ -24,7 +24,7 @@ from skaprof.model.backbones import BACKBONES
 from skaprof.model.choice import choose
 from skaprof.model.network import Network, make_network
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.workload import Workload
+from skaprof.workload import FORMS, Workload
 
 for _ended_by in {"SIGINT", "SIGHUP", "SIGTERM"} & set(dir(signal)):  # whoever began the tests may ignore them
     if signal.getsignal(getattr(signal, _ended_by)) == signal.SIG_IGN:
@@ -222,5 +222,5 @@ def networks(draw: st.DrawFn) -> Network:
     step = backbone.stem_window.stride
     height, width = (step * draw(st.integers(1, 5)) for _ in range(2))
     choice = choose(backbone, None if mixers is None else ",".join(mixers[: len(backbone.stages)]), [])
-    form = draw(st.sampled_from(("eager", "sdpa")))
+    form = draw(st.sampled_from(FORMS))
     return make_network(choice, height, width, draw(st.integers(1, 3)), form, has_head=draw(st.booleans()))

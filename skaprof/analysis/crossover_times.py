@@ -21,7 +21,7 @@ from skaprof.model.spec import MixerSpec
 from skaprof.records import Record
 from skaprof.results import CONDITION_KEYS, SIZE_KEYS, values_of
 from skaprof.saved import SavedResults
-from skaprof.workload import FORMS
+from skaprof.workload import USUAL_FORMS
 
 UNDECIDED = "undecided"
 MEASURED, PREDICTED, IDEAL = "median_ms", "predicted_ms", "ideal_ms"
@@ -128,7 +128,7 @@ def predicted_times(pair: MixerPair, hardware: Hardware, *, tf32: bool = False) 
     Raises:
         SkaprofError: the machine has no peak of the dtype.
     """
-    forms = [form for form in FORMS if all(form in spec.mixer.op_lists for spec in pair.specs)]
+    forms = [form for form in USUAL_FORMS if all(form in spec.mixer.op_lists for spec in pair.specs)]
     return [_sampled(pair, hardware, form, tf32=tf32) for form in forms]
 
 

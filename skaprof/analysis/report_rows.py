@@ -18,7 +18,7 @@ from skaprof.model.choice import parse_backbone
 from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.network import make_network
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.workload import FORMS
+from skaprof.workload import USUAL_FORMS
 
 Row = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Contents(NamedTuple):
     batch: int = 1
     dtype: str = "float32"
     device: str = "auto"
-    implementations: tuple[str, ...] = FORMS
+    implementations: tuple[str, ...] = USUAL_FORMS
     modes: tuple[str, ...] = ("forward",)
     max_seconds: float = 120.0
     backbone: str = "caformer_s18"
@@ -78,7 +78,7 @@ def formulas(contents: Contents) -> list[Row]:
 
 def sizes(contents: Contents) -> list[Row]:
     """The costs at every size, eager and fused, with ratios to the first mixer that has the form."""
-    return [row for plan in contents.plans(FORMS) for row in planned_rows(plan, plan.blocks[0].variant.spec)]
+    return [row for plan in contents.plans(USUAL_FORMS) for row in planned_rows(plan, plan.blocks[0].variant.spec)]
 
 
 def break_evens(contents: Contents) -> list[Row]:
@@ -146,7 +146,7 @@ def memory(contents: Contents) -> list[Row]:
     """Every size, eager and fused: the forward row has the peak, the train row what is kept for the backward pass."""
     return [
         cost_row(row.variant._replace(mode=mode), row.workload).as_dict()
-        for plan in contents.plans(FORMS)
+        for plan in contents.plans(USUAL_FORMS)
         for row in plan.rows()
         for mode in ("forward", "train")
     ]
@@ -159,7 +159,7 @@ def roofline(contents: Contents) -> list[Row]:
     machine = contents.ceilings
     if machine is None:
         return []
-    points = [RooflinePoint(row.variant, row.workload) for plan in contents.plans(FORMS) for row in plan.rows()]
+    points = [RooflinePoint(row.variant, row.workload) for plan in contents.plans(USUAL_FORMS) for row in plan.rows()]
     return [mixer_row(point, machine, point.variant.dtype).as_dict() for point in points]
 
 

@@ -87,8 +87,13 @@ def _kind(op: Op) -> str:
 
 
 def _attention_kind(ops: Sequence[Op]) -> str:
-    """Fused kernels take other ways where queries are wider than values, as CSKA's unfolded ones are."""
-    scores, mix = (op for op in ops if op.kind == "matmul")
+    """Fused kernels take other ways where queries are wider than values, as CSKA's unfolded ones are.
+
+    What runs tile by tile is as fast as a fused kernel, or where its scores are a convolution, as matrix products.
+    """
+    scores, *_, mix = (op for op in ops if op.macs)
+    if scores.kind == "conv2d":
+        return "matmul"
     query_width, value_width = scores.contracted[0].shape[-1], mix.contracted[1].shape[-1]
     return "attention" if query_width == value_width else "attention_wide"
 

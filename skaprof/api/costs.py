@@ -50,7 +50,8 @@ def cost(
         kernel_size: for mixers that have a kernel; odd.
         dtype: "float32", "float16", "bfloat16" or "float64": sets the bytes.
         mode: "forward", or "train" for forward and backward with respect to input and parameters.
-        implementation: "eager", or "sdpa" for the form through scaled_dot_product_attention.
+        implementation: "eager"; "sdpa" for the form through scaled_dot_product_attention; "tiled" for the one that
+            computes some rows of queries at a time.
 
     Raises:
         SkaprofError: a value that is not valid or sizes that do not fit.

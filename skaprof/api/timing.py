@@ -13,7 +13,7 @@ from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implem
 from skaprof.measured import result_row
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.results import ResultRow
-from skaprof.workload import DEFAULT_DIM, FORMS, check_choice
+from skaprof.workload import DEFAULT_DIM, USUAL_FORMS, check_choice
 
 
 def latency(
@@ -29,7 +29,7 @@ def latency(
     class_token: bool = False,
     dtype: Words = "float32",
     mode: Words = "forward",
-    implementation: Words = FORMS,
+    implementation: Words = USUAL_FORMS,
     device: str = "auto",
     timing: str | None = None,
     baseline: str | None = None,
@@ -49,8 +49,8 @@ def latency(
 
     Args:
         mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, class_token, dtype, mode: as `sweep` has them.
-        implementation: "eager", "channels-last", "sdpa", "sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math" or
-            "compile", one or several; "all".
+        implementation: "eager", "channels-last", "sdpa", "sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math",
+            "tiled" or "compile", one or several; "all".
         device: "auto", "cpu", "cuda" or "cuda:INDEX".
         timing: "cold", "hot", "graph", "graph-resident" or "wall"; cold on a GPU and hot on a processor where None.
         baseline: a mixer, with which each form is compared in the same form, or "MIXER/IMPLEMENTATION"; the first

@@ -100,7 +100,7 @@ def measured_row(
         "rounds": found.rounds,
         "peak_memory_bytes": built.peak_memory_bytes,
         "checked_tokens": built.checked_tokens,
-        "backend": attention_backend(record.kernels) if how.is_fused or how.compiled else "",
+        "backend": attention_backend(record.kernels) if how.has_backend or how.compiled else "",
         "kernels": list(record.kernels),
         **_samples(record),
         "error": None,

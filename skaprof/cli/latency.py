@@ -44,7 +44,8 @@ def latency(
         typer.Option(
             metavar="LIST",
             help="eager, channels-last (convolution weights), sdpa (PyTorch picks the backend), sdpa-flash, "
-            "sdpa-efficient, sdpa-cudnn, sdpa-math, compile; all: the backends on a GPU only.",
+            "sdpa-efficient, sdpa-cudnn, sdpa-math, tiled (rows of queries at a time), compile; all: the backends on a "
+            "GPU only.",
             rich_help_panel="Sizes",
         ),
     ] = "eager,sdpa",

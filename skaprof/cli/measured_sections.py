@@ -18,7 +18,7 @@ from skaprof.model.backbones import BACKBONES
 from skaprof.model.hardware import Hardware
 from skaprof.model.spec import MixerSpec
 from skaprof.saved import SavedResults
-from skaprof.workload import FORMS, MODES
+from skaprof.workload import MODES, USUAL_FORMS
 
 Row = dict[str, Any]
 
@@ -35,7 +35,7 @@ def _verification(contents: Contents) -> list[Row]:
     from skaprof.api import load_verify
 
     prove = load_verify()
-    plans = contents.plans(FORMS, MODES)
+    plans = contents.plans(USUAL_FORMS, MODES)
     return [row for plan in plans for row in proved_rows(plan.rows(), prove, lambda difference: None, [])]
 
 

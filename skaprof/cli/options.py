@@ -192,7 +192,8 @@ class Forms(Options):
         str,
         typer.Option(
             metavar="LIST",
-            help="eager: each op reads and writes memory; sdpa: the attention is one fused kernel.",
+            help="eager: each op reads and writes memory; sdpa: the attention is one fused kernel; tiled: it runs some "
+            "rows of queries at a time, and holds no scores.",
             rich_help_panel=_SIZES,
         ),
     ] = "eager"

@@ -67,7 +67,8 @@ def count_fvcore(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     analysis.set_op_handle(**dict.fromkeys(_FVCORE_ELEMENTWISE, _no_macs))
     analysis.set_op_handle(**{"aten::einsum": fvcore_einsum, "aten::matmul": fvcore_matmul})
     analysis = analysis.uncalled_modules_warnings(False).tracer_warnings("none")
-    with PROCESS_WIDE, warnings.catch_warnings(), without_fast_path(), TracedConvolution(), ConvolutionShape():
+    traced = TracedConvolution(), ConvolutionShape()
+    with PROCESS_WIDE, warnings.catch_warnings(), without_fast_path(), torch.no_grad(), traced[0], traced[1]:
         warnings.simplefilter("ignore")  # the tracer warns of shapes that become constants, which is what we want
         by_module = analysis.by_module()
     macs = {unit: int(by_module[unit]) for unit in units}

@@ -27,6 +27,7 @@ FVCORE_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "position": ("aten::add",),
     "token_mean": ("aten::mean",),
     "fused_attention": ("aten::scaled_dot_product_attention",),  # the whole of it: fvcore counts SDPA as nothing
+    "tiled_attention": ("aten::mul", "aten::mul_", "aten::add_", "aten::softmax", "aten::unfold", "aten::clone"),
 }
 
 TORCH_LEAVES_OUT: dict[str, tuple[str, ...]] = {
@@ -47,6 +48,7 @@ TORCH_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "add": ("aten.add",),
     "position": ("aten.add",),
     "token_mean": ("aten.mean",),
+    "tiled_attention": ("aten.mul", "aten.mul_", "aten.add_", "aten.softmax", "aten.unfold", "aten.new_empty"),
 }
 
 FVCORE_LAYOUT = frozenset({"aten::pad", "aten::unflatten"})
@@ -103,6 +105,7 @@ TORCH_BACKWARD_ELEMENTWISE = frozenset(
         "slice_backward",
         "sum",
         "threshold_backward",
+        "zeros_like",
     )
 )
 """Elementwise ops that autograd runs for the modules of `skaprof.nn`; none of them hides a matrix product."""

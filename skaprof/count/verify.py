@@ -1,8 +1,8 @@
 """The proof: the model against the built module, fvcore and FlopCounterMode, op by op.
 
 A figure is verified when parameters and MACs of every op agree exactly with the module and with both counters, and
-when each counter left out exactly the ops the model predicts it leaves out; and in eager form, when autograd saves and
-a forward call holds exactly the bytes that the model says.
+when each counter left out exactly the ops the model predicts it leaves out; and where no fused kernel runs, when
+autograd saves and a forward call holds exactly the bytes that the model says.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, network_costs
 from skaprof.model.spec import MixerSpec
 from skaprof.nn import build_mixer, build_network
-from skaprof.workload import Workload
+from skaprof.workload import FUSED, TILED, Workload
 
+_PROVED_MEMORY = {"eager": ("saved_bytes", "peak_bytes"), TILED: ("saved_bytes",)}
+"""Of a fused kernel there is nothing to see; on meta tensors all tiles are one, which holds more than one does."""
 _LARGEST_COUNT = 2**63  # fvcore multiplies shapes in 64-bit integers
 
 
@@ -49,8 +51,9 @@ def verify(variant: Variant, workload: Workload) -> Verification:
         variant_op_costs(_in_forward(variant), workload),
         variant_op_costs(variant, workload),
         is_fused=variant.is_fused,
+        is_tiled=variant.implementation == TILED,
         is_training=variant.mode == "train",
-        memory=("saved_bytes", "peak_bytes") if _is_ours(variant) and variant.implementation == "eager" else (),
+        memory=_PROVED_MEMORY.get(variant.implementation, ()) if _is_ours(variant) else (),
     )
     shape = (workload.batch, workload.tokens, workload.dim)
 
@@ -75,10 +78,11 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
         f"{network.backbone.name} at {network.height} x {network.width}",
         network_costs(network, dtype),
         network_costs(network, dtype, mode),
-        is_fused=True,  # only ops that one fused kernel runs have a group
+        is_fused=True,  # only ops that one submodule runs together have a group
+        is_tiled=network.implementation == TILED,
         is_training=mode == "train",
         # what a group norm saves depends on the layout that PyTorch gave its input
-        memory=("saved_bytes",) if network.implementation == "eager" and network.backbone.norm == "layer_norm" else (),
+        memory=("saved_bytes",) if network.implementation != FUSED and network.backbone.norm == "layer_norm" else (),
     )
     shape = (network.batch, IMAGE_CHANNELS, network.height, network.width)
     return _apart(network.choice.kinds, lambda: _prove(closed, lambda: build_network(network), shape, dtype))

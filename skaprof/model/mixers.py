@@ -18,9 +18,9 @@ from skaprof.model.attention import (
     mhsa_tiled,
     ska,
     ska_tiled,
-    tokens_in,
     transposed,
 )
+from skaprof.model.attention import tokens_in as tokens_in  # noqa: PLC0414  for mixers of other packages too
 from skaprof.model.ops import (
     Op,
     average_pool,

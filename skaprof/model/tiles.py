@@ -79,14 +79,18 @@ def _copied(tile: Tile, elements: int) -> int:
 
 
 def of_numbers(function: Callable[..., int], *sizes: Size) -> Size:
-    """`function` of the sizes, and of each set of them where some are arrays.
+    """`function` of the sizes, and of each set of them where some are arrays; 0 where a size is.
 
-    Of symbols it is 0: what holds most has no closed form, and nothing else is asked of this.
+    Of symbols it is 0 too: what holds most has no closed form, and nothing else is asked of this.
     """
+
+    def of_one(*numbers: int) -> int:
+        return function(*numbers) if all(numbers) else 0
+
     whole = sum(size * 0 for size in sizes)
     if hasattr(whole, "flat"):
         found = whole.copy()
         each = zip(*((whole + size).flat for size in sizes), strict=True)
-        found.flat = [function(*map(int, numbers)) for numbers in each]
+        found.flat = [of_one(*map(int, numbers)) for numbers in each]
         return found
-    return 0 if hasattr(whole, "free_symbols") else function(*sizes)
+    return 0 if hasattr(whole, "free_symbols") else of_one(*sizes)

@@ -246,8 +246,8 @@ class ConvStaticKeyAttention(_Attention):
         if class_tokens:
             self.class_scores = StaticKeyScores(self.heads, tokens, self.head_dim)
         if implementation == TILED:
-            self.attention = TiledConvAttention(self.head_dim**-0.5, grid)
-            self.scores.to(memory_format=torch.channels_last)  # so its patches' keys lie side by side
+            self.attention = TiledConvAttention(self.head_dim**-0.5, grid, bias=conv_bias)
+            self.scores.weight.data = self.scores.weight.data.contiguous(memory_format=torch.channels_last)
         elif class_tokens:
             self.concat = Concat()
 
@@ -262,7 +262,7 @@ class ConvStaticKeyAttention(_Attention):
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         q, v = self._projected(x)
         if self.implementation == TILED:
-            learned = self.scores.weight, self.scores.bias, self.class_scores.key if self.class_tokens else None
+            learned = (*self.scores.parameters(), *(self.class_scores.parameters() if self.class_tokens else ()))
             tiled: Tensor = self.attention(self.split_heads(q), v, *learned)
             return tiled
         patches = self.unfold(self._query_map(q, grid))

@@ -98,8 +98,8 @@ def conv_static_key_attention(
     _require_dimensions("weight", weight, 4)
     batch, heads, tokens, head_dim = query.shape
     _require_values(value, batch, heads)
-    class_tokens = tokens - grid[0] * grid[1]
-    if class_tokens < 0 or (class_tokens > 0) != (class_key is not None):
+    class_tokens = int(tokens) - grid[0] * grid[1]
+    if class_tokens < 0 or (class_tokens == 0) is not (class_key is None):
         wanted = "at least one token more than" if class_key is not None else "the tokens of"
         raise bad_value("query", tuple(query.shape), f"(B, h, tokens, e) with {wanted} a {grid[0]} x {grid[1]} grid")
     kernel_size = require_odd_kernel(weight.shape[-1])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from skaprof.model.tiles import tile_of
+from skaprof.model.tiles import Tile, tile_of
 from skaprof.nn.tiled_scores import KeyScores, PatchScores, Place, Scores
 
 SCORES: dict[str, type[Scores]] = {"keys": KeyScores, "patches": PatchScores}
@@ -27,17 +27,13 @@ def tiled_attention(
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         with torch.autocast(device, enabled=False):
             return tiled_attention(kind, query, key, bias, value, scale, tile)
-    tensors = (query, _like(query, key), _like(query, bias), _like(query, value))
+    key, value = key.to(query.dtype), value.to(query.dtype)  # autocast has cast the queries, and no parameter
+    bias = None if bias is None else bias.to(query.dtype)
+    tensors = (query, key, bias, value)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
         mixed: Tensor = _Tiled.apply(*tensors, kind, scale, tile)  # type: ignore[no-untyped-call]
         return mixed
-    queries, keys, biases, values = tensors
-    return _mixed(SCORES[kind](queries, keys, biases, scale), values, tile)
-
-
-def _like(query: Tensor, other: Tensor | None) -> Tensor | None:
-    """In the queries' dtype: autocast has cast those, and no parameter."""
-    return None if other is None else other.to(query.dtype)
+    return _mixed(SCORES[kind](query, key, bias, scale), value, tile)
 
 
 class _Tiled(torch.autograd.Function):
@@ -59,7 +55,7 @@ class _Tiled(torch.autograd.Function):
         return _mixed(SCORES[kind](query, key, bias, scale), value, tile)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, bias, value = ctx.saved_tensors
         kind, scale, tile = ctx.how
@@ -107,9 +103,11 @@ def _add_gradients(scores: Scores, place: Place, value: Tensor, gradient: Tensor
 
 def _places(scores: Scores, value: Tensor, tile: int | None) -> Iterator[tuple[Place, slice]]:
     """Each tile's place, and which tokens its rows are."""
-    heads, batch, rows = scores.query.shape[:3]
-    tokens_a_row = scores.query.shape[3:-1].numel()
-    step = tile_of(batch, heads, rows, tokens_a_row * value.shape[2], tile)
+    heads, batch, rows = map(int, scores.query.shape[:3])
+    tokens_a_row = int(scores.query.shape[3:-1].numel())
+    step = tile_of(batch, heads, rows, tokens_a_row * int(value.shape[2]), tile)
+    if value.is_meta:  # no memory to spare: one tile tells what all do
+        step = Tile(heads, batch, rows)
     for of_heads in _pieces(heads, step.heads):
         for of_images in _pieces(batch, step.images):
             for of_rows in _pieces(rows, step.rows):

@@ -86,7 +86,7 @@ class KeyScores(Scores):
 
     def left(self, place: Place) -> Tensor:
         part = self.query[place.heads, place.images, place.rows]
-        scaled = torch.mul(part, self.scale, out=part.new_empty(part.shape))
+        scaled = part.clone(memory_format=torch.contiguous_format).mul_(self.scale)
         return scaled.flatten(1, 2) if self._is_static else scaled.flatten(0, 1)
 
     def keys(self, place: Place) -> Tensor:
@@ -110,8 +110,8 @@ class PatchScores(Scores):
 
     def __init__(self, query: Tensor, key: Tensor, bias: Tensor | None, scale: float) -> None:
         super().__init__(query, key, bias, scale)
-        self.height, self.width, self.head_dim = query.shape[2:]
-        self.kernel_size = key.shape[2]
+        self.height, self.width, self.head_dim = map(int, query.shape[2:])
+        self.kernel_size = int(key.shape[2])
         self.margin = self.kernel_size // 2
 
     def left(self, place: Place) -> Tensor:
@@ -129,11 +129,11 @@ class PatchScores(Scores):
     def add_left_gradient(self, place: Place, gradient: Tensor) -> None:
         rows, size = place.row_count, self.kernel_size
         patches = gradient.view(gradient.shape[0], -1, rows, self.width, size, size, self.head_dim)
-        shape = (*patches.shape[:2], rows + size - 1, self.width + size - 1, self.head_dim)
-        padded = gradient.new_zeros(shape)
+        padded = gradient.new_zeros(*patches.shape[:2], rows + size - 1, self.width + size - 1, self.head_dim)
         for down in range(size):
             for right in range(size):
-                padded[:, :, down : down + rows, right : right + self.width] += patches[:, :, :, :, down, right]
+                sides = (0, 0, right, size - 1 - right, down, size - 1 - down)
+                padded = padded + F.pad(patches[:, :, :, :, down, right], sides)
         first, last, above, _ = self._span(place.rows)
         inside = padded[:, :, above : above + last - first, self.margin : self.margin + self.width]
         self.query_gradient[place.heads, place.images, first:last] += inside * self.scale

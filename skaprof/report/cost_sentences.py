@@ -9,7 +9,7 @@ from typing import Any
 from skaprof.analysis.breakeven import BreakEven
 from skaprof.report.numbers import si, significant
 from skaprof.results import SIZE_KEYS, OpRow, ProvedScope, ResultRow, values_of
-from skaprof.workload import SYMBOLS, is_fused
+from skaprof.workload import FUSED, SYMBOLS
 
 LEGEND = {
     "macs": "1 MAC = one multiply-add of a linear, matrix product or convolution",
@@ -187,10 +187,12 @@ _TOLD_APART = [key for key in SIZE_KEYS if key not in ("mixer", "tokens")]
 
 
 _MEMORY_PROOFS: dict[str, Callable[[ResultRow | ProvedScope], bool]] = {
-    "Peak: the most bytes that PyTorch's storages hold at once in a call of each eager form.": lambda row: (
-        row.mode == "forward" and isinstance(row, ResultRow)
+    "Peak: the most bytes that PyTorch's storages hold at once in a call of each {} form.": lambda row: (
+        row.mode == "forward" and row.implementation == "eager" and isinstance(row, ResultRow)
     ),
-    "Saved: the bytes that autograd saves in each eager form.": lambda row: row.mode == "train",
+    "Saved: the bytes that autograd saves in each {} form.": lambda row: (
+        row.mode == "train" and row.implementation != FUSED
+    ),
 }
 
 
@@ -241,16 +243,14 @@ def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[s
         f"built module, MACs of every op by {_WITNESSES if by_fvcore else _WITNESS} on meta tensors, and the ops that "
         f"{'each of them' if by_fvcore else 'it'} leaves out."
     ]
-    if by_fvcore and any(is_fused(row.implementation) and row.mode == "forward" for row in derived):
+    if by_fvcore and any(row.implementation == FUSED and row.mode == "forward" for row in derived):
         sentences.append(
             "fvcore counts scaled_dot_product_attention as nothing: in sdpa rows its MACs lack the attention, and only "
             "that, as predicted."
         )
-    sentences += [
-        words
-        for words, is_shown in _MEMORY_PROOFS.items()
-        if any(not is_fused(row.implementation) and is_shown(row) for row in derived)
-    ]
+    for words, is_shown in _MEMORY_PROOFS.items():
+        forms = dict.fromkeys(row.implementation for row in derived if is_shown(row))
+        sentences += [words.format(" and ".join(forms))] if forms else []
     if by_fvcore and any(row.mode == "train" for row in derived):
         sentences.append("fvcore counts forward calls only: in train rows its forward count is checked, and not shown.")
     return sentences

@@ -11,6 +11,7 @@ from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.plain_table import NARROW, PlainTable
 from skaprof.report.table import grid_text
 from skaprof.results import ProvedScope, ScopeRow, values_of
+from skaprof.workload import FUSED
 
 _NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode", "implementation")
 _NOUNS = {"params": "parameters", "macs": "MACs", "traffic_bytes": "traffic"}
@@ -217,14 +218,17 @@ def _key_sentences(totals: Sequence[ScopeRow]) -> list[str]:
 
 def _form_sentences(networks: Sequence[Network]) -> list[str]:
     """Mixers without the form asked for, and a class token left out."""
-    eager = {
-        placed.spec.text
-        for network in networks
-        for stage in network.stages
-        for placed in stage.blocks
-        if network.implementation != placed.implementation
-    }
-    found = [f"Without an sdpa form here, and eager in the sdpa rows: {', '.join(sorted(eager))}."] if eager else []
+    lacking: dict[str, set[str]] = {}
+    for network in networks:
+        blocks = [placed for stage in network.stages for placed in stage.blocks]
+        texts = {placed.spec.text for placed in blocks if network.implementation != placed.implementation}
+        if texts:
+            lacking.setdefault(network.implementation, set()).update(texts)
+    found = [
+        f"Without {'an' if form == FUSED else 'a'} {form} form here, and eager in the {form} rows: "
+        f"{', '.join(sorted(texts))}."
+        for form, texts in lacking.items()
+    ]
     network = networks[0]
     if network.backbone.class_token and not network.class_tokens:
         without = sorted({spec.text for spec in network.choice.kinds if not spec.mixer.class_token_forms})
