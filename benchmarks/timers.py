@@ -44,7 +44,7 @@ def skaprof(tree: Path, *options: str) -> Callable[[tuple[int, int, int], float]
         command = [sys.executable, "-m", "skaprof", "latency", "--device", "cpu", "--implementation", "eager"]
         command += ["--mixer", "mhsa", "--mixer", "ska", "--tokens", tokens, "--dim", dim, "--batch", batch]
         command += ["--max-seconds", str(seconds), "--format", "json", *options]
-        mhsa, ska = json.loads(_output(command, tree))["rows"]
+        mhsa, ska = json.loads(output(command, tree))["rows"]
         return Run(ska["ratio"], ska["ratio_low"], ska["ratio_high"], mhsa["median_ms"], ska["verdict"])
 
     return timed
@@ -105,15 +105,20 @@ def other(code: str) -> Callable[[tuple[int, int, int], float], Run]:
 
     def timed(size: tuple[int, int, int], seconds: float) -> Run:
         command = [sys.executable, "-c", SETUP + code + ends, *map(str, size), str(seconds)]
-        mhsa, ska = map(float, _output(command, ROOT).split())
+        mhsa, ska = map(float, output(command, ROOT).split())
         return Run(ska / mhsa, ms=1e3 * mhsa)
 
     return timed
 
 
-def _output(command: list[str], tree: Path) -> str:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tree), "KINETO_LOG_LEVEL": "99"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=tree)
+def environment(tree: Path) -> dict[str, str]:
+    """What a process of that tree is started with: one thread, and that tree's skaprof."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tree), "KINETO_LOG_LEVEL": "99"}
+
+
+def output(command: list[str], tree: Path) -> str:
+    """What the command prints there."""
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(tree), check=False, cwd=tree)
     if done.returncode:
         raise SystemExit(done.stderr)
     return done.stdout
@@ -236,7 +241,7 @@ def order(runs: int = 3, allocators: tuple[str, ...] = ("keep", "as-is")) -> Non
         for tokens in ORDERS:
             for _ in range(runs):
                 command = [sys.executable, "-c", IN_ORDER, json.dumps(tokens), allocator]
-                rows: list[list[Any]] = json.loads(_output(command, ROOT))
+                rows: list[list[Any]] = json.loads(output(command, ROOT))
                 said = ", ".join(
                     f"{mixer} {median:.3f} ms ({low:.3f} to {high:.3f}; {faults:,.0f} faults a call)"
                     for mixer, median, low, high, faults, _ in rows

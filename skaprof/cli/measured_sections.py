@@ -18,7 +18,7 @@ from skaprof.model.backbones import BACKBONES
 from skaprof.model.hardware import Hardware
 from skaprof.model.spec import MixerSpec
 from skaprof.saved import SavedResults
-from skaprof.workload import MODES, USUAL_FORMS
+from skaprof.workload import FORMS, MODES, USUAL_FORMS
 
 Row = dict[str, Any]
 
@@ -94,7 +94,7 @@ def _network_models(contents: Contents) -> tuple[str, ...]:
 
 
 def _network_forms(contents: Contents) -> tuple[str, ...]:
-    return tuple(name for name in contents.implementations if name in FORMS) or FORMS
+    return tuple(name for name in contents.implementations if name in FORMS) or USUAL_FORMS
 
 
 def _over_heads(contents: Contents) -> list[MixerSpec]:
