@@ -127,6 +127,7 @@ def test_more_than_eight_lines_make_small_multiples() -> None:
     figure = cost_figure(rows, ("tokens", "dim"), "title")
     assert [axes.get_title(loc="left") for axes in figure.axes[::2]] == ["dim 64", "dim 128", "dim 256", "dim 512"]
     assert all(len(axes.lines) == 3 for axes in figure.axes)
+    assert len({axes.get_ylim() for axes in figure.axes[::2]}) == 1  # so that panels compare
     nine = [f"ska:heads={heads}" for heads in (1, 2, 4, 8, 16, 32, 64, 128, 256)]
     figure = cost_figure(rows_of(*nine, tokens=[64, 256], dim=256), ("tokens",), "title")
     assert [len(axes.lines) for axes in figure.axes[::2]] == [MOST_LINES, 1]

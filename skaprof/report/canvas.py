@@ -64,7 +64,7 @@ def scale_axis(
         axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if high < _TENS * low else (1,), numticks=12))
         axis.set_minor_formatter(NullFormatter())
     else:
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(lambda value, _: plain(value / scale))
     shown = f"{prefix}{unit or ''}"
     axis.set_label_text(f"{words} ({shown})" if words and shown else words or shown)
@@ -118,6 +118,13 @@ def grid_of(figure: Figure, count: int, columns: int) -> list[Axes]:
     for axes in found[count:]:
         axes.set_visible(False)
     return found[:count]
+
+
+def share_scale(axes: Sequence[Axes]) -> None:
+    """One range of values for all: panels are there to be compared."""
+    limits = [each.get_ylim() for each in axes]
+    for each in axes:
+        each.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
 def encoded(figure: Figure, suffix: str) -> bytes:

@@ -13,7 +13,7 @@ from skaprof.analysis.crossover_panels import Panel
 from skaprof.report.canvas import encoded, finish, grid_of, scale_axis, unit_of
 from skaprof.report.style import MARKERS, NEUTRAL, STYLE, colors_of, wrapped
 
-_TITLE_WIDTH = 48
+_TITLE_WIDTH = 40
 _WORSE: dict[str, Any] = {"facecolor": "none", "edgecolor": NEUTRAL, "hatch": "//", "lw": 0}
 
 
@@ -50,7 +50,9 @@ def _draw(axes: Axes, panel: Panel, names: tuple[str, str]) -> None:
     if not panel.is_measured:
         axes.set_xlim(sizes[0], max(sizes[-1], sizes[0] + 1))
     scale_axis(axes.yaxis, values, "", unit_of(panel.metric))
-    axes.set_title(wrapped(panel.words, _TITLE_WIDTH), loc="left", fontsize=9)
+    unit = axes.get_ylabel()
+    axes.set_ylabel("")
+    axes.set_title(wrapped(f"{panel.words} ({unit})" if unit else panel.words, _TITLE_WIDTH), loc="left", fontsize=9)
 
 
 def _wins(names: tuple[str, str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter
 
 from skaprof.errors import SkaprofError, named, printable
 from skaprof.measured import MeasuredRow
-from skaprof.report.canvas import encoded, finish, grid_of, plain, scale_axis, unit_of
+from skaprof.report.canvas import encoded, finish, grid_of, plain, scale_axis, share_scale, unit_of
 from skaprof.report.lines import FORM_KEYS, Look
 from skaprof.report.numbers import NumberFormat, significant
 from skaprof.report.style import NEUTRAL, STYLE, colors_of, wrapped
@@ -93,24 +93,36 @@ def _over(rows: Sequence[ResultRow], swept: Sequence[str], title: str, metrics: 
     columns = len(metrics) if len(metrics) > 1 else min(count, _PANELS_A_LINE)
     height = 3.3 if count == columns else _PANEL_INCHES * -(-count // columns)
     figure = Figure(figsize=(7.2 if columns > 1 else 5.4, height + 0.5), layout="constrained")
-    grid = iter(grid_of(figure, count, columns))
-    for panel in look.panels:
-        for metric in metrics:
-            axes = next(grid)
-            draw_lines(axes, look, panel.rows, metric, axis, rows)
-            axes.set_title(printable(panel.heading), fontsize=9, loc="left")
+    grid = grid_of(figure, count, columns)
+    for place, axes in enumerate(grid):
+        panel, metric = look.panels[place // len(metrics)], metrics[place % len(metrics)]
+        draw_lines(axes, look, panel.rows, metric, axis, rows, alike=True)
+        axes.set_title(printable(panel.heading), fontsize=9, loc="left")
+    for place in range(len(metrics)):
+        share_scale(grid[place :: len(metrics)])
     finish(figure, title, legend=look.legend())
     return figure
 
 
 def draw_lines(
-    axes: Axes, look: Look, rows: Sequence[ResultRow], metric: str, axis: str, beside: Sequence[ResultRow] = ()
+    axes: Axes,
+    look: Look,
+    rows: Sequence[ResultRow],
+    metric: str,
+    axis: str,
+    beside: Sequence[ResultRow],
+    *,
+    alike: bool = False,
 ) -> None:
-    """One panel: a metric over the sizes of an axis, in a unit that suits the rows `beside` it too."""
+    """One panel: a metric over the sizes of an axis, in a unit that suits the rows `beside` it too.
+
+    `alike`: and with a scale that does.
+    """
     key = _drawn_key(rows, metric)
     look.draw(axes, rows, axis, key)
     _scale_sizes(axes, sorted({size for row in rows if (size := getattr(row, axis)) is not None}), axis)
-    scale_axis(axes.yaxis, _values(rows, key), _drawn_words(rows, metric), unit_of(key), beside=_values(beside, key))
+    values = _values(beside if alike else rows, key)
+    scale_axis(axes.yaxis, values, _drawn_words(rows, metric), unit_of(key), beside=_values(beside, key))
     if key.endswith("_ratio"):
         axes.axhline(1, color=NEUTRAL, linewidth=0.8, zorder=1)
         axes.yaxis.set_major_formatter(lambda value, _: f"{plain(value)}x")
