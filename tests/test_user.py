@@ -11,13 +11,14 @@ import pytest
 import torch
 import user_models
 from conftest import Run
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, Variant, make_plan
 from skaprof.analysis.planned_rows import proved_rows
 from skaprof.count import verify
-from skaprof.count.learned import Learned
+from skaprof.count.learned import Learned, learned
 from skaprof.count.matmul_formulas import einsum_macs, spelled_out
 from skaprof.count.user import UserCount, count_module, count_user
 from skaprof.count.without_macs import holds_no_macs
@@ -63,6 +64,14 @@ def test_an_op_that_a_counter_does_not_know_is_named_and_not_counted_as_nothing(
     nobody = counted("Fourier")
     assert nobody.macs is None
     assert nobody.error == "aten._fft_r2c: whether it has multiply-adds is not known"
+
+
+def test_weights_that_are_no_parameters_are_not_counted_as_none() -> None:
+    found = counted("Unregistered", DIM)
+    assert (found.params, found.learned.bytes, found.macs) == (None, None, DENSE)
+    assert found.error == "it multiplies by 2,304 numbers that are no parameters: how many it learns is not known"
+    packed = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.LSTM(8, 4)), {nn.LSTM}, dtype=torch.qint8)
+    assert learned(packed).params == sum(parameter.numel() for parameter in nn.LSTM(8, 4).parameters())
 
 
 def test_counts_that_differ_are_all_shown_and_none_is_taken() -> None:

@@ -314,6 +314,17 @@ class Einsum(nn.Module):
         return torch.einsum("bnc,cd->bnd", x, self.weight)
 
 
+class Unregistered(nn.Module):
+    """Multiplies by a tensor that is no parameter."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.weights = {"first": torch.ones(dim, dim, dtype=torch.int8)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weights["first"].to(x.dtype)
+
+
 class ByVector(nn.Module):
     """A matrix times a vector, which is one dimension short of what counters expect."""
 

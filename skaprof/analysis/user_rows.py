@@ -69,7 +69,9 @@ def counted_row(user: UserModule, w: Workload, dtype: str, mode: str, count: Cou
         "flops": None if found.macs is None else 2 * found.macs,
         "weight_bytes": found.learned.bytes,
         "saved_bytes": found.saved_bytes,
-        FLOPS_PER_PARAM: None if found.macs is None else flops_per_param(2 * found.macs, found.params),
+        FLOPS_PER_PARAM: None
+        if found.macs is None or found.params is None
+        else flops_per_param(2 * found.macs, found.params),
     }
     return _identity(user, w, dtype, mode) | dict.fromkeys(METRICS) | figures | found.as_dict() | user.identity()
 

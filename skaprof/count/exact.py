@@ -18,7 +18,7 @@ and real ones, of any dtype. What the call raises is let through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -84,6 +84,8 @@ class ExactCount:
     """Of what each submodule that was called gave, by its first name; "" is the whole."""
     traits: frozenset[str] = frozenset()
     """Of its products, what other counters are known to count otherwise: `recorder.SPARSE` and the like."""
+    constants: int = 0
+    """How many numbers it multiplies by that are no parameters: buffers and plain tensors. 0 if no inputs are named."""
 
     @property
     def macs(self) -> int | None:
@@ -109,21 +111,24 @@ class ExactCount:
         return placed | {"": placed[""]._replace(macs=self.macs)}
 
 
-def count_exact(module: nn.Module, call: Callable[[], Any], *, mode: str = "forward") -> ExactCount:
+def count_exact(
+    module: nn.Module, call: Callable[[], Any], *, mode: str = "forward", inputs: Sequence[Tensor] = ()
+) -> ExactCount:
     """What `call`, which runs the module, does: forward in inference, or in training with the backward of all it gives.
 
     Args:
         module: whose submodules the work is told apart by; not run before, so that answers it keeps are seen.
         call: runs it and gives its output, tensors in whatever holds them.
+        inputs: the tensors that the call hands to the module, so that they are not taken for constants of its own.
         mode: forward or train; in train, gradients go to every parameter and input that requires one.
 
     Raises:
         Exception: whatever the call raises.
     """
     results = MetaResults()
-    first, origins, shapes, leaving = _record(module, call, mode, results)
+    first, origins, shapes, leaving = _record(module, call, mode, inputs, results)
     try:
-        again, origins_again, _, _ = _record(module, call, mode, results)
+        again, origins_again, _, _ = _record(module, call, mode, inputs, results)
     except Exception as error:  # whatever the user's code may raise, it did not the first time
         return ExactCount(_ops(first), (UnknownWork("", "", f"a second call fails: {reason_of(error)}"),), shapes)
     unknown = [UnknownWork(*each) for each in first.unknown]
@@ -132,7 +137,13 @@ def count_exact(module: nn.Module, call: Callable[[], Any], *, mode: str = "forw
         unknown += _unmade(origins, origins_again)
     elif not unknown:
         unknown.append(UnknownWork("", "", _differing(first, again)))
-    return ExactCount(_ops(first), tuple(unknown), shapes, frozenset(first.traits | leaving.traits))
+    return ExactCount(
+        _ops(first),
+        tuple(unknown),
+        shapes,
+        frozenset(first.traits | leaving.traits),
+        sum(origins.multiplied.values()) if inputs else 0,
+    )
 
 
 def _ops(seen: Recorded) -> tuple[CountedOp, ...]:
@@ -143,11 +154,13 @@ def _ops(seen: Recorded) -> tuple[CountedOp, ...]:
 
 
 def _record(
-    module: nn.Module, call: Callable[[], Any], mode: str, results: MetaResults
+    module: nn.Module, call: Callable[[], Any], mode: str, inputs: Sequence[Tensor], results: MetaResults
 ) -> tuple[Recorded, Origins, Mapping[str, Shapes], LeavingNumbers]:
     origins, leaving, running = Origins(), LeavingNumbers(), RunningModule(module)
     for tensor in held_tensors(module):
         origins.held(tensor)
+    for tensor in inputs:
+        origins.made(tensor)
     recorder = Recorder(running, origins, results)
     with ExitStack() as stack:
         for each in (

@@ -7,7 +7,7 @@ no op wrote: another thread's, a foreign library's. Either way the count is not 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Thread, get_ident
@@ -110,6 +110,9 @@ class Origins:
     def __init__(self) -> None:
         self._known: dict[int, StorageWeakRef | None] = {}
         self._held: set[int] = set()
+        self._constants: set[int] = set()
+        self.multiplied: dict[int, int] = {}
+        """Sizes of the tensors that products take, that a module holds and that are no parameters."""
         self._blank: set[int] = set()
         self._reads: Counter[int] = Counter()
         self.unknown: dict[int, tuple[StorageWeakRef, str, str]] = {}
@@ -118,7 +121,22 @@ class Origins:
     def held(self, tensor: Tensor) -> None:
         """The module holds this tensor, before any op runs."""
         self.made(tensor)
-        self._held.add(_storage(tensor)[0])
+        key, _ = _storage(tensor)
+        self._held.add(key)
+        if not isinstance(tensor, nn.Parameter):
+            self._constants.add(key)
+
+    def derived(self, taken: Sequence[Tensor], given: Sequence[Tensor]) -> None:
+        """What an op makes of constants alone is one."""
+        if self._constants and taken and all(_storage(tensor)[0] in self._constants for tensor in taken):
+            self._constants.update(_storage(tensor)[0] for tensor in given)
+
+    def operands(self, tensors: Iterable[Tensor]) -> None:
+        """A product takes these tensors."""
+        for tensor in tensors:
+            key, _ = _storage(tensor)
+            if (key in self._constants or key in self.unknown) and tensor.numel() > 1:
+                self.multiplied[key] = tensor.numel()
 
     def is_held(self, tensor: Tensor) -> bool:
         """Whether the module held it before any op ran."""

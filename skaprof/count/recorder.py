@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,6 +119,8 @@ class Recorder(TorchDispatchMode):
             self.seen.unknown[rule.name, scope, str(error)] = None
         else:
             tallied.macs = None if tallied.macs is None else tallied.macs + macs
+            if macs:
+                self.origins.operands(tensors_in(_operands(rule, args), {}))
 
     def _follow(
         self,
@@ -127,7 +129,7 @@ class Recorder(TorchDispatchMode):
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         taken: Sequence[Tensor],
-        given: Iterable[Tensor],
+        given: Sequence[Tensor],
     ) -> None:
         """Where the op's tensors come from, and what became known of them."""
         origins = self.origins
@@ -145,6 +147,14 @@ class Recorder(TorchDispatchMode):
                 origins.consumed(tensor, rule.name, scope, values=not rule.ignores_values)
         for tensor in given:
             origins.made(tensor, blank=rule.makes_blank)
+        origins.derived(taken, given)
+
+
+def _operands(rule: Rule, args: Sequence[Any]) -> Sequence[Any]:
+    """What a product multiplies among its arguments: a bias or a mask it adds."""
+    if "attention" in rule.name:
+        return args[:3]
+    return args[1:3] if "add" in rule.name else args[:2]
 
 
 def _traits(rule: Rule, args: Sequence[Any]) -> Iterator[str]:

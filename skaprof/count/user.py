@@ -30,6 +30,8 @@ class UserCount:
     fvcore: Tally
     torch: Tally
     saved_bytes: int | None = None
+    unlearned: str = ""
+    """Why its parameters are not known."""
 
     @property
     def params(self) -> int | None:
@@ -47,6 +49,7 @@ class UserCount:
         if self.exact.trouble:
             return self.exact.trouble
         found = [tally.trouble for tally in (self.fvcore, self.torch) if tally.trouble]
+        found += [self.unlearned] if self.unlearned else []
         if self.exact.total is not None and self.macs is None:
             told = (f"{tally.source} counts {tally.total:,} MACs" for tally in self._counts if tally.total is not None)
             found.append(", ".join(told))
@@ -113,9 +116,13 @@ def _count_on(user: UserModule, w: Workload, dtype: str, mode: str, device: str)
 
     x.requires_grad_(mode == "train")
     trouble = f"{user.path} cannot run on an input of shape {tuple(x.shape)}"
-    exact: ExactCount = attempted(option, trouble, lambda: count_exact(module, call, mode=mode))
+    exact: ExactCount = attempted(option, trouble, lambda: count_exact(module, call, mode=mode, inputs=[x]))
     require_same_shape(option, user.path, tuple(x.shape), outputs[0])
-    return _witnessed(exact, module, x.detach(), (), mode)
+    found = _witnessed(exact, module, x.detach(), (), mode)
+    if not exact.constants:
+        return found
+    why = f"it multiplies by {exact.constants:,} numbers that are no parameters: how many it learns is not known"
+    return replace(found, learned=Learned(None, None), unlearned=why)
 
 
 def count_module(module: nn.Module, x: Tensor, units: Sequence[str] = (), mode: str = "forward") -> UserCount:
@@ -125,7 +132,7 @@ def count_module(module: nn.Module, x: Tensor, units: Sequence[str] = (), mode: 
         Exception: whatever the module raises.
     """
     leaf = x.detach().requires_grad_(mode == "train")
-    return _witnessed(count_exact(module, lambda: module(leaf), mode=mode), module, x, units, mode)
+    return _witnessed(count_exact(module, lambda: module(leaf), mode=mode, inputs=[leaf]), module, x, units, mode)
 
 
 def _witnessed(exact: ExactCount, module: nn.Module, x: Tensor, units: Sequence[str], mode: str) -> UserCount:
@@ -133,6 +140,5 @@ def _witnessed(exact: ExactCount, module: nn.Module, x: Tensor, units: Sequence[
     if mode == "train" and exact.macs is not None:
         with called_by_pytorch(), LeavingNumbers(), torch.enable_grad():
             saved = saved_by_autograd(module, x)
-    return UserCount(
-        learned(module), tally_exact(exact, units), *heard(exact, module, x, units, mode), saved_bytes=saved
-    )
+    tallies = tally_exact(exact, units), *heard(exact, module, x, units, mode)
+    return UserCount(learned(module), *tallies, saved)
