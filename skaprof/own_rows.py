@@ -79,3 +79,36 @@ class ProvedPart(PartRow):
     macs_torch: int | None
     verified: bool | None
     note: str | None
+
+
+class TradeRow(Record):
+    """`skaprof model --latency`, `skaprof swap --latency`: one figure of a whole model before and after other mixers.
+
+    Saved bytes are of training; the others are of a forward call. A latency has its interval, its verdict, and the
+    interval of its ratio.
+    """
+
+    model: str
+    mixer: str
+    trade: Annotated[
+        str,
+        Key(
+            "A figure before and after other mixers.",
+            choices=("params", "macs", "weight_bytes", "traffic_bytes", "peak_bytes", "saved_bytes", "median_ms"),
+        ),
+    ]
+    implementation: str
+    before: Annotated[int | float | None, Key("With the mixers of its own.")]
+    after: Annotated[int | float | None, Key("With the others.")]
+    before_low: Annotated[float | None, Key("Of a latency, its interval.")] = None
+    before_high: Annotated[float | None, Key("Of a latency, its interval.")] = None
+    after_low: Annotated[float | None, Key("Of a latency, its interval.")] = None
+    after_high: Annotated[float | None, Key("Of a latency, its interval.")] = None
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    verdict: str | None = None
+    rounds: int | None = None
+    device: str | None = None
+    flags: list[str] | None = None
+    error: str | None = None

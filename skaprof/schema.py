@@ -11,7 +11,7 @@ from skaprof import answers
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import MAX_SIZE
 from skaprof.measured import FailedRow, MeasuredRow, result_kind
-from skaprof.own_rows import PartRow, ProvedPart
+from skaprof.own_rows import PartRow, ProvedPart, TradeRow
 from skaprof.records import Expected, Record, expectations, json_name, require_figures
 from skaprof.results import (
     SCHEMA_VERSION,
@@ -51,6 +51,7 @@ KINDS = {
     "part_row": Kind(
         PartRow, "output_shape", "model FILE.py:NAME: a submodule of a model of your own, or all of it (scope empty)."
     ),
+    "trade_row": Kind(TradeRow, "trade", "model --latency, swap --latency: a figure before and after other mixers."),
     "swap_row": Kind(
         answers.SwapRow, "replaced", "swap: a submodule that was replaced, or the whole model (scope total)."
     ),

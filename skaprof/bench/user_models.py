@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,13 +17,11 @@ from skaprof.errors import SkaprofError
 from skaprof.foreign_model import UserModel
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.nn.model_call import ModelCall
-from skaprof.nn.user_model import built_model, dtype_of, tensors_in
+from skaprof.nn.user_model import Change, built_model, dtype_of, tensors_in
 from skaprof.own_rows import PartRow
 from skaprof.results import ResultRow, ScopeRow
 
 OPTION = "--model"
-Change = Callable[[nn.Module, ModelCall], None]
-"""What is done to a model once it is built, before it is timed: a swap of its submodules, say."""
 
 
 @dataclass(frozen=True, slots=True)

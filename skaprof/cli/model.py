@@ -15,6 +15,7 @@ from skaprof.cli.output import say
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.progress import progress
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, environment, show
+from skaprof.cli.trade import Trade, traded_network
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.foreign_model import is_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
@@ -66,6 +67,7 @@ def model(
         bool,
         typer.Option("--verify", help="Prove each op: the built network, fvcore and FlopCounterMode. Exit 1 if not."),
     ] = False,
+    trade: Trade,
     to: opt.Drawn,
 ) -> None:
     """Parameters, MACs and bytes of a whole backbone with any mixer in any stage, and the most a swap could save.
@@ -74,7 +76,10 @@ def model(
     Differences are against the backbone with its own mixers. 1 MAC is one multiply-add; FLOPs = 2 x MACs.
     """
     to.require()
+    seconds = trade.seconds
     if is_path(name):
+        if trade.latency:
+            raise SkaprofError("--latency: a model of your own has other mixers by skaprof swap --latency")
         backbones = {"--mixers": mixers, "--stage": stage, "--resolution": resolution, "--batch": batch}
         show_parts(name, own, backbones, depth, forms, verify=verify, to=to)
         return
@@ -82,6 +87,9 @@ def model(
     depth = check_choice("--depth", "stage" if depth is None else depth, DEPTHS)
     task = check_choice("--task", task, tuple(TASKS))
     networks = networks_of(open_backbone(name, mixers, stage or []), resolution, task, batch, forms)
+    if trade.latency:
+        _show_trade(name, networks, forms.dtypes, seconds, to)
+        return
     variants = list(product(networks, forms.dtypes, forms.modes))
     prove = _told_proof() if verify else None
     rows, totals = scope_rows(progress(variants, len(variants), "verifying") if verify else variants, depth, prove)
@@ -93,6 +101,26 @@ def model(
     show(rows, to, view)
     if not all(getattr(total, "verified", True) for total in totals):
         raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _show_trade(name: str, networks: Sequence[Network], dtypes: Sequence[str], seconds: float, to: opt.Drawn) -> None:
+    """The one backbone asked for beside itself with its own mixers, timed together.
+
+    Raises:
+        SkaprofError: several backbones, or one with its own mixers.
+    """
+    if len(networks) != 1 or len(dtypes) != 1 or to.plots:
+        raise SkaprofError("--latency: expected one size, batch, form and dtype, and no --plot")
+    (network,) = networks
+    if not network.choice.is_modified:
+        raise SkaprofError("--latency: the mixers are the backbone's own: put another in with --stage or --mixers")
+    from skaprof.report import trade
+
+    own = make_network(network.choice.unmodified, network.height, network.width, network.batch, network.implementation)
+    rows = traded_network(name.partition("[")[0], own, network, dtypes[0], seconds)
+    heading = f"{network.backbone.name}, {network.height} x {network.width}, batch {network.batch:,}, {dtypes[0]}"
+    page = Page(trade.trade_table(rows), heading, trade.sentences(rows), legend=trade.TRADE_LEGEND)
+    show(rows, to, View(lambda: page))
 
 
 def networks_of(

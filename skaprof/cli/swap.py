@@ -12,11 +12,13 @@ from skaprof.cli import options as opt
 from skaprof.cli.output import say
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.show import Page, View, environment, show
+from skaprof.cli.trade import Trade, traded_swap
 from skaprof.errors import EXIT_CHECK_FAILED, bad_value
 from skaprof.foreign_code import MAP_LAYOUTS
 from skaprof.foreign_model import UserModel
 from skaprof.grids import parse_sizes
 from skaprof.model.spec import MixerSpec, parse_mixer
+from skaprof.own_rows import TradeRow
 from skaprof.workload import check_choice
 
 
@@ -59,6 +61,7 @@ def swap(
             help="Leave what no mixer can stand for as it is, with the reason, and replace the rest.",
         ),
     ] = False,
+    trade: Trade,
     to: opt.Tabled,
 ) -> None:
     """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
@@ -69,6 +72,7 @@ def swap(
     """
     to.require()
     replacements = [_replacement(text) for text in replace]
+    seconds = trade.seconds
     user = own.but(model_arg=[*(own.model_arg or ()), *(arg or ())]).named(model)
     grid = parse_sizes("--size", size) if size is not None else (None,)
     if len(grid) > 1:
@@ -78,7 +82,9 @@ def swap(
 
     hints = {"grid": grid[0], "layout": layout, "skips": skip_unsupported}
     rows = load_swapped_rows()(user, replacements, _warn, **hints)
-    show(rows, to, View(lambda: _page(rows, user), environment=environment(counters=True)))
+    traded = traded_swap(user, replacements, hints, seconds) if trade.latency else []
+    view = View(lambda: _page(rows, user, traded), environment=environment(counters=True))
+    show([*rows, *traded], to, view)
     if rows[-1].macs_delta is None or any(row.verified is False for row in rows[:-1]):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
@@ -94,11 +100,16 @@ def _replacement(text: str) -> tuple[str, MixerSpec]:
     return pattern, parse_mixer(spec, "--replace")
 
 
-def _page(rows: Sequence[SwapRow], user: UserModel) -> Page:
+def _page(rows: Sequence[SwapRow], user: UserModel, traded: Sequence[TradeRow]) -> Page:
     from skaprof.report import swap as report
     from skaprof.report.cost_sentences import LEGEND
 
     ids = "" if set(user.input_dtypes) == {"float32"} else f" of {', '.join(user.input_dtypes)}"
     given = user.inputs or " and ".join(" x ".join(map(str, shape)) for shape in user.shapes)
     heading = f"{rows[-1].model}, input {given}{ids}, forward, {rows[-1].dtype}"
+    if traded:
+        from skaprof.report import trade
+
+        words = [*trade.sentences(traded), *report.sentences(rows)]
+        return Page(trade.trade_table(traded), heading, words, legend=trade.TRADE_LEGEND)
     return Page(report.swap_table(rows), heading, report.sentences(rows), legend=LEGEND)

@@ -18,7 +18,7 @@ from skaprof.model.cost import flops_per_param
 from skaprof.nn.direct_calls import forward_is_a_call
 from skaprof.nn.model_call import ModelCall, one_input
 from skaprof.nn.user import first_that_runs
-from skaprof.nn.user_model import built_model, dtype_of, require_tensors
+from skaprof.nn.user_model import Change, built_model, dtype_of, require_tensors
 from skaprof.own_rows import PartRow, ProvedPart
 from skaprof.results import FLOPS_PER_PARAM
 from skaprof.workload import DTYPE_BYTES
@@ -111,17 +111,21 @@ class CountedModel(NamedTuple):
         }
 
 
-def count_model(user: UserModel, mode: str = "forward", option: str = "NAME") -> CountedModel:
-    """What a call of the model does, on meta tensors if it runs there.
+def count_model(
+    user: UserModel, mode: str = "forward", option: str = "NAME", change: Change | None = None
+) -> CountedModel:
+    """What a call of the model does, on meta tensors if it runs there, once `change` is done to it.
 
     Raises:
         SkaprofError: the model cannot be imported, built or run, with the user's own error, or gives no tensor.
     """
-    return first_that_runs(lambda device: _counted(user, mode, device, option))
+    return first_that_runs(lambda device: _counted(user, mode, device, option, change))
 
 
-def _counted(user: UserModel, mode: str, device: str, option: str) -> CountedModel:
+def _counted(user: UserModel, mode: str, device: str, option: str, change: Change | None) -> CountedModel:
     model, call = built_model(user, device, option)
+    if change is not None:
+        change(model, call)
     if mode == "train":
         model.train()
         call = call.mapped(lambda x: x.detach().requires_grad_() if x.is_floating_point() else x)

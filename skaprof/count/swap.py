@@ -22,7 +22,7 @@ from skaprof.nn.model_call import ModelCall, one_input
 from skaprof.nn.sites import Asked, Site, Skipped, find_sites
 from skaprof.nn.swap import Swapped, put
 from skaprof.nn.user import first_that_runs
-from skaprof.nn.user_model import built_model, run_model
+from skaprof.nn.user_model import Change, built_model, run_model
 
 DTYPE = "float32"
 
@@ -72,6 +72,15 @@ def swapped_rows(
     rows = [_site_row(user.path, site, had, model, before, after) for site, had in zip(sites, owned, strict=True)]
     total = _total_row(user.path, sites, call.batch, before, after)
     return [*rows, total.replace(skipped=[f"{each.places[0]}: {in_options(each.reason)}" for each in skipped])]
+
+
+def swap_change(replacements: Sequence[tuple[str, MixerSpec]], asked: Asked) -> Change:
+    """What puts these mixers into a model that was built."""
+
+    def change(model: nn.Module, call: ModelCall) -> None:
+        put(model, find_sites(model, call, replacements, asked, lambda message: None))
+
+    return change
 
 
 def _counted(model: nn.Module, call: ModelCall, places: Sequence[str]) -> UserCount:

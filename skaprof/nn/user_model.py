@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from skaprof.foreign_code import attempted, load_callable
 from skaprof.foreign_model import KEEP, UserModel
 from skaprof.nn.model_call import ModelCall
 from skaprof.nn.user import build_user, cast
+
+Change = Callable[[nn.Module, ModelCall], None]
+"""What is done to a model once it is built: a swap of its submodules, say."""
 
 
 def built_model(user: UserModel, device: str, option: str) -> tuple[nn.Module, ModelCall]:

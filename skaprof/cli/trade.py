@@ -1,0 +1,131 @@
+"""`--latency` of `skaprof model` and `skaprof swap`: the whole answer in one table, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from skaprof.analysis.trade import trade_rows
+from skaprof.cli import options as opt
+from skaprof.errors import SkaprofError, require_package, shown_option
+from skaprof.own_rows import TradeRow
+from skaprof.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from skaprof.bench.configuration import Timed
+    from skaprof.foreign_model import UserModel
+    from skaprof.model.network import Network
+    from skaprof.model.spec import MixerSpec
+
+_PANEL = "Before and after, timed"
+
+
+class Trade(opt.Options):
+    """Whether both are timed, and for how long, as typed."""
+
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency",
+            help="One table of the whole model before and after: parameters, MACs, bytes, and milliseconds, timed "
+            "together here.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+    max_seconds: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="End the timing after that.", rich_help_panel=_PANEL)
+    ] = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the timing may take.
+
+        Raises:
+            SkaprofError: --max-seconds is no such number, or is given without --latency.
+        """
+        if self.max_seconds is not None and not self.latency:
+            raise SkaprofError(f"--max-seconds: {shown_option(self.max_seconds)} needs --latency, which is not given")
+        from skaprof.cli.latency_options import positive_number
+
+        return inf if self.max_seconds is None else positive_number("--max-seconds", self.max_seconds)
+
+
+def traded(
+    forward: tuple[Record, Record],
+    trained: tuple[Record, Record],
+    entries: Callable[[], Sequence[Timed]],
+    implementations: tuple[str, ...],
+    seconds: float,
+    names: tuple[str, str],
+) -> list[TradeRow]:
+    """The rows of a model before and after, the two timed together. `names`: the model, and what was put in.
+
+    Raises:
+        SkaprofError: torch is not installed, or what `entries` makes cannot be.
+    """
+    require_package("torch", "--latency")
+    from skaprof.bench.default_session import measured_rows
+    from skaprof.cli.watch import Terminal
+
+    measured: list[dict[str, Any]] = measured_rows(
+        lambda: [entries()], implementations, "auto", seconds, Terminal("timing")
+    )
+    return trade_rows(forward, trained, measured, *names)
+
+
+def traded_swap(
+    user: UserModel, replacements: Sequence[tuple[str, MixerSpec]], hints: Mapping[str, Any], seconds: float
+) -> list[TradeRow]:
+    """The rows of a model of the user's own, before and after its submodules are replaced.
+
+    Raises:
+        SkaprofError: as `traded`, and `skaprof.count.swap.swapped_rows`.
+    """
+    from skaprof.bench.user_models import ModelEntry
+    from skaprof.count.model_parts import count_model
+    from skaprof.count.swap import swap_change
+    from skaprof.nn.sites import Asked
+
+    asked = Asked(hints["grid"], hints["layout"], "--replace", (lambda skipped: None) if hints["skips"] else None)
+    change = swap_change(replacements, asked)
+    changed = ",".join(f"{pattern}={spec.text}" for pattern, spec in replacements)
+    counted = {
+        mode: tuple(count_model(user, mode, "MODEL", each).rows(0)[-1] for each in (None, change))
+        for mode in ("forward", "train")
+    }
+    before, after = counted["forward"]
+    entries = [ModelEntry(user, before, "eager"), ModelEntry(user, after, "eager", changed, change)]
+    names = (user.path, changed)
+    return traded(
+        (before, after), (counted["train"][0], counted["train"][1]), lambda: entries, ("eager",), seconds, names
+    )
+
+
+def traded_network(name: str, before: Network, after: Network, dtype: str, seconds: float) -> list[TradeRow]:
+    """The rows of a backbone with its own mixers, and with others; `name` is a built-in's, or a TOML file's.
+
+    Raises:
+        SkaprofError: as `traded`.
+    """
+    from skaprof.analysis.scopes import TOTAL, costed
+
+    def counted(mode: str) -> tuple[Record, Record]:
+        ((one,), (other,)) = (costed(network, dtype, mode).rows(TOTAL) for network in (before, after))
+        return one, other
+
+    def entries() -> Sequence[Timed]:
+        from skaprof.bench.modules import NetworkEntry
+
+        image = before.height, before.width
+        return [
+            NetworkEntry(name, ",".join(network.choice.texts), image, before.batch, "forward", dtype, "eager")
+            for network in (before, after)
+        ]
+
+    mixers = ",".join(after.choice.texts)
+    return traded(counted("forward"), counted("train"), entries, ("eager",), seconds, (after.backbone.name, mixers))
