@@ -152,7 +152,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "roofline plot": ("roofline", "--hardware", "l4", "--results", "FILE", "--plot", "roofline.svg"),
     "crossover": ("crossover", *PAIR, "--dim", "320", "--results", "FILE"),
     "explain": ("explain", *PAIR, "--hardware", "l4", "--results", "FILE"),
-    "check": ("check", "claims.toml", "-r", "FILE"),
+    "check": ("check", "claims.toml", "-r", "FILE", "--allow-missing"),
     "report": ("report", "--from", "FILE", "--output", "out", "--force"),
     "timed report": ("report", "--latency", "FILE", "--config", "latency.toml", "--output", "out", "--force"),
 }
