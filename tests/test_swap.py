@@ -61,6 +61,15 @@ def test_what_a_counter_does_not_know_is_told(skaprof: Run) -> None:
     assert (total["error"], total["note"], total["verified"]) == (None, f"before: {unknown}", True)
 
 
+def test_a_model_that_keeps_what_it_made_has_no_count_before_or_after(skaprof_here: Run) -> None:
+    arguments = ("user_models:AroundKept", "--shape", "2x16x48", "--replace", "attn=ska", "--format", "json")
+    done = skaprof_here("swap", *arguments, cwd=TESTS)
+    total = json.loads(done.stdout)["rows"][-1]
+    assert done.returncode == 1
+    assert (total["macs_before"], total["macs"]) == (None, None)
+    assert "the module keeps what it computed" in total["error"]
+
+
 def test_tokens_that_are_no_square_need_their_grid_where_the_mixer_does(skaprof: Run) -> None:
     assert rows_of(skaprof, *WIDE, "--replace", "attn=ska")[0]["tokens"] == 21
     row = rows_of(skaprof, *WIDE, "--replace", "attn=sepconv", "--size", "3x7")[0]

@@ -423,6 +423,17 @@ def number() -> int:
     return 5
 
 
+class AroundKept(nn.Module):
+    """A model that keeps what one of its parts made, beside an attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attn, self.table = Attention(48), Keeping(48)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attn(x) + self.table(x)
+
+
 class Keeping(nn.Module):
     """Keeps its first answer, or the answer to each input, by the input's address or by its values."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from skaprof.count.product_formulas import Formula, NoFormulaError
+from skaprof.count.product_formulas import Formula, NeedsValuesError, NoFormulaError
 
 Pairs = int
 """How many (query, key) pairs are scored, in all heads of all batch items."""
@@ -41,7 +41,7 @@ def _tokens_first(first: int, ends: int, *, backward: bool) -> Formula:
         if ends_of_q is None:
             pairs = q.shape[0] * q.shape[1] * q.shape[2] * k.shape[1]
         elif ends_of_q.is_meta or ends_of_k.is_meta:
-            raise NoFormulaError("the lengths of its sequences are on meta")
+            raise NeedsValuesError("the lengths of its sequences are on meta")
         else:
             pairs = q.shape[-2] * int((ends_of_q.diff() * ends_of_k.diff()).sum())
         return _macs(pairs, q.shape[-1], v.shape[-1], backward=backward)

@@ -54,7 +54,7 @@ def _elementwise(name: str, args: Sequence[Any], taken: Sequence[Tensor], given:
         return given[0].numel() * prod(window) * PRICES["average_pool"].forward
     kind = _BY_OUTPUT.get(name)
     price = PRICES[kind].forward if kind is not None else _PARTS.get(name)
-    is_other_power = name == "pow" and args[1] != 2
+    is_other_power = name == "pow" and (isinstance(args[1], Tensor) or args[1] != 2)
     return None if price is None or not given or is_other_power else given[0].numel() * price
 
 

@@ -58,6 +58,8 @@ class UnknownWork(NamedTuple):
     op: str
     scope: str
     why: str
+    needs_values: bool = False
+    """Whether the call had tensors on meta, whose numbers would tell."""
 
     def __str__(self) -> str:
         place = f" in {self.scope}" if self.scope else ""
@@ -133,9 +135,15 @@ def count_exact(
         return ExactCount(_ops(first), (UnknownWork("", "", f"a second call fails: {reason_of(error)}"),), shapes)
     unknown = [UnknownWork(*each) for each in first.unknown]
     unknown += [UnknownWork("", "", reason) for reason in (*leaving.found, *origins.reasons)]
+    if mode == "train":
+        unknown += [
+            UnknownWork(name, scope, "PyTorch has no backward of it")
+            for scope, name in first.ops
+            if name.startswith("quantized.") and first.ops[scope, name].macs
+        ]
     if first.macs == again.macs:
         unknown += _unmade(origins, origins_again)
-    elif not unknown:
+    elif not first.unknown and not again.unknown:
         unknown.append(UnknownWork("", "", _differing(first, again)))
     return ExactCount(
         _ops(first),

@@ -29,6 +29,10 @@ class NoFormulaError(Exception):
     """Why the MACs of this call of an op cannot be told."""
 
 
+class NeedsValuesError(NoFormulaError):
+    """The same, of tensors on meta, whose numbers say how much it is."""
+
+
 def product(left: int, right: int) -> Formula:
     """The formula of a matrix product of the arguments at these places: (..., n, k) with (..., k, m) or (k)."""
 
@@ -56,14 +60,15 @@ def non_zeros(x: Tensor) -> int:
         NoFormulaError: it is on meta, where nobody knows.
     """
     if x.is_meta:
-        raise NoFormulaError("a sparse tensor on meta holds no indices to count")
+        raise NeedsValuesError("a sparse tensor on meta holds no indices to count")
     return int(x._values().numel() if x.layout is torch.sparse_coo else x.values().numel())
 
 
 def _both_sparse(a: Tensor, b: Tensor) -> int:
     """For each k, the non-zeros in column k of a meet those in row k of b."""
-    if a.is_meta or b.is_meta or a.dim() != 2 or b.dim() != 2:
-        raise NoFormulaError("a product of two sparse tensors that are not matrices of known indices")
+    non_zeros(a)
+    if a.dim() != 2 or b.dim() != 2:
+        raise NoFormulaError("a product of two sparse tensors that are no matrices")
     columns = torch.bincount(_indices(a, 1), minlength=a.shape[1])
     rows = torch.bincount(_indices(b, 0), minlength=b.shape[0])
     return int((columns * rows).sum())
@@ -99,7 +104,7 @@ def _grouped(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
     if ends is None:
         return multiply_adds(a, b)
     if ends.is_meta:
-        raise NoFormulaError("the groups' sizes are on meta")
+        raise NeedsValuesError("the groups' sizes are on meta")
     grouped = int(ends[-1])
     if a.dim() == 2 and b.dim() == 3:
         return grouped * int(a.shape[1] * b.shape[2])

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from skaprof.count.elementwise_prices import price_of
 from skaprof.count.hidden_work import COMPLEX, Origins
 from skaprof.count.meta_results import MetaResults
-from skaprof.count.product_formulas import SPARSE_LAYOUTS, NoFormulaError
+from skaprof.count.product_formulas import SPARSE_LAYOUTS, NeedsValuesError, NoFormulaError
 from skaprof.count.rules import Rule, rule_of
 from skaprof.count.running import RunningModule
 
@@ -44,7 +44,8 @@ class Recorded:
     """What was seen of one call."""
 
     ops: dict[tuple[str, str], Tallied] = field(default_factory=dict)
-    unknown: dict[tuple[str, str, str], None] = field(default_factory=dict)
+    unknown: dict[tuple[str, str, str, bool], None] = field(default_factory=dict)
+    """What has no count: op, scope, why, and whether tensors with values would tell."""
     traits: set[str] = field(default_factory=set)
 
     @property
@@ -68,7 +69,7 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
         if isinstance(func, HigherOrderOperator):  # those that are known were run as what they are made of
-            self.seen.unknown[func.name(), self.running.scope, "what it runs is not known"] = None
+            self.seen.unknown[func.name(), self.running.scope, "what it runs is not known", False] = None
             return func(*args, **named)
         if any(
             kind.__torch_dispatch__ is not _NONE_OF_ITS_OWN for kind in types
@@ -85,7 +86,8 @@ class Recorder(TorchDispatchMode):
             try:
                 self._note(rule, args, named, result)
             except RuntimeError as error:  # such as a nested tensor's, which has no sizes
-                self.seen.unknown[rule.name, self.running.scope, f"its tensors are of a kind not known: {error}"] = None
+                why = f"its tensors are of a kind not known: {error}"
+                self.seen.unknown[rule.name, self.running.scope, why, False] = None
         return result
 
     def _note(self, rule: Rule, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
@@ -116,7 +118,7 @@ class Recorder(TorchDispatchMode):
             self.seen.traits.update(_traits(rule, args))
         except NoFormulaError as error:
             tallied.macs = None
-            self.seen.unknown[rule.name, scope, str(error)] = None
+            self.seen.unknown[rule.name, scope, str(error), isinstance(error, NeedsValuesError)] = None
         else:
             tallied.macs = None if tallied.macs is None else tallied.macs + macs
             if macs:

@@ -1,8 +1,9 @@
-"""A model before and after its submodules were replaced, counted by both counters, place by place."""
+"""A model before and after its submodules were replaced, counted exactly, place by place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -12,9 +13,11 @@ from skaprof.analysis.plan import Variant
 from skaprof.analysis.scopes import TOTAL
 from skaprof.answers import SwapRow
 from skaprof.count.counters import without_fast_path
+from skaprof.count.exact import count_exact
 from skaprof.count.user import UserCount, agreed, count_module
 from skaprof.count.witnesses import Tally
 from skaprof.errors import SkaprofError, in_options, named
+from skaprof.foreign_code import contained
 from skaprof.foreign_model import UserModel
 from skaprof.model.spec import MixerSpec
 from skaprof.nn.direct_calls import forward_is_a_call
@@ -51,24 +54,24 @@ def swapped_rows(
             cannot be replaced.
     """
 
-    def made(device: str) -> tuple[nn.Module, ModelCall, Any]:
+    def made(device: str) -> tuple[nn.Module, ModelCall, str | None, Any]:
         model, call = built_model(user, device, "MODEL")
-        return model, call, _ran(user.path, model, call)
+        return model, call, _first_call(model, call), _ran(user.path, model, call)
 
-    model, call, output = first_that_runs(made)
+    model, call, kept, output = first_that_runs(made)
     skipped: list[Skipped] = []
     asked = Asked(grid, layout, named("replace"), skipped.append if skips else None)
     sites = find_sites(model, call, replacements, asked, warn)
     places = [place for site in sites for place in site.places]
     owned = [_owned(model, site) for site in sites]
-    before = _counted(model, call, places)
+    before = _counted(model, call, places, kept)
     put(model, sites)
     changed = _ran(f"{user.path}, its submodules replaced,", model, call)
     if _shapes(changed) != _shapes(output):
         raise SkaprofError(
             f"MODEL: {user.path} gives {_shapes(changed)} after the swap: expected {_shapes(output)} as before"
         )
-    after = _counted(model, call, places)
+    after = _counted(model, call, places, kept)
     rows = [_site_row(user.path, site, had, model, before, after) for site, had in zip(sites, owned, strict=True)]
     total = _total_row(user.path, sites, call.batch, before, after)
     return [*rows, total.replace(skipped=[f"{each.places[0]}: {in_options(each.reason)}" for each in skipped])]
@@ -83,12 +86,30 @@ def swap_change(replacements: Sequence[tuple[str, MixerSpec]], asked: Asked) -> 
     return change
 
 
-def _counted(model: nn.Module, call: ModelCall, places: Sequence[str]) -> UserCount:
-    """The counts of the model and of what stands in each place, however the model runs it."""
+def _first_call(model: nn.Module, call: ModelCall) -> str | None:
+    """Why the model's first calls have no count; None where they have one, or fail, as they then do again.
+
+    A model that keeps its answers shows it there alone.
+    """
+    try:
+        with contained():
+            return count_exact(model, lambda: call.run(model)).error
+    except (Exception, SystemExit):  # whatever the user's code may raise
+        return None
+
+
+def _counted(model: nn.Module, call: ModelCall, places: Sequence[str], kept: str | None) -> UserCount:
+    """The counts of the model and of what stands in each place, however the model runs it.
+
+    None of what was `kept` from counting when the model first ran is counted later.
+    """
     one = one_input(model, call)
     inside = "" if one is model else "model."
     with forward_is_a_call(model.get_submodule(place) for place in places):
         found = count_module(one, call.tensors[0], [f"{inside}{place}" for place in places])
+    if kept is not None:
+        known = {} if found.exact.total is None else dict.fromkeys(found.exact.macs)
+        found = replace(found, exact=Tally(found.exact.source, {**found.exact.macs, **known}, kept))
     return found.renamed(inside) if inside else found
 
 

@@ -93,19 +93,20 @@ def count_user(user: UserModule, w: Workload, dtype: str = "float32", mode: str 
     first: UserCount | None = None
     for device in DEVICES:
         try:
-            found = _count_on(user, w, dtype, mode, device)
+            found, needs_values = _count_on(user, w, dtype, mode, device)
         except SkaprofError:
             if device == DEVICES[-1] and first is None:
                 raise
             continue
-        if found.exact.total is not None:
+        if not needs_values:
             return found
         first = found  # what the processor says, where both run
     assert first is not None  # else the last device raised
     return first
 
 
-def _count_on(user: UserModule, w: Workload, dtype: str, mode: str, device: str) -> UserCount:
+def _count_on(user: UserModule, w: Workload, dtype: str, mode: str, device: str) -> tuple[UserCount, bool]:
+    """The count on a device, and whether it lacks what tensors with values would tell."""
     option = named("module")
     module, x = unrun_mixer(user, w, dtype, device, option)
     outputs: list[Any] = []
@@ -119,10 +120,11 @@ def _count_on(user: UserModule, w: Workload, dtype: str, mode: str, device: str)
     exact: ExactCount = attempted(option, trouble, lambda: count_exact(module, call, mode=mode, inputs=[x]))
     require_same_shape(option, user.path, tuple(x.shape), outputs[0])
     found = _witnessed(exact, module, x.detach(), (), mode)
+    needs_values = any(each.needs_values for each in exact.unknown)
     if not exact.constants:
-        return found
+        return found, needs_values
     why = f"it multiplies by {exact.constants:,} numbers that are no parameters: how many it learns is not known"
-    return replace(found, learned=Learned(None, None), unlearned=why)
+    return replace(found, learned=Learned(None, None), unlearned=why), needs_values
 
 
 def count_module(module: nn.Module, x: Tensor, units: Sequence[str] = (), mode: str = "forward") -> UserCount:
