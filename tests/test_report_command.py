@@ -163,13 +163,23 @@ def test_a_time_limit_begins_with_the_sizes_that_it_is_enough_for(seconds: float
     assert clock.at <= seconds
 
 
-@pytest.mark.parametrize(("seconds", "chosen"), [(200, 9), (100, 5), (60, 3), (10, 3)])
+@pytest.mark.parametrize(("seconds", "chosen"), [(200, 9), (100, 5), (60, 3), (10, 3), (2, 3)])
 def test_networks_are_as_many_as_the_time_is_enough_for(seconds: float, chosen: int) -> None:
     """12 rounds' worth of time is asked for 8, beside the trial: 36 s of 3, 60 of 5, 108 of 9."""
     clock = Clock()
     (row,) = largest_within_limit([9, 5, 3], lambda size: size, clock.timed, seconds, clock)
     assert row["size"] == chosen
     assert clock.at <= seconds
+
+
+def test_a_trial_that_takes_all_the_time_is_what_there_is() -> None:
+    clock = Clock()
+
+    def slow(size: int, seconds: float) -> list[dict[str, Any]]:
+        clock.at += 20
+        return [{"size": size, "rounds": 2}] if seconds > 0 else []
+
+    assert largest_within_limit([9, 3], int, slow, 10, clock) == [{"size": 3, "rounds": 2}]
 
 
 def networks(models: Sequence[str]) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ def within_limit(
             a_verdict = _seconds_of_a_verdict(found[place], now() - began)
             left = deadline - now()
             if _rounds(found[place]) < FEWEST_ROUNDS and a_verdict <= left:  # its share was too little
-                found[place] = measure(sizes[place], left)
+                found[place] = measure(sizes[place], min(left, _ALLOWANCE * a_verdict))
         except Interrupted as cut:
             found[place] = cut.rows or found.get(place, [])
             raise Interrupted(_in_order(found)) from None
@@ -76,7 +76,10 @@ def largest_within_limit(
     a_unit = _seconds_of_a_verdict(tried, now() - began) / max(1, work(by_work[0]))
     left = seconds - (now() - began)
     fitting = [choice for choice in by_work if _rounds(tried) and _ALLOWANCE * a_unit * work(choice) <= left]
-    return measure((fitting or by_work)[-1 if fitting else 0], left)
+    if fitting:
+        return measure(fitting[-1], left)
+    again = measure(by_work[0], left) if left > seconds / 2 else []
+    return again if _rounds(again) > _rounds(tried) else tried
 
 
 def _rounds(rows: Sequence[Row]) -> int:
