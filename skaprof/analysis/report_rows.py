@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.analysis.breakeven import token_breakevens
 from skaprof.analysis.costs import cost_row
@@ -20,6 +20,9 @@ from skaprof.model.network import make_network
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import USUAL_FORMS
 
+if TYPE_CHECKING:
+    from skaprof.foreign_model import UserModel
+
 Row = dict[str, Any]
 
 PAPER_SIZES = ((56, 56, 64), (28, 28, 128), (14, 14, 320), (7, 7, 512), (14, 14, 384), (14, 14, 768))
@@ -32,6 +35,7 @@ class Contents(NamedTuple):
     """What a report is about: mixers, the first the baseline; sizes as (height, width, dim); and how to time.
 
     `hardware` is a machine's name or file; `machine` what is known of the one that the report is made on, if anything.
+    `models` are models of the user's own, each with a mode, and `swaps` such models with (pattern, mixer) to put in.
     """
 
     title: str = "What token mixers cost"
@@ -48,6 +52,8 @@ class Contents(NamedTuple):
     swapped_stage: int = 3
     hardware: str | None = None
     machine: Hardware | None = None
+    models: tuple[tuple[UserModel, str], ...] = ()
+    swaps: tuple[tuple[UserModel, tuple[tuple[str, MixerSpec], ...]], ...] = ()
 
     @property
     def ceilings(self) -> Hardware | None:

@@ -12,6 +12,7 @@ from skaprof.analysis.paper_figures import FIGURE_3_AXIS, figure_3_plan
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.analysis.planned_rows import proved_rows
 from skaprof.analysis.report_rows import Contents
+from skaprof.cli.own_contents import model_rows, swap_rows
 from skaprof.cli.time_limit import largest_within_limit, within_limit
 from skaprof.cli.watch import timed, timed_networks
 from skaprof.model.backbones import BACKBONES
@@ -127,6 +128,8 @@ def measured_machine(contents: Contents, files: Sequence[SavedResults]) -> Hardw
 
 
 MEASURED: dict[str, Callable[[Contents], list[Row]]] = {
+    "models": model_rows,
+    "swaps": swap_rows,
     "audit": _audit,
     "verification": _verification,
     "latency": _latency,

@@ -111,8 +111,9 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
     from skaprof.cli.progress import progress
     from skaprof.report.sections import SECTIONS
 
-    offered = contents.sections or [name for name in SECTIONS if SECTIONS[name].in_analytic or not analytic_only]
-    names = [name for name in offered if SECTIONS[name].rows is not None or not analytic_only]
+    own = [name for name, named in (("models", contents.models), ("swaps", contents.swaps)) if named]
+    offered = [name for name in SECTIONS if name in own or _is_offered(name, contents, analytic_only=analytic_only)]
+    names = [name for name in offered if name in own or SECTIONS[name].rows is not None or not analytic_only]
     if not names:
         raise SkaprofError(f"--analytic-only: every section asked for is measured: {', '.join(contents.sections)}")
     files = [read_results(path, "--latency") for path in latency]
@@ -134,13 +135,24 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
             notes += _shortfall(SECTIONS[name].title, found, EXPECTED[name](contents), interrupted=interrupted)
         if interrupted:
             break
-    timed = any(SECTIONS[name].rows is None for name in names)
+    timed = any(SECTIONS[name].rows is None and name not in own for name in names)
     settings = {"title": contents.title, "notes": notes, "commands": [saved.command for saved in files]}
     where = _environment(contents, files, timed=timed)
     head = {"command": _recorded_command(), "environment": where, "settings": settings}
     return {**head, "rows": rows}, interrupted
 
 
+def _is_offered(name: str, contents: Contents, *, analytic_only: bool) -> bool:
+    """Whether a section that stands for itself is in the report: those named, or by default."""
+    from skaprof.report.sections import SECTIONS
+
+    if name in OF_OWN_MODELS:
+        return False
+    return name in contents.sections if contents.sections else SECTIONS[name].in_analytic or not analytic_only
+
+
+OF_OWN_MODELS = ("models", "swaps")
+"""The sections that a configuration has by naming what they are about, and without timing anything."""
 _NO_MACHINE = (
     "Roofline: the ceilings of the machine are not known here, so there is none: name it as `hardware` in the "
     "configuration, or a file of skaprof calibrate."
@@ -191,7 +203,9 @@ def _require_timed(saved: SavedResults) -> None:
 def _environment(contents: Contents, files: list[SavedResults], *, timed: bool) -> dict[str, Any]:
     """What the figures depend on; of closed forms alone, that is this program."""
     if not timed:
-        return {"skaprof": environment()["skaprof"]}
+        counts = contents.models or contents.swaps
+        found = environment(counters=bool(counts))
+        return {key: found[key] for key in ("skaprof", *(("torch",) if counts else ()))}
     if not files:
         from skaprof.bench.environment import resolve_device, stamp
 

@@ -12,6 +12,13 @@ Example:
     [[sizes]]
     tokens = 49
     dim = 512
+    [[models]]
+    model = "net.py:build"
+    shapes = ["1x3x224x224"]
+    modes = ["forward", "train"]
+    [[swaps]]
+    model = "net.py:build"
+    replace = ["attn=ska"]
     [latency]
     device = "cuda"
     implementations = ["eager", "sdpa"]
@@ -24,6 +31,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skaprof.analysis.report_rows import Contents
+from skaprof.cli.own_contents import read_models, read_swaps
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import token_grid_sides
 from skaprof.implementations import IMPLEMENTATIONS
@@ -34,7 +42,7 @@ from skaprof.report.sections import SECTIONS
 from skaprof.toml_file import TomlTable, read_toml
 from skaprof.workload import DTYPE_BYTES, MODES
 
-_TOP = ("title", "sections", "mixers", "batch", "dtype", "sizes", "backbone", "hardware", "latency")
+_TOP = ("title", "sections", "mixers", "batch", "dtype", "sizes", "backbone", "hardware", "latency", "models", "swaps")
 _SIZE_WORDS = ("tokens", "size", "resolution", "patch")
 _MOST_VALUES = 1000  # enough to tell that a size is a grid, which it may not be
 _LATENCY = ("device", "implementations", "modes", "max_seconds")
@@ -57,6 +65,8 @@ def read_contents(path: str) -> Contents:
         "backbone": lambda key: top.word(key, tuple(BACKBONES)),
         "hardware": lambda key: _hardware(top, key),
         "sizes": lambda key: tuple(_size(table) for table in top.tables(key)),
+        "models": lambda key: read_models(top.tables(key)),
+        "swaps": lambda key: read_swaps(top.tables(key)),
     }
     contents = Contents(**{key: read(key) for key, read in readers.items() if key in top.values})
     return _timed(contents, top.table("latency", _LATENCY)) if "latency" in top.values else contents

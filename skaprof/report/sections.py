@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from skaprof.analysis import report_rows as requests
 from skaprof.analysis.report_rows import Contents
 from skaprof.analysis.roofline_rows import machine_of
-from skaprof.answers import AbsentCounter, AuditRow, BreakEvenRow, CrossoverRow, FormulaRow, ParetoRow, RooflineRow
+from skaprof.answers import (
+    AbsentCounter,
+    AuditRow,
+    BreakEvenRow,
+    CrossoverRow,
+    FormulaRow,
+    ParetoRow,
+    RooflineRow,
+    SwapRow,
+)
 from skaprof.measured import result_row
 from skaprof.model.cost import flops_per_param
+from skaprof.own_rows import PartRow
 from skaprof.records import Record
 from skaprof.report import audit as audited
-from skaprof.report import cost_sentences
+from skaprof.report import cost_sentences, own_models
 from skaprof.report import crossover as crossing
 from skaprof.report import roofline as ceilings
 from skaprof.report.formats import escape_markdown
@@ -276,6 +286,10 @@ SECTIONS: dict[str, Section[Any]] = {
     "crossovers": Section("Where costs cross", requests.crossovers, CrossoverRow.read, _crossovers, in_analytic=False),
     "memory": Section("Memory", requests.memory, ResultRow.read, _memory, in_analytic=False),
     "roofline": Section("Roofline", requests.roofline, RooflineRow.read, _roofline, in_analytic=False),
+    "models": Section("Your own models", None, PartRow.read, lambda rows: Rendered(*own_models.models_section(rows))),
+    "swaps": Section(
+        "Other mixers in your own models", None, SwapRow.read, lambda rows: Rendered(*own_models.swaps_section(rows))
+    ),
     "audit": Section("What other counters capture", None, _audited, _audit),
     "verification": Section("Verification", None, ResultRow.read, _verification),
     "latency": Section("Latency", None, result_row, _latency),
