@@ -18,6 +18,7 @@ from skaprof.results import (
     SIZE_KEYS,
     CostRow,
     OpRow,
+    PredictedScope,
     ResultRow,
     ScopeRow,
 )
@@ -63,7 +64,7 @@ _COSTS = Kind(
     "flops; with --per-op also op and kind, with --verify what counters say, with --baseline ratios; latency adds what "
     "it measured.",
 )
-_RECORDS = (CostRow, OpRow, ScopeRow, ResultRow, FailedRow, MeasuredRow, answers.KernelRow)
+_RECORDS = (CostRow, OpRow, ScopeRow, PredictedScope, ResultRow, FailedRow, MeasuredRow, answers.KernelRow)
 _OF_A_MIXER = ("mixer", "height", "width", "tokens", "dim")
 _POSSIBLE = 1e20
 _POSITIVE = (

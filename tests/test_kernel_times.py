@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import exp, log
 from pathlib import Path
 from random import Random
@@ -18,10 +19,13 @@ from skaprof.bench.dispatched import dispatched, shapes_alone
 from skaprof.bench.kernel_times import measured_kernels
 from skaprof.bench.predicting import Predictor
 from skaprof.errors import SkaprofError
+from skaprof.model.choice import parse_backbone
 from skaprof.model.hardware import find_hardware
 from skaprof.model.kernel_times import VIEW, CallCosts, DispatchedKernel, KernelTime, KernelTimes, TimedCall
 from skaprof.model.kernel_times import kernel_times_text as text_of
+from skaprof.model.network import Network, make_network
 from skaprof.model.spec import parse_mixer
+from skaprof.nn.backbones import build_network
 from skaprof.nn.build import build_mixer
 from skaprof.workload import Workload
 
@@ -140,6 +144,69 @@ def test_a_short_calibration_predicts_a_mixer_and_its_file_is_read_back(
     done = skaprof("roofline", "--hardware", str(path), "--tokens", "25", "--dim", "64", "--format", "json")
     assert done.returncode == 0, done.stderr
     assert '"predicted_low_ms": 0' in done.stdout
+
+
+def everything(*networks: Network) -> str:
+    """A machine on which each op of these networks takes 2 us."""
+    found: dict[DispatchedKernel, float] = {}
+    for network in networks:
+        for mode in ("forward", "train"):
+            for kernel in seen_in(network, mode):
+                found[kernel] = 2e-6
+    times = tuple(KernelTime(kernel, seconds) for kernel, seconds in found.items())
+    return MACHINE + "".join(text_of(KernelTimes(times, CallCosts(1.0, 0.0, 0.25), {"torch": "2"})))
+
+
+def seen_in(network: Network, mode: str) -> list[DispatchedKernel]:
+    shape = (network.batch, 3, network.height, network.width)
+    with shapes_alone(lambda: build_network(network)) as module:
+        return dispatched(call_of(module, torch.empty(shape), trains=mode == "train"))
+
+
+def test_a_networks_stages_add_up_to_its_predicted_time(tmp_path: Path, skaprof: Run) -> None:
+    """Where every op takes 2 us, a scope takes 2 us times its ops."""
+    network = make_network(parse_backbone("caformer_s18[stage3=ska]"), 64, 64)
+    path = tmp_path / "m.toml"
+    path.write_text(everything(network))
+    arguments = ("caformer_s18", "--stage", "3=ska", "--resolution", "64", "--hardware", str(path))
+    done = skaprof("model", *arguments, "--mode", "forward,train", "--depth", "stage", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    rows = [row for row in json.loads(done.stdout)["rows"] if row["mode"] == "forward"]
+    parts = {row["scope"]: row["predicted_ms"] for row in rows}
+    assert sum(parts.values()) == pytest.approx(2e-3 * len(seen_in(network, "forward")), rel=0.02)
+    assert parts["stage3"] > parts["stage4"] > parts["stem"]
+    trained = skaprof("model", *arguments, "--mode", "train", "--depth", "total", "--format", "json")
+    (total,) = json.loads(trained.stdout)["rows"]
+    assert total["predicted_ms"] == pytest.approx(2e-3 * len(seen_in(network, "train")))
+    assert total["predicted_high_ms"] == pytest.approx(1.25 * total["predicted_ms"])
+    shown = skaprof("model", *arguments, "--mode", "train")
+    assert "predicted" in shown.stdout
+    assert "as far as nine in ten calls of the calibration were off" in " ".join(shown.stdout.split())
+
+
+def test_an_op_that_was_never_timed_is_named(tmp_path: Path, skaprof: Run) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text(everything(make_network(parse_backbone("caformer_s18"), 64, 64)))
+    done = skaprof("model", "vit_tiny", "--hardware", str(path), "--depth", "total")
+    assert done.returncode == 0
+    assert "nothing, as these ops were never timed there: " in " ".join(done.stdout.split())
+    assert "gelu" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--hardware", "l4"), "--hardware: 'l4' is not valid: expected a file of skaprof calibrate"),
+        (("--hardware", "none.toml"), "'none.toml' cannot be read"),
+        (("--hardware", "l4", "--verify"), "--hardware: a prediction is no proof and no measurement: expected no --verify"),
+    ],
+)
+def test_a_machine_whose_ops_were_not_timed_predicts_no_network(
+    skaprof: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    done = skaprof("model", "vit_tiny", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skaprof.model.cost import Cost, OpCost, total
 from skaprof.model.mixers import KEY_OPS
 from skaprof.model.network import Network, Placed, PlacedMixer, make_network, network_costs
-from skaprof.results import FLOPS_PER_PARAM, METRICS, ProvedScope, ScopeRow
+from skaprof.results import FLOPS_PER_PARAM, METRICS, PredictedScope, ProvedScope, ScopeRow
 
 if TYPE_CHECKING:
+    from skaprof.analysis.kernel_model import Predicted
     from skaprof.count import Verification
 
 Row = dict[str, Any]
@@ -67,6 +68,37 @@ def costed(network: Network, dtype: str = "float32", mode: str = "forward") -> C
     costs = network_costs(network, dtype, mode)
     own = network_costs(_unmodified(network), dtype, mode) if network.choice.is_modified else costs
     return Costed(network, dtype, mode, costs, own)
+
+
+PredictNetwork = Callable[[Network, str, str], Mapping[str, "Predicted"]]
+"""What each scope of a network takes: `skaprof.bench.predicting`."""
+
+
+def predicted_rows(
+    variants: Iterable[tuple[Network, str, str]], depth: str, predict: PredictNetwork, hardware: str
+) -> tuple[list[ScopeRow], list[ScopeRow]]:
+    """The rows of each (network, dtype, mode) at this depth, and their totals, with their times on a machine."""
+    rows: list[ScopeRow] = []
+    totals: list[ScopeRow] = []
+    for variant in variants:
+        said = predict(*variant)
+        costs = costed(*variant)
+        for at, collected in ((depth, rows), (TOTAL, totals)):
+            collected += [_predicted(row, said.get(row.scope), hardware) for row in costs.rows(at)]
+    return rows, totals
+
+
+def _predicted(row: ScopeRow, said: Predicted | None, hardware: str) -> PredictedScope:
+    seconds = (None, None, None) if said is None else (said.seconds, said.low, said.high)
+    middle, low, high = (None if value is None else 1e3 * value for value in seconds)
+    return PredictedScope(
+        **row.as_dict(),
+        hardware=hardware,
+        predicted_ms=middle,
+        predicted_low_ms=low,
+        predicted_high_ms=high,
+        unknown_ops=", ".join(said.unknown) or None if said is not None else None,
+    )
 
 
 def scope_rows(

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from skaprof.analysis.plan import Variant
 from skaprof.answers import SwapRow
-from skaprof.errors import needing, require_package
+from skaprof.errors import bad_value, named, needing, require_package
 from skaprof.model.hardware import Hardware
 from skaprof.model.network import Network
 from skaprof.workload import Workload
 
 if TYPE_CHECKING:
     from skaprof.analysis.roofline_rows import Predict
+    from skaprof.analysis.scopes import PredictNetwork
     from skaprof.count import Verification
     from skaprof.count.user import UserCount
     from skaprof.foreign_code import UserModule
@@ -88,6 +89,20 @@ def load_predict(machine: Hardware) -> Predict | None:
     from skaprof.bench.predicting import predict_points
 
     return predict_points(machine.kernels)
+
+
+def load_predict_network(machine: Hardware) -> PredictNetwork:
+    """What predicts whole networks on a machine whose ops were timed.
+
+    Raises:
+        SkaprofError: they were not; torch is not installed here (exit code 3).
+    """
+    if machine.kernels is None:
+        raise bad_value(named("hardware"), machine.id, "a file of skaprof calibrate with [[kernels]], the times of ops")
+    require_package("torch", f"a prediction by {machine.id}")
+    from skaprof.bench.predicting import predict_networks
+
+    return predict_networks(machine.kernels)
 
 
 def _load_count() -> ModuleType:

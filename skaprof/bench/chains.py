@@ -5,7 +5,7 @@ Which call comes next is fixed, so that a longer calibration contains a shorter 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from math import sqrt
 from time import perf_counter, thread_time_ns
@@ -16,7 +16,7 @@ from torch import nn
 
 from skaprof.bench.dispatched import dispatched, timed
 from skaprof.errors import SkaprofError
-from skaprof.model.backbones import Backbone, Stage
+from skaprof.model.backbones import Backbone, Stage, Window
 from skaprof.model.choice import choose
 from skaprof.model.kernel_times import KernelTime, TimedCall
 from skaprof.model.network import make_network
@@ -80,15 +80,26 @@ def _grid(tokens: float, batch: float, heads: int) -> tuple[int, int, int]:
 
 
 def _network(number: int, draws: list[float]) -> Chain:
+    """Two stages of a block each behind a stem of a convolution, or now and then two blocks of a ViT."""
     dims = [32 * max(1, round(_between(64, 384, draw) / 32)) for draw in (draws[1], draws[4])]
-    names = [IN_STAGES[(number // 3 + place * 2) % len(IN_STAGES)] for place in range(2)]
     height, width, batch = _grid(_between(64, 784, draws[0]), _between(*BATCHES, draws[2]), max(dims) // 32)
-    first, second = (Stage(1, dim, name) for dim, name in zip(dims, names, strict=True))
-    norm, activation = NORMS[number // 6 % len(NORMS)]
-    backbone = Backbone("chain", (first, second._replace(residual_scale=True)), norm=norm, activation=activation)
     size = 4 * max(2, height), 4 * max(2, width)
+    backbone = _vit(number, dims[0]) if number % 4 == 1 else _metaformer(number, dims)
     network = make_network(choose(backbone, None, []), *size, batch, FORMS[number // 3 % len(FORMS)])
     return Chain(lambda: build_network(network), (batch, 3, *size), draws[3] > 2 / 3)
+
+
+def _metaformer(number: int, dims: Sequence[int]) -> Backbone:
+    names = [IN_STAGES[(number // 3 + place * 2) % len(IN_STAGES)] for place in range(2)]
+    first, second = (Stage(1, dim, name) for dim, name in zip(dims, names, strict=True))
+    norm, activation = NORMS[number // 6 % len(NORMS)]
+    return Backbone("chain", (first, second._replace(residual_scale=True)), norm=norm, activation=activation)
+
+
+def _vit(number: int, dim: int) -> Backbone:
+    mixer = ("mhsa:bias=true", "ska:bias=true", "cska:bias=true")[number // 12 % 3]
+    plain = Backbone("chain", (Stage(2, dim, mixer),), stem="patches", stem_window=Window(4, 4, 0), class_token=True)
+    return plain._replace(head="linear", bias=True, activation="gelu")
 
 
 def call_of(module: nn.Module, x: torch.Tensor, *, trains: bool) -> Callable[[], object]:

@@ -72,6 +72,30 @@ def dispatched(call: Callable[[], object]) -> list[DispatchedKernel]:
     return seen.kernels
 
 
+def dispatched_in(module: nn.Module, call: Callable[[], object]) -> dict[str, list[DispatchedKernel]]:
+    """The ops of the call of a module, and of each submodule while it ran, by name; "" has all of them."""
+    seen = _Seen()
+    found: dict[str, list[DispatchedKernel]] = {}
+    starts: dict[str, int] = {}
+
+    def enters(name: str) -> Callable[..., None]:
+        return lambda *_: starts.__setitem__(name, len(seen.kernels))
+
+    def leaves(name: str) -> Callable[..., None]:
+        return lambda *_: found.setdefault(name, []).extend(seen.kernels[starts[name] :])
+
+    parts = [(name, part) for name, part in module.named_modules() if name]
+    hooks = [part.register_forward_pre_hook(enters(name)) for name, part in parts]
+    hooks += [part.register_forward_hook(leaves(name)) for name, part in parts]
+    try:
+        with seen:
+            call()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {"": seen.kernels, **found}
+
+
 def timed(call: Callable[[], object]) -> list[int]:
     """The CPU time of every op of the call in ns, in order."""
     found = _Timed()

@@ -9,10 +9,11 @@ from torch import nn
 
 from skaprof.analysis.kernel_model import KernelModel, Predicted
 from skaprof.analysis.roofline_rows import Predict
+from skaprof.analysis.scopes import TOTAL, PredictNetwork
 from skaprof.bench.chains import call_of
-from skaprof.bench.dispatched import dispatched, shapes_alone
+from skaprof.bench.dispatched import dispatched_in, shapes_alone
 from skaprof.errors import SkaprofError
-from skaprof.model.kernel_times import KernelTimes
+from skaprof.model.kernel_times import DispatchedKernel, KernelTimes
 from skaprof.model.network import Network
 from skaprof.model.spec import MixerSpec
 from skaprof.nn.backbones import build_network
@@ -33,10 +34,12 @@ class Predictor:
         shape = (w.batch, w.tokens, w.dim) if w.class_tokens else (w.batch, w.height, w.width, w.dim)
         return self.module(lambda: build_mixer(spec, w, implementation), shape, dtype, mode)
 
-    def network(self, network: Network, dtype: str = "float32", mode: str = "forward") -> Predicted:
-        """One call of a backbone: images (B, 3, H, W)."""
+    def network(self, network: Network, dtype: str = "float32", mode: str = "forward") -> dict[str, Predicted]:
+        """One call of a backbone on images (B, 3, H, W): of "total", and forward of each submodule by its name."""
         shape = network.batch, 3, network.height, network.width
-        return self.module(lambda: build_network(network), shape, dtype, mode)
+        parts = self._seen(lambda: build_network(network), shape, dtype, mode)
+        named = parts if mode == "forward" else {"": parts[""]}
+        return {name or TOTAL: self.model.predict(kernels) for name, kernels in named.items()}
 
     def module(self, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str, mode: str) -> Predicted:
         """One call of the module on an input of this shape.
@@ -44,13 +47,18 @@ class Predictor:
         Raises:
             SkaprofError: PyTorch cannot say what the module would run.
         """
+        return self.model.predict(self._seen(build, shape, dtype, mode)[""])
+
+    def _seen(
+        self, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str, mode: str
+    ) -> dict[str, list[DispatchedKernel]]:
         kind = getattr(torch, dtype)
         try:
             with shapes_alone(lambda: build().to(kind)) as module:
-                kernels = dispatched(call_of(module, torch.empty(shape, dtype=kind), trains=mode == "train"))
+                call = call_of(module, torch.empty(shape, dtype=kind), trains=mode == "train")
+                return dispatched_in(module, call)
         except RuntimeError as error:
             raise SkaprofError(f"PyTorch cannot say what a call would run: {str(error).splitlines()[0]}") from None
-        return self.model.predict(kernels)
 
 
 def predict_points(times: KernelTimes) -> Predict:
@@ -59,3 +67,8 @@ def predict_points(times: KernelTimes) -> Predict:
     return lambda point: predictor.mixer(
         point.variant.spec, point.workload, point.variant.implementation, point.variant.dtype
     )
+
+
+def predict_networks(times: KernelTimes) -> PredictNetwork:
+    """What each scope of a network takes."""
+    return Predictor(times).network

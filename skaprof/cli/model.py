@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skaprof.analysis.scopes import DEPTHS, Prove, scope_rows
+from skaprof.analysis.scopes import DEPTHS, Prove, predicted_rows, scope_rows
 from skaprof.cli import options as opt
 from skaprof.cli.model_parts import show_parts
 from skaprof.cli.output import say
@@ -20,6 +20,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.foreign_model import is_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.choice import Choice, open_backbone
+from skaprof.model.hardware import find_hardware
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
 from skaprof.results import ScopeRow
 from skaprof.workload import FORMS, check_choice
@@ -68,6 +69,10 @@ def model(
         typer.Option("--verify", help="Prove each op: the built network, fvcore and FlopCounterMode. Exit 1 if not."),
     ] = False,
     trade: Trade,
+    hardware: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.toml", help="Predicted milliseconds on a machine that skaprof calibrate measured."),
+    ] = None,
     to: opt.Drawn,
 ) -> None:
     """Parameters, MACs and bytes of a whole backbone with any mixer in any stage, and the most a swap could save.
@@ -77,10 +82,19 @@ def model(
     """
     to.require()
     seconds = trade.seconds
+    if hardware is not None and (verify or trade.latency):
+        other = "--verify" if verify else "--latency"
+        raise SkaprofError(f"--hardware: a prediction is no proof and no measurement: expected no {other} with it")
     if is_path(name):
         if trade.latency:
             raise SkaprofError("--latency: a model of your own has other mixers by skaprof swap --latency")
-        backbones = {"--mixers": mixers, "--stage": stage, "--resolution": resolution, "--batch": batch}
+        backbones = {
+            "--mixers": mixers,
+            "--stage": stage,
+            "--resolution": resolution,
+            "--batch": batch,
+            "--hardware": hardware,
+        }
         show_parts(name, own, backbones, depth, forms, verify=verify, to=to)
         return
     own.require_none()
@@ -91,8 +105,11 @@ def model(
         _show_trade(name, networks, forms.dtypes, seconds, to)
         return
     variants = list(product(networks, forms.dtypes, forms.modes))
-    prove = _told_proof() if verify else None
-    rows, totals = scope_rows(progress(variants, len(variants), "verifying") if verify else variants, depth, prove)
+    if hardware is not None:
+        rows, totals = _predicted(variants, depth, hardware)
+    else:
+        prove = _told_proof() if verify else None
+        rows, totals = scope_rows(progress(variants, len(variants), "verifying") if verify else variants, depth, prove)
     view = View(
         lambda: _page(rows, totals, networks, task),
         lambda ending: _figure(rows, task, ending),
@@ -121,6 +138,16 @@ def _show_trade(name: str, networks: Sequence[Network], dtypes: Sequence[str], s
     heading = f"{network.backbone.name}, {network.height} x {network.width}, batch {network.batch:,}, {dtypes[0]}"
     page = Page(trade.trade_table(rows), heading, trade.sentences(rows), legend=trade.TRADE_LEGEND)
     show(rows, to, View(lambda: page))
+
+
+def _predicted(
+    variants: list[tuple[Network, str, str]], depth: str, hardware: str
+) -> tuple[list[ScopeRow], list[ScopeRow]]:
+    from skaprof.api.loading import load_predict_network
+
+    machine = find_hardware(hardware)
+    predict = load_predict_network(machine)
+    return predicted_rows(progress(variants, len(variants), "predicting"), depth, predict, machine.id)
 
 
 def networks_of(
