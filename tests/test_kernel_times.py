@@ -128,8 +128,8 @@ def test_a_short_calibration_predicts_a_mixer_and_its_file_is_read_back(
     monkeypatch.setattr(chains, "PASS_SECONDS", 0.001)
     monkeypatch.setattr(chains, "CALLS", 1)
     monkeypatch.setattr(chains, "TOKENS", (16, 64))
-    monkeypatch.setattr(chains, "DIMS", (32, 64))
-    found = measured_kernels(1.0, {"cpu": "A CPU", "torch": "2", "threads": 1})
+    monkeypatch.setattr(chains, "DIMS", (64, 128))
+    found = measured_kernels(0.01, {"cpu": "A CPU", "torch": "2", "threads": 1})
     path = tmp_path / "m.toml"
     path.write_text(MACHINE + "".join(text_of(found)))
     read = find_hardware(str(path)).kernels
