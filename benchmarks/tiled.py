@@ -16,13 +16,12 @@ from typing import Any
 import timers
 
 PAPER = ((3136, 64), (784, 128), (196, 320), (49, 512), (196, 384), (196, 768))
+KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+"""glibc keeps what is freed: else what ran before decides whether a call faults on every page of its scores."""
 OLD = ("mhsa/eager", "mhsa/sdpa", "cska/eager", "cska/channels-last", "cska/sdpa")
 NEW = ("mhsa/eager", "mhsa/sdpa", "ska/eager", "ska/sdpa", "ska/tiled", "cska/eager", "cska/sdpa", "cska/tiled")
 WORKER = """
-import json, math, sys, time
-from skaprof.bench.allocator import put_allocator
-put_allocator("keep")
-import torch
+import math, sys, time, torch
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
 from skaprof.workload import Workload
@@ -58,8 +57,7 @@ for line in sys.stdin:
 MEMORY = """
 import json, math, sys
 import torch
-from torch.profiler import ProfilerActivity, profile
-from skaprof.count.memory import saved_by_autograd
+from skaprof.count.memory import allocated_in_forward, saved_by_autograd
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
 from skaprof.workload import Workload
@@ -70,17 +68,7 @@ text, form = sys.argv[4].split("/")
 spec = parse_mixer(text)
 w = Workload(batch, side, side, dim, dim // 32, 32, spec.resolve_kernel_size())
 module, x = build_mixer(spec, w, form), torch.randn(batch, tokens, dim)
-with torch.no_grad():
-    module(x[:1])
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        module(x)
-held = peak = 0
-for event in profiled.profiler.kineto_results.events():
-    if event.name() == "[memory]":
-        held += event.nbytes()
-        peak = max(peak, held)
-saved = None if len(sys.argv) > 5 else saved_by_autograd(module, x)
-print(json.dumps([peak + x.nbytes, saved]))
+print(json.dumps([allocated_in_forward(module, x), saved_by_autograd(module, x)]))
 """
 TRAINS = """
 import math, resource, sys
@@ -102,7 +90,12 @@ class Tree:
     def __init__(self, tree: Path, size: tuple[int, int, int], mode: str, names: tuple[str, ...]) -> None:
         command = [sys.executable, "-c", WORKER, *map(str, size), mode, ",".join(names)]
         self.process = subprocess.Popen(
-            command, cwd=tree, env=timers.environment(tree), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=tree,
+            env=timers.environment(tree) | KEPT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def __call__(self, name: str) -> float:

@@ -17,7 +17,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.count import verify, verify_network
-from skaprof.count.memory import held_in_forward, saved_by_autograd
+from skaprof.count.memory import allocated_in_forward, held_in_forward, saved_by_autograd
 from skaprof.model import memory
 from skaprof.model.choice import parse_backbone
 from skaprof.model.mixers import MIXERS, ska
@@ -98,6 +98,17 @@ def test_bytes_of_the_processors_fused_attention_agree_too(text: str, data: st.D
     w, dtype = data.draw(workloads(parse_mixer(text))), data.draw(st.sampled_from(DTYPES))
     module, x = built(text, w, dtype, "sdpa")
     assert (saved_by_autograd(module, x), held_in_forward(module, x)) == row_bytes(text, w, dtype, "sdpa")
+
+
+@pytest.mark.parametrize("text", ["mhsa", "ska", "cska"])
+@pytest.mark.parametrize("form", ["eager", "tiled"])
+def test_the_allocator_hands_out_the_peak_and_no_copy_of_the_scores(text: str, form: str) -> None:
+    """Where scores outweigh queries, which are copied by head, and weights, which oneDNN's convolution copies."""
+    w = Workload(4, 16, 16, 16, 2, 8, 3)
+    module, x = built(text, w, "float32", form)
+    peak = row_bytes(text, w, "float32", form)[1]
+    assert peak is not None
+    assert peak <= allocated_in_forward(module, x) <= 1.02 * peak
 
 
 def test_saved_bytes_of_mhsa_counted_by_hand() -> None:

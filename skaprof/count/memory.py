@@ -1,6 +1,7 @@
 """What PyTorch itself keeps and holds: the tensors that autograd saves, and the storages alive in a forward call.
 
-Neither knows the model. Both work on meta tensors, whose storages have sizes and no memory, and on real ones.
+Neither knows the model. Both work on meta tensors, whose storages have sizes and no memory, and on real ones. What the
+allocator hands out, kernels' own memory with it, is seen of real calls alone.
 """
 
 from __future__ import annotations
@@ -45,6 +46,25 @@ def held_in_forward(module: nn.Module, x: Tensor, *, copies: bool = False) -> in
     with torch.no_grad(), HeldStorages([x], copies=copies) as held:
         module(x)
     return held.peak
+
+
+def allocated_in_forward(module: nn.Module, x: Tensor) -> int:
+    """Most bytes that a processor's allocator has handed out at once in one inference call, and the input's.
+
+    That is what kernels take within themselves too: copies into other layouts, scratch. A first call is not looked at.
+    """
+    from torch.profiler import ProfilerActivity, profile
+
+    with torch.no_grad():
+        module(x)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+            module(x)
+    held = peak = 0
+    for event in profiled.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak + storage_of(x).nbytes()
 
 
 class HeldStorages(TorchDispatchMode):

@@ -241,13 +241,14 @@ class ConvStaticKeyAttention(_Attention):
             groups=self.heads,
             bias=conv_bias,
         )
+        if implementation != FUSED:  # as the query map is: neither a convolution nor patches must copy it at each call
+            self.scores.weight.data = self.scores.weight.data.contiguous(memory_format=torch.channels_last)
         if implementation == FUSED:
             self.unfold = UnfoldedQueries(self.heads, kernel_size, UNFOLDED_BIAS_COLUMNS if conv_bias else 0)
         if class_tokens:
             self.class_scores = StaticKeyScores(self.heads, tokens, self.head_dim)
         if implementation == TILED:
             self.attention = TiledConvAttention(self.head_dim**-0.5, grid, bias=conv_bias)
-            self.scores.weight.data = self.scores.weight.data.contiguous(memory_format=torch.channels_last)
         elif class_tokens:
             self.concat = Concat()
 
@@ -278,8 +279,9 @@ class ConvStaticKeyAttention(_Attention):
             class_queries = self.split_heads(q[:, : self.class_tokens])
             class_scores = self.class_scores(class_queries.transpose(0, 1)).transpose(0, 1)
             del q, class_queries  # they are not read again
-            scores = self.concat(class_scores, scores)
-        return scores, v
+            return self.concat(class_scores, scores), v
+        del q  # scored, it is not read again
+        return scores.contiguous(), v  # where the convolution's layout is let go of: softmax would copy it beside both
 
     def _projected(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.query(x), self.split_heads(self.value(x))
