@@ -14,7 +14,7 @@ from skaprof.analysis.planned_rows import proved_rows
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli.own_contents import model_rows, swap_rows
 from skaprof.cli.time_limit import largest_within_limit, within_limit
-from skaprof.cli.watch import timed, timed_networks
+from skaprof.cli.watch import load_engine, timed, timed_networks
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.hardware import Hardware
 from skaprof.model.spec import MixerSpec
@@ -42,6 +42,7 @@ def _verification(contents: Contents) -> list[Row]:
 
 def _latency(contents: Contents) -> list[Row]:
     """Every size timed, or as many as the report's seconds are enough for."""
+    load_engine()
     sizes = list(product(contents.sizes, contents.modes))
 
     def plan_of(size: tuple[tuple[int, int, int], str]) -> Plan:
@@ -67,6 +68,7 @@ def _figure_3(contents: Contents) -> list[Row]:
     """Throughput over the number of heads."""
     fused = _over_heads(contents)
     plans = [figure_3_plan(fused, heads) for heads in FIGURE_3_AXIS] if fused else []
+    load_engine()
     return within_limit(
         plans,
         _work,
@@ -78,6 +80,7 @@ def _figure_3(contents: Contents) -> list[Row]:
 def _networks(contents: Contents) -> list[Row]:
     """The backbone, and with the mixers in the swapped stage, forward, at its own image size: with all of them in every
     form, or as many as the report's seconds are enough for a verdict on."""
+    load_engine()
     models, forms = _network_models(contents), _network_forms(contents)
     choices = [(models, forms), (models, forms[:1]), (models[:2], forms[:1])]
     return largest_within_limit(

@@ -51,7 +51,9 @@ def within_limit(
             a_verdict = _seconds_of_a_verdict(found[place], now() - began)
             left = deadline - now()
             if _rounds(found[place]) < FEWEST_ROUNDS and a_verdict <= left:  # its share was too little
+                began = now()
                 found[place] = measure(sizes[place], min(left, _ALLOWANCE * a_verdict))
+                a_verdict = _seconds_of_a_verdict(found[place], now() - began)
         except Interrupted as cut:
             found[place] = cut.rows or found.get(place, [])
             raise Interrupted(_in_order(found)) from None

@@ -34,6 +34,16 @@ class Terminal:
         emit(json.dumps(row) + "\n" for row in rows)
 
 
+def load_engine() -> None:
+    """Load PyTorch, which takes seconds that no size's time should hold.
+
+    Raises:
+        SkaprofError: it is not installed.
+    """
+    require_package("torch", "timing")
+    import skaprof.bench.configuration  # noqa: F401
+
+
 def timed(plans: Sequence[Plan], implementations: tuple[str, ...], device: str, seconds: float) -> list[dict[str, Any]]:
     """The plans' rows by `skaprof.bench.default_session.measured_rows`, watched from here.
 
