@@ -69,9 +69,11 @@ def test_an_op_that_a_counter_does_not_know_is_named_and_not_counted_as_nothing(
 def test_weights_that_are_no_parameters_are_not_counted_as_none() -> None:
     found = counted("Unregistered", DIM)
     assert (found.params, found.learned.bytes, found.macs) == (None, None, DENSE)
-    assert found.error == "it multiplies by 2,304 numbers that are no parameters: how many it learns is not known"
+    numbers = "2,304 numbers that are neither parameters nor real buffers"
+    assert found.error == f"it multiplies by {numbers}: how many it learns is not known"
     packed = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.LSTM(8, 4)), {nn.LSTM}, dtype=torch.qint8)
     assert learned(packed).params == sum(parameter.numel() for parameter in nn.LSTM(8, 4).parameters())
+    assert learned(torch.jit.script(nn.Linear(8, 4))).params == 36
 
 
 def test_counts_that_differ_are_all_shown_and_none_is_taken() -> None:

@@ -24,6 +24,7 @@ from torch.utils.module_tracker import ModuleTracker
 from skaprof.count.convolutions import ConvolutionShape, TracedConvolution
 from skaprof.count.fvcore_here import IMPORT_FAILS, FlopCountAnalysis
 from skaprof.count.matmul_formulas import TORCH_FORMULAS, BlindError, fvcore_einsum, fvcore_matmul
+from skaprof.count.running import hooks_unmentioned
 from skaprof.nn.layers import FusedAttention
 from skaprof.process_wide import PROCESS_WIDE
 
@@ -90,7 +91,13 @@ def count_torch(module: nn.Module, x: Tensor, units: Sequence[str]) -> Counted:
     SDPA that is called as a function is counted as the matrix products of PyTorch's plain form: what the fused kernels
     of a processor run as has no formula, and the plain form's products are those that a kernel fuses.
     """
-    with without_fast_path(), _frozen(module), sdpa_kernel(SDPBackend.MATH), _as_fused_kernel(module) as swapped:
+    with (
+        without_fast_path(),
+        hooks_unmentioned(),
+        _frozen(module),
+        sdpa_kernel(SDPBackend.MATH),
+        _as_fused_kernel(module) as swapped,
+    ):
         recorder = LeftOut(units)
         with recorder, _flop_counter(TORCH_FORMULAS) as counter:
             swapped(x)

@@ -30,10 +30,10 @@ from torch.utils._pytree import tree_leaves
 
 from skaprof.count.counted_forms import called_by_pytorch
 from skaprof.count.counters import without_fast_path
-from skaprof.count.hidden_work import LeavingNumbers, Origins, held_tensors, threads_noted
+from skaprof.count.hidden_work import LeavingNumbers, Origins, threads_noted
 from skaprof.count.meta_results import MetaResults
 from skaprof.count.recorder import Recorded, Recorder
-from skaprof.count.running import RunningModule, Shapes
+from skaprof.count.running import RunningModule, Shapes, hooks_unmentioned
 from skaprof.foreign_code import reason_of
 
 
@@ -87,7 +87,7 @@ class ExactCount:
     traits: frozenset[str] = frozenset()
     """Of its products, what other counters are known to count otherwise: `recorder.SPARSE` and the like."""
     constants: int = 0
-    """How many numbers it multiplies by that are no parameters: buffers and plain tensors. 0 if no inputs are named."""
+    """Numbers it multiplies by that are neither parameters nor real buffers; 0 if no inputs are named."""
 
     @property
     def macs(self) -> int | None:
@@ -165,8 +165,7 @@ def _record(
     module: nn.Module, call: Callable[[], Any], mode: str, inputs: Sequence[Tensor], results: MetaResults
 ) -> tuple[Recorded, Origins, Mapping[str, Shapes], LeavingNumbers]:
     origins, leaving, running = Origins(), LeavingNumbers(), RunningModule(module)
-    for tensor in held_tensors(module):
-        origins.held(tensor)
+    origins.hold(module)
     for tensor in inputs:
         origins.made(tensor)
     recorder = Recorder(running, origins, results)
@@ -175,6 +174,7 @@ def _record(
             without_fast_path(),
             called_by_pytorch(),
             threads_noted(leaving.found),
+            hooks_unmentioned(),
             kept_gradients(module),
             _eager(),
             running,

@@ -112,19 +112,19 @@ class Origins:
         self._held: set[int] = set()
         self._constants: set[int] = set()
         self.multiplied: dict[int, int] = {}
-        """Sizes of the tensors that products take, that a module holds and that are no parameters."""
+        """Sizes of the tensors that products take, and that are neither parameters nor buffers of real numbers."""
         self._blank: set[int] = set()
         self._reads: Counter[int] = Counter()
         self.unknown: dict[int, tuple[StorageWeakRef, str, str]] = {}
         self.reasons: dict[str, None] = {}
 
-    def held(self, tensor: Tensor) -> None:
-        """The module holds this tensor, before any op runs."""
-        self.made(tensor)
-        key, _ = _storage(tensor)
-        self._held.add(key)
-        if not isinstance(tensor, nn.Parameter):
-            self._constants.add(key)
+    def hold(self, module: nn.Module) -> None:
+        """All that the module holds before any op runs. What it learns, or declares as real numbers, is no constant."""
+        for tensor in held_tensors(module):
+            self.made(tensor)
+            self._held.add(_storage(tensor)[0])
+        real = (each for each in module.buffers() if each.is_floating_point() or each.is_complex())
+        self._constants = self._held - {_storage(tensor)[0] for tensor in (*module.parameters(), *real)}
 
     def derived(self, taken: Sequence[Tensor], given: Sequence[Tensor]) -> None:
         """What an op makes of constants alone is one."""
@@ -195,6 +195,7 @@ def _storage(tensor: Tensor) -> tuple[int, torch.UntypedStorage | None]:
 
 def held_tensors(module: nn.Module) -> Iterable[Tensor]:
     """Every tensor that a module's parts hold: parameters, buffers and plain attributes, in lists and dicts too."""
+    yield from (*module.parameters(), *module.buffers())  # a scripted module's are no attributes
     for part in module.modules():
         yield from _tensors_in([*vars(part).values()], 4)
 

@@ -35,6 +35,7 @@ def _packed(module: nn.Module) -> Iterator[Tensor]:
     seen: list[Any] = []
     for part in module.modules():
         for value in vars(part).values():
-            if isinstance(value, torch.ScriptObject) and not any(value is known for known in seen):
+            is_packed = isinstance(value, torch.ScriptObject) and not isinstance(value, torch._C.ScriptModule)
+            if is_packed and not any(value is known for known in seen):
                 seen.append(value)
                 yield from unpacked(value)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
@@ -11,7 +14,17 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._pytree import tree_leaves
 
+from skaprof.process_wide import PROCESS_WIDE
+
 Shapes = tuple[tuple[int, ...], ...]
+
+
+@contextmanager
+def hooks_unmentioned() -> Iterator[None]:
+    """Without PyTorch's warning that hooks of all modules run twice for compiled ones: those here heed that."""
+    with PROCESS_WIDE, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Using `torch.compile")
+        yield
 
 
 class RunningModule:

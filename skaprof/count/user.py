@@ -123,7 +123,8 @@ def _count_on(user: UserModule, w: Workload, dtype: str, mode: str, device: str)
     needs_values = any(each.needs_values for each in exact.unknown)
     if not exact.constants:
         return found, needs_values
-    why = f"it multiplies by {exact.constants:,} numbers that are no parameters: how many it learns is not known"
+    numbers = f"{exact.constants:,} numbers that are neither parameters nor real buffers"
+    why = f"it multiplies by {numbers}: how many it learns is not known"
     return replace(found, learned=Learned(None, None), unlearned=why), needs_values
 
 
