@@ -93,10 +93,10 @@ class HeldStorages(TorchDispatchMode):
         is_copy = func.overloadpacket is torch.ops.aten.clone and not self.copies
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor) and storage_of(leaf)._cdata not in given:
-                self._born(storage_of(leaf), self.numbers.get(storage_of(args[0])._cdata) if is_copy else None)
+                self.born(storage_of(leaf), self.numbers.get(storage_of(args[0])._cdata) if is_copy else None)
         return result
 
-    def _born(self, storage: torch.UntypedStorage, number: int | None) -> None:
+    def born(self, storage: torch.UntypedStorage, number: int | None = None) -> None:
         """A new storage, `number` that of the tensor it is a copy of."""
         self._count(storage, number)
         weakref.finalize(storage, self._gone, storage._cdata, storage.nbytes())

@@ -27,7 +27,7 @@ class MetaResults:
             return _fresh(known)
         result = op(*args, **kwargs)
         forms = _forms(result)
-        if forms is not None:
+        if forms is not None and not _shares_memory(result, args):
             self._known[key] = forms
         return result
 
@@ -57,6 +57,13 @@ def _forms(result: Any) -> Any:
     if isinstance(result, tuple) and result and all(isinstance(part, Tensor) and part.is_meta for part in result):
         return [(part.shape, part.stride(), part.dtype) for part in result]
     return None
+
+
+def _shares_memory(result: Any, args: Sequence[Any]) -> bool:
+    """Whether a result is a view of an argument, which `_unsafe_view` for one does not say of itself."""
+    given = {arg.untyped_storage()._cdata for arg in args if isinstance(arg, Tensor)}
+    parts = result if isinstance(result, tuple) else (result,)
+    return any(part.untyped_storage()._cdata in given for part in parts)
 
 
 def _fresh(known: Any) -> Any:

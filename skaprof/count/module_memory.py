@@ -18,6 +18,8 @@ from torch.utils._pytree import tree_leaves
 from skaprof.count.counters import without_fast_path
 from skaprof.count.hidden_work import LeavingNumbers
 from skaprof.count.memory import HeldStorages, storage_of
+from skaprof.count.meta_results import MetaResults
+from skaprof.count.recorder import tensors_in
 from skaprof.count.rules import rule_of
 from skaprof.count.running import RunningModule
 
@@ -63,17 +65,27 @@ class _Moved(HeldStorages):
         super().__init__(inputs, copies=True, scope=lambda: running.scope)
         self.own = own
         self.traffic: Counter[str] = Counter()
+        self.results = MetaResults()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = super().__torch_dispatch__(func, types, args, kwargs)
-        if rule_of(func).moves_data:
-            leaves = (leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor))
-            moved = sum(leaf.numel() * leaf.element_size() for leaf in leaves if not self._is_own(leaf))
+        named = kwargs or {}
+        rule = rule_of(func)
+        with torch._C.DisableTorchFunction():
+            result = self.results.run(func, rule, args, named)
+            moved, taken = 0, set()
+            for tensor in tensors_in(args, named):
+                address = storage_of(tensor)._cdata
+                taken.add(address)
+                if address not in self.own:
+                    moved += tensor.numel() * tensor.element_size()
+            for tensor in tensors_in((result,), {}):
+                storage = storage_of(tensor)
+                if storage._cdata not in taken:
+                    self.born(storage)
+                moved += 0 if storage._cdata in self.own else tensor.numel() * tensor.element_size()
+        if rule.moves_data:
             self.traffic[self.scope()] += moved
         return result
-
-    def _is_own(self, tensor: Tensor) -> bool:
-        return storage_of(tensor)._cdata in self.own
 
 
 @contextmanager
