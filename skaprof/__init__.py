@@ -13,7 +13,7 @@ from skaprof._version import __version__
 
 if TYPE_CHECKING:
     from skaprof.api.costs import cost, formula, sweep, verify
-    from skaprof.api.counting import audit, swap
+    from skaprof.api.counting import audit, model_parts, swap
     from skaprof.api.crossovers import crossover
     from skaprof.api.machines import roofline
     from skaprof.api.networks import model_cost, search, verify_model
@@ -33,6 +33,7 @@ _HOMES = {
     "formula": "skaprof.api.costs",
     "latency": "skaprof.api.timing",
     "model_cost": "skaprof.api.networks",
+    "model_parts": "skaprof.api.counting",
     "roofline": "skaprof.api.machines",
     "search": "skaprof.api.networks",
     "swap": "skaprof.api.counting",
@@ -60,6 +61,7 @@ __all__ = [
     "formula",
     "latency",
     "model_cost",
+    "model_parts",
     "roofline",
     "search",
     "swap",

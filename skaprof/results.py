@@ -241,6 +241,12 @@ class ResultRow(Record):
         return class_tokens_of(self)
 
     @property
+    def image(self) -> str:
+        """What a whole model is given: its image, height first, or the inputs of a model of the user's own."""
+        own = self.image_height is None or self.image_width is None
+        return f"input {self.input_shape}" if own else f"{self.image_height} x {self.image_width}"
+
+    @property
     def place(self) -> tuple[Any, ...]:
         """Its size, mode and dtype: rows of one place differ in mixer and form, and may compete."""
         return values_of(self, PLACE_KEYS)

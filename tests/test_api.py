@@ -93,6 +93,9 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "no such claims": lambda: skaprof.check("claims.toml"),
     "several sizes to audit": lambda: skaprof.audit("ska", tokens=(16, 49)),
     "an unknown counter": lambda: skaprof.audit("ska", counter="mine"),
+    "a part of no mode": lambda: skaprof.model_parts("torch.nn:Linear", mode="backward"),
+    "a part of no model": lambda: skaprof.model_parts("nowhere:Net"),
+    "parts of no depth": lambda: skaprof.model_parts("torch.nn:Linear", depth="deep"),
     "nothing to replace": lambda: skaprof.swap("torch.nn:Linear", {}),
     "text to replace": lambda: skaprof.swap("torch.nn:Linear", "attn=ska"),
     "no such model": lambda: skaprof.swap("nowhere:Net", {"attn": "ska"}),
@@ -208,7 +211,7 @@ def _write_results(path: Path, **changes: int) -> None:
 
 def test_every_public_function_has_an_example_and_says_what_it_raises() -> None:
     functions = [getattr(skaprof, name) for name in skaprof.__all__ if name[0].islower()]
-    assert len(functions) == 15
+    assert len(functions) == 16
     for function in functions:
         assert ">>> " in function.__doc__, function
         assert f"skaprof.{function.__name__}(" in function.__doc__, function

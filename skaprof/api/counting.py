@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from skaprof.analysis.planned_rows import require_one_size
 from skaprof.answers import AbsentCounter, AuditRow, SwapRow
 from skaprof.api.arguments import Grid, Words, pair_of, plan_of, several, words_of
-from skaprof.api.loading import load_swapped_rows
+from skaprof.api.loading import load_count_model, load_swapped_rows
 from skaprof.api.rows import Rows
 from skaprof.counters import chosen_counters
 from skaprof.errors import bad_value, in_python, named, needing
 from skaprof.foreign_code import MAP_LAYOUTS, parse_arguments
-from skaprof.foreign_model import user_model
+from skaprof.foreign_model import KEEP, UserModel, user_model
 from skaprof.grids import parse_count
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.workload import DEFAULT_DIM, check_choice
+from skaprof.own_rows import PartRow
+from skaprof.workload import DEFAULT_DIM, MODES, check_choice
 
 
 def audit(
@@ -112,9 +113,7 @@ def swap(
             submodule that no mixer can stand for; or torch or fvcore is not installed.
     """
     pairs = _replacements(replace)
-    typed = [f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in (arg or {}).items()]
-    dtypes = tuple(map(str, words_of("input_dtype", input_dtype))) if input_dtype else ()
-    user = user_model(str(model), parse_arguments(named("arg"), typed), _shapes(shape), dtypes, inputs)
+    user = _user_model(model, arg, shape, inputs, input_dtype)
     hints = {
         "grid": None if size is None else pair_of(size),
         "layout": None if input is None else check_choice(named("input"), input, MAP_LAYOUTS),
@@ -122,6 +121,59 @@ def swap(
     }
     rows = load_swapped_rows()(user, pairs, _warn, **hints)
     return Rows(rows)
+
+
+def model_parts(
+    model: str,
+    *,
+    arg: Mapping[str, object] | None = None,
+    shape: tuple[int, ...] | Sequence[tuple[int, ...]] | None = None,
+    inputs: str | None = None,
+    input_dtype: Words = (),
+    dtype: str | None = None,
+    mode: str = "forward",
+    depth: int = 2,
+) -> Rows[PartRow]:
+    """What a model of yours is made of: parameters, exact MACs, and the memory of each part.
+
+    >>> rows = skaprof.model_parts("torch.nn:TransformerEncoderLayer", shape=(1, 16, 32), depth=1,
+    ...                            arg={"d_model": 32, "nhead": 2, "dim_feedforward": 64, "batch_first": True})
+    >>> [(row.scope, row.macs) for row in rows if row.macs]
+    [('self_attn', 81920), ('linear1', 32768), ('linear2', 32768), ('', 147456)]
+
+    Args:
+        model: "FILE.py:NAME" or "package.module:NAME" of what gives a torch.nn.Module; `arg` is what it is called with.
+        shape, inputs, input_dtype: what the model is called with, as `swap` has them.
+        dtype: what its floating-point parameters are cast to; they stay as they are built where None.
+        mode: "forward", or "train": in training mode, forward and backward.
+        depth: how many names in the path of a part, at most.
+
+    Returns:
+        A row for each part, then the whole model's, whose scope is empty; counts that are not known are None, and
+        `error` says why.
+
+    Raises:
+        SkaprofError: a value that is not valid; a model that fails to import, build or run, with its own error; or
+            torch or fvcore is not installed.
+    """
+    user = _user_model(model, arg, shape, inputs, input_dtype, dtype)
+    check_choice(named("mode"), mode, MODES)
+    count_model, _ = load_count_model()
+    return Rows(count_model(user, mode, named("model")).rows(parse_count(named("depth"), depth)))
+
+
+def _user_model(
+    model: object,
+    arg: Mapping[str, object] | None,
+    shape: object,
+    inputs: str | None,
+    input_dtype: Words,
+    dtype: str | None = None,
+) -> UserModel:
+    typed = [f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in (arg or {}).items()]
+    dtypes = tuple(map(str, words_of("input_dtype", input_dtype))) if input_dtype else ()
+    arguments = parse_arguments(named("arg"), typed)
+    return user_model(str(model), arguments, _shapes(shape), dtypes, inputs, dtype or KEEP)
 
 
 def _shapes(shape: object) -> tuple[tuple[int, ...], ...]:

@@ -148,7 +148,7 @@ def share_sentences(rows: Sequence[ResultRow]) -> list[str]:
         if row.time_scopes and row.time_shares:
             pairs = zip(row.time_scopes, row.time_shares, strict=True)
             parts = ", ".join(f"{scope} {significant(100 * share, 3)} %" for scope, share in pairs)
-            size = f"{row.image_height} x {row.image_width}, batch {row.batch}"
+            size = f"{row.image}, batch {row.batch}"
             found.append(f"Time of {row.contender} at {size}, by the profiler, forward: {parts}.")
     return found
 

@@ -104,7 +104,7 @@ def kept_promises(pairs: Sequence[Compared]) -> list[str]:
     if broken:
         worst = max(broken, key=lambda pair: pair.ratio)
         row = worst.row
-        where = f"{row.image_height} x {row.image_width}" if row.tokens is None else f"{row.tokens:,} tokens"
+        where = row.image if row.tokens is None else f"{row.tokens:,} tokens"
         where += "" if row.dim is None else f", dim {row.dim:,}"
         sentences.append(
             f"The worst: {row.contender} at {where}, batch {row.batch:,}, {row.mode}, {row.dtype}: "
@@ -146,7 +146,7 @@ def _outcome(name: str, pairs: Sequence[Compared]) -> str:
 def _place(row: ResultRow) -> str:
     """A table's heading: the image of a whole backbone, or the token grid of a mixer."""
     if row.model is not None:
-        return f"Images of {row.image_height} x {row.image_width}"
+        return f"Images of {row.image}" if row.image_height is not None else row.image.capitalize()
     return f"{row.height} x {row.width} tokens, dim {row.dim:,}"
 
 
