@@ -18,7 +18,7 @@ and real ones, of any dtype. What the call raises is let through.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -61,10 +61,6 @@ class UnknownWork(NamedTuple):
     needs_values: bool = False
     """Whether the call had tensors on meta, whose numbers would tell."""
 
-    def __str__(self) -> str:
-        place = f" in {self.scope}" if self.scope else ""
-        return f"{self.op}{place}: {self.why}" if self.op else f"{self.why}{place}"
-
 
 class ScopeCount(NamedTuple):
     """All work of a submodule, that of the submodules in it with it; shapes of what its first call gave."""
@@ -97,7 +93,7 @@ class ExactCount:
     @property
     def error(self) -> str | None:
         """Why there is no count, in one line; None where there is one."""
-        return "; ".join(dict.fromkeys(map(str, self.unknown))) or None
+        return told(self.unknown)
 
     def by_scope(self) -> dict[str, ScopeCount]:
         """The work of the whole (""), of each submodule that was called, and of those that hold one that was.
@@ -141,7 +137,7 @@ def count_exact(
             for scope, name in first.ops
             if name.startswith("quantized.") and first.ops[scope, name].macs
         ]
-    if first.macs == again.macs:
+    if _summed(first.macs.values()) == _summed(again.macs.values()):
         unknown += _unmade(origins, origins_again)
     elif not first.unknown and not again.unknown:
         unknown.append(UnknownWork("", "", _differing(first, again)))
@@ -203,6 +199,21 @@ def _unmade(first: Origins, again: Origins) -> list[UnknownWork]:
     why = "takes a tensor that no op made: it was computed where PyTorch does not dispatch, or in another thread"
     given = "a tensor in the output is one that no op made: it was computed where PyTorch does not dispatch, or kept"
     return [UnknownWork(op, scope, why if op else given) for op, scope in dict.fromkeys(found)]
+
+
+def told(unknown: Iterable[UnknownWork]) -> str | None:
+    """Why work is not known, each reason once, in one line; None where all is."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for each in unknown:
+        places.setdefault((each.op, each.why), []).append(each.scope)
+    return "; ".join(_placed(op, why, scopes) for (op, why), scopes in places.items()) or None
+
+
+def _placed(op: str, why: str, scopes: Sequence[str]) -> str:
+    """A reason and where it holds: the first submodule, and how many others."""
+    others = f" and {len(scopes) - 1} others" if len(scopes) > 1 else ""
+    place = f" in {scopes[0]}{others}" if scopes[0] else ""
+    return f"{op}{place}: {why}" if op else f"{why}{place}"
 
 
 def _differing(first: Recorded, again: Recorded) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from skaprof.count.exact import ExactCount, ScopeCount, count_exact
+from skaprof.count.exact import ExactCount, ScopeCount, count_exact, told
 from skaprof.count.learned import learned
 from skaprof.count.module_memory import ModuleMemory, memory_of
 from skaprof.count.witnesses import heard
@@ -78,7 +78,7 @@ class CountedModel(NamedTuple):
         if name == _WHOLE:
             error = self.work.error
         else:
-            error = "; ".join(str(each) for each in self.work.unknown if _is_in(each.scope, name)) or None
+            error = told(each for each in self.work.unknown if _is_in(each.scope, name))
         return {
             "class_name": type(self.model.get_submodule(name)).__name__,
             "output_shape": None if shapes is None else ",".join("x".join(map(str, shape)) for shape in shapes),
