@@ -193,6 +193,20 @@ def test_bad_input_gets_one_line_with_the_users_own_error_and_exit_2(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(("how", "parts"), [("script", ["0"]), ("trace", ["0"]), ("compile", ["0", "0._orig_mod"])])
+def test_what_is_in_a_scripted_part_is_not_told_apart_and_never_called_0(how: str, parts: list[str]) -> None:
+    inside = (("how", how), ("inside", "True"))
+    rows = count_model(UserModel("user_models:fixed", inside, ((2, 16, 48),))).rows(2)
+    assert [row.scope for row in rows] == [*parts, ""]
+    assert {row.macs for row in rows} == {2 * 16 * 48 * 48}
+
+
+def test_a_part_that_is_run_by_its_forward_has_its_work() -> None:
+    found = by_scope(UserModel("user_models:Direct", shapes=((2, 16, 48),)))
+    assert found["attn"].macs == found[""].macs > 0
+
+
 def test_a_path_is_no_backbone_and_no_toml_file() -> None:
     assert is_path("mine.py:build")
     assert is_path("timm:create_model")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from skaprof.count.exact import ExactCount, ScopeCount, count_exact, told
@@ -48,7 +50,7 @@ class CountedModel(NamedTuple):
         scopes = self.work.by_scope()
         bytes_of = {key: _inclusive(getattr(self.memory, key)) for key in ("traffic", "saved", "peak")}
         places = Counter(id(parameter) for _, parameter in _placed(self.model))
-        names = [name for name, _ in self.model.named_modules() if name.count(".") < depth and name]
+        names = [name for name in _called_parts(self.model) if name.count(".") < depth]
         whole = self._figures(_WHOLE, scopes, bytes_of, places)
         head = self._head()
         found = []
@@ -136,7 +138,8 @@ def _counted(user: UserModel, mode: str, device: str, option: str, change: Chang
         return output
 
     trouble = f"{user.path} cannot run on an input of shape {call.text}"
-    with forward_is_a_call(model.modules()):
+    with warnings.catch_warnings(), forward_is_a_call(model.modules()):
+        warnings.filterwarnings("ignore", ".*global hooks on modules", UserWarning)  # they are ours
         found = attempted(option, trouble, lambda: count_exact(model, run, mode=mode))
         with contained():
             memory = memory_of(model, run, call.tensors, mode)
@@ -165,6 +168,19 @@ def proved_rows(found: CountedModel, rows: list[PartRow]) -> list[PartRow]:
             **whole.as_dict(), **proof, note="; ".join(tally.trouble for tally in witnesses if tally.trouble) or None
         ),
     ]
+
+
+def _called_parts(model: nn.Module) -> list[str]:
+    """The names of the submodules in the model's order, but for what is in a scripted one: nobody hears that called."""
+    found: list[str] = []
+    closed = [""] if isinstance(model, torch.jit.ScriptModule) else []
+    for name, part in model.named_modules():
+        if not name or any(not held or name.startswith(f"{held}.") for held in closed):
+            continue
+        found.append(name)
+        if isinstance(part, torch.jit.ScriptModule):
+            closed.append(name)
+    return found
 
 
 def _placed(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
