@@ -80,6 +80,10 @@ KNOWN: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "a vector": (lambda x, w: x @ w[0], 16 * 64),
     "sparse": (lambda x, w: torch.sparse.mm(torch.eye(64).to_sparse(), x[0].T).T[None], 64 * 16),
     "sparse by rows": (lambda x, w: (torch.eye(64).to_sparse_csr() @ x[0].T).T[None], 64 * 16),
+    "a table of Python's numbers": (
+        lambda x, w: x + torch.tensor([list(range(64))], device=x.device) + x.new_tensor([0.5] * 64),
+        0,
+    ),
     "gates": (lambda x, w: F.glu(F.hardswish(F.logsigmoid(x))), 0),
     "complex numbers": (lambda x, w: torch.complex(x, x).abs() + torch.polar(x.abs(), x).real, 0),
 }
@@ -90,6 +94,11 @@ def test_what_runs_is_counted(name: str) -> None:
     run, macs = KNOWN[name]
     found = counted(Around(run))
     assert (found.macs, found.error) == (LAYER + macs, None)
+
+
+def test_a_table_of_pythons_numbers_is_no_hidden_work_on_meta_either() -> None:
+    run, _ = KNOWN["a table of Python's numbers"]
+    assert counted(Around(run), device="meta").error is None
 
 
 @pytest.mark.parametrize(

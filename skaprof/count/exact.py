@@ -160,7 +160,8 @@ def _ops(seen: Recorded) -> tuple[CountedOp, ...]:
 def _record(
     module: nn.Module, call: Callable[[], Any], mode: str, inputs: Sequence[Tensor], results: MetaResults
 ) -> tuple[Recorded, Origins, Mapping[str, Shapes], LeavingNumbers]:
-    origins, leaving, running = Origins(), LeavingNumbers(), RunningModule(module)
+    origins, running = Origins(), RunningModule(module)
+    leaving = LeavingNumbers(origins)
     origins.hold(module)
     for tensor in inputs:
         origins.made(tensor)

@@ -35,11 +35,16 @@ _LEAVES = {
 }
 
 
+_MAKE_OF_PYTHON = ("tensor", "new_tensor", "as_tensor", "asarray")
+"""Functions that make a tensor of Python's numbers."""
+
+
 class LeavingNumbers(TorchFunctionMode):
     """Notes in `found` how tensors' numbers leave PyTorch; and has attention on meta run as a fused kernel."""
 
-    def __init__(self) -> None:
+    def __init__(self, origins: Origins | None = None) -> None:
         super().__init__()
+        self._origins = origins
         self.found: dict[str, None] = {}
         self.traits: set[str] = set()
 
@@ -58,7 +63,10 @@ class LeavingNumbers(TorchFunctionMode):
         if is_complex_convolution(func, args, kwargs or {}):
             self.traits.add(COMPLEX)
             return four_convolutions(func, *args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        if self._origins is not None and name in _MAKE_OF_PYTHON and isinstance(result, Tensor):
+            self._origins.made(result)  # on some devices no op does
+        return result
 
 
 @contextmanager
