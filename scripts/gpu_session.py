@@ -56,14 +56,14 @@ def latency_steps(gpu: bool) -> list[Step]:
     both = ("--dtype", "bfloat16,float32", "--mode", "forward,train", *tf32)
     half = ("--batch", "32" if gpu else "1", "--dtype", "bfloat16")
     pinned = ("--implementation", "sdpa,sdpa-flash,sdpa-efficient,sdpa-cudnn,sdpa-math", "--baseline", "mhsa/sdpa")
-    other = ("--implementation", "eager,channels-last,compile")
+    other = ("--implementation", "eager,channels-last,tiled,compile")
     ways = ("cold", "hot", "graph", "graph-resident", "wall") if gpu else ("cold", "hot", "wall")
     return [
         *(latency(f"stage-{size}-d{dim}", 58, size, dim, *batches, *both) for size, dim in STAGES),
         latency("heads", 35, "14x14", 384, "--heads", "1,2,4,8,16,32", "--batch", "8", "--implementation", "sdpa"),
         *(latency(f"backends-{size}-d{dim}", 25, size, dim, *half, *pinned) for size, dim in STAGES),
         *(latency(f"timing-{way}", 20, "14x14", 384, *half, "--timing", way) for way in ways),
-        *(latency(f"compiled-{size}-d{dim}", 60, size, dim, *half, *other) for size, dim in STAGES),
+        *(latency(f"compiled-{size}-d{dim}", 75, size, dim, *half, *other) for size, dim in STAGES),
     ]
 
 
