@@ -19,7 +19,17 @@ PAPER = ((3136, 64), (784, 128), (196, 320), (49, 512), (196, 384), (196, 768))
 KEPT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 """glibc keeps what is freed: else what ran before decides whether a call faults on every page of its scores."""
 OLD = ("mhsa/eager", "mhsa/sdpa", "cska/eager", "cska/channels-last", "cska/sdpa")
-NEW = ("mhsa/eager", "mhsa/sdpa", "ska/eager", "ska/sdpa", "ska/tiled", "cska/eager", "cska/sdpa", "cska/tiled")
+NEW = (
+    "mhsa/eager",
+    "mhsa/sdpa",
+    "ska/eager",
+    "ska/sdpa",
+    "ska/tiled",
+    "cska/eager",
+    "cska/sdpa",
+    "cska/tiled",
+    "cska/winograd",
+)
 WORKER = """
 import math, sys, time, torch
 from skaprof.model.spec import parse_mixer
@@ -36,7 +46,9 @@ def made(name):
     text, form = name.split("/")
     spec = parse_mixer(text)
     w = Workload(batch, side, side, dim, dim // 32, 32, spec.resolve_kernel_size())
-    module = build_mixer(spec, w, "eager" if form == "channels-last" else form)
+    module = build_mixer(spec, w, {"channels-last": "eager", "winograd": "tiled"}.get(form, form))
+    if form == "winograd":
+        module.attention.winograd = True
     return module.to(memory_format=torch.channels_last) if form == "channels-last" else module
 
 def call(module):
@@ -140,10 +152,10 @@ def _output(code: str, *arguments: Any) -> str:
 def tiled(seconds: int = 20) -> None:
     """Times at the paper's sizes, forward and in training; memory; and what trains."""
     with timers.before() as tree:
+        print(f"| tokens, dim, batch | mode | CSKA tiled ms | over the fastest of {timers.BEFORE} |", end="")
         print(
-            "| tokens, dim, batch | mode | CSKA tiled ms | over the fastest of", timers.BEFORE, "| over today's fastest"
+            " over today's fastest other | winograd over both: | | SKA's best over MHSA's best |\n" + "|---" * 8 + "|"
         )
-        print("other form | SKA's best over MHSA's best |\n|---|---|---|---|---|---|")
         for mode, sizes in (
             ("forward", [(*size, batch) for size in PAPER for batch in (1, 8)]),
             ("train", [(196, 320, 1), (784, 128, 1), (784, 128, 8)]),
@@ -165,10 +177,13 @@ def _row(size: tuple[int, int, int], mode: str, found: dict[str, dict[str, float
     def best(tree: str, mixer: str, *without: str) -> float:
         return min(ms for name, ms in found[tree].items() if name.startswith(f"{mixer}/") and name not in without)
 
-    ours = found["now"]["cska/tiled"]
+    tiled, winograd = (found["now"][f"cska/{form}"] for form in ("tiled", "winograd"))
+    today = best("now", "cska", "cska/tiled", "cska/winograd")
     ratios = (
-        ours / best("before", "cska"),
-        ours / best("now", "cska", "cska/tiled"),
+        tiled / best("before", "cska"),
+        tiled / today,
+        winograd / best("before", "cska"),
+        winograd / today,
         best("now", "ska") / best("now", "mhsa"),
     )
-    return f"| {', '.join(map(str, size))} | {mode} | {ours:.2f} | " + " | ".join(f"{r:.2f}" for r in ratios) + " |"
+    return f"| {', '.join(map(str, size))} | {mode} | {tiled:.2f} | " + " | ".join(f"{r:.2f}" for r in ratios) + " |"

@@ -108,6 +108,33 @@ def test_bytes_saved_and_held_are_what_the_model_says(text: str, size: int, dtyp
         assert held_in_forward(tiled, x, copies=True) == forward.peak_bytes
 
 
+@settings(max_examples=examples(60))
+@given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 9), st.booleans(), TILES)
+def test_winograds_scores_are_the_convolutions(batch: int, height: int, width: int, biased: bool, size: int) -> None:
+    tokens, heads = height * width, 2
+    query, value = torch.randn(2, batch, heads, tokens, 3, dtype=torch.float64)
+    weight, bias = torch.randn(heads * tokens, 3, 3, 3, dtype=torch.float64), torch.randn(heads * tokens).double()
+    found = []
+    for winograd in (False, True):
+        leaves = [tensor.clone().requires_grad_() for tensor in (query, weight, value, *([bias] if biased else []))]
+        with tiles_of(size):
+            output = conv_static_key_attention(*leaves, grid=(height, width), winograd=winograd)
+            output.backward(torch.cos(output.detach()))
+        found.append([output.detach(), *(leaf.grad for leaf in leaves)])
+    for of_winograd, expected in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(of_winograd, expected)
+
+
+def test_winograd_rounds_little_in_float32() -> None:
+    query, value = torch.randn(2, 2, 2, 81, 16, dtype=torch.float64)
+    weight = torch.randn(2 * 81, 16, 3, 3, dtype=torch.float64)
+    expected = conv_static_key_attention(query, weight, value, grid=(9, 9), scale=0.1)
+    found = conv_static_key_attention(
+        query.float(), weight.float(), value.float(), grid=(9, 9), scale=0.1, winograd=True
+    )
+    assert errors([found], [expected])[0] < 1e-5
+
+
 class Largest(TorchDispatchMode):
     """The elements of the largest tensor that any op makes."""
 
@@ -255,6 +282,12 @@ def test_arguments_that_do_not_fit_are_named() -> None:
         r"weight: .*\(24, 4, 3, 3\)": lambda: conv_static_key_attention(query, weight[:8], value, grid=(3, 4)),
         r"kernel_size: '2' is not valid: expected an odd": lambda: conv_static_key_attention(
             query, weight[..., :2, :2], value, grid=(3, 4)
+        ),
+        r"winograd: .*the kernel is 1 x 1": lambda: conv_static_key_attention(
+            query, weight[..., :1, :1], value, grid=(3, 4), winograd=True
+        ),
+        r"winograd: .*bfloat16 .*round": lambda: conv_static_key_attention(
+            query.bfloat16(), weight.bfloat16(), value.bfloat16(), grid=(3, 4), winograd=True
         ),
         r"bias: .*\(24,\)": lambda: conv_static_key_attention(query, weight, value, weight[:3, 0, 0, 0], grid=(3, 4)),
     }.items():

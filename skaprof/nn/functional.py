@@ -13,6 +13,7 @@ from torch import Tensor
 from skaprof.errors import bad_value
 from skaprof.grids import parse_count
 from skaprof.nn.tiled import tiled_attention
+from skaprof.nn.winograd import WINOGRAD_KERNEL
 from skaprof.workload import require_odd_kernel
 
 
@@ -66,6 +67,7 @@ def conv_static_key_attention(
     grid: tuple[int, int],
     scale: float | None = None,
     tile: int | None = None,
+    winograd: bool = False,
 ) -> Tensor:
     """softmax(conv(q) * scale) v: each head's scores are a k x k convolution of its query map, one channel a key.
 
@@ -80,12 +82,16 @@ def conv_static_key_attention(
         scale: e^-1/2 where none is given.
         tile: the most of the grid's rows of an image and head at a time, 1 or more. Default: as in
             `static_key_attention`, but whole rows.
+        winograd: take the scores of a 3 x 3 kernel by Winograd's F(4, 3) along the grid's rows, in half the
+            multiply-adds: faster in training and on grids of some 784 tokens (docs/mixers.md), slower on small ones.
+            In float32 or float64; what it rounds is some 1e-6 of the result in float32.
 
     Returns:
         (B, h, c + H * W, f), laid out as in `static_key_attention`.
 
     Raises:
-        SkaprofError: shapes that do not fit, naming the argument; a tile that is no number of rows; an even kernel.
+        SkaprofError: shapes that do not fit, naming the argument; a tile that is no number of rows; an even kernel;
+            winograd with another kernel or in half precision.
 
     Example:
         >>> import torch
@@ -107,9 +113,15 @@ def conv_static_key_attention(
     _require_shape("weight", weight, (heads * keys, head_dim, kernel_size, kernel_size))
     if bias is not None:
         _require_shape("bias", bias, (heads * keys,))
+    if winograd and kernel_size != WINOGRAD_KERNEL:
+        raise bad_value("winograd", winograd, f"False: the kernel is {kernel_size} x {kernel_size}, and not 3 x 3")
+    if winograd and query.dtype not in (torch.float32, torch.float64):
+        raise bad_value(
+            "winograd", winograd, f"False: in {str(query.dtype).removeprefix('torch.')} it would round too much"
+        )
     factor = head_dim**-0.5 if scale is None else scale
     mixed = tiled_attention(
-        "patches",
+        "winograd" if winograd else "patches",
         query[:, :, class_tokens:].unflatten(2, grid).transpose(0, 1),
         weight.unflatten(0, (heads, keys)).permute(0, 1, 3, 4, 2),
         None if bias is None else bias.view(heads, keys),

@@ -11,8 +11,13 @@ from torch.autograd.function import once_differentiable
 
 from skaprof.model.tiles import Tile, tile_of
 from skaprof.nn.tiled_scores import KeyScores, PatchScores, Place, Scores
+from skaprof.nn.winograd import WinogradScores
 
-SCORES: dict[str, type[Scores]] = {"keys": KeyScores, "patches": PatchScores}
+SCORES: dict[str, type[Scores]] = {
+    "keys": KeyScores,
+    "patches": PatchScores,
+    "winograd": WinogradScores,
+}
 
 
 def tiled_attention(
@@ -64,7 +69,7 @@ class _Tiled(torch.autograd.Function):
         value_gradient = torch.zeros_like(value)
         for place, tokens in _places(scores, value, tile):
             _add_gradients(scores, place, value, gradient[place.heads, place.images, tokens], value_gradient)
-        return scores.query_gradient, scores.key_gradient, scores.bias_gradient, value_gradient, None, None, None
+        return *scores.gradients(), value_gradient, None, None, None
 
 
 def _mixed(scores: Scores, value: Tensor, tile: int | None) -> Tensor:
@@ -74,7 +79,7 @@ def _mixed(scores: Scores, value: Tensor, tile: int | None) -> Tensor:
     mixed = by_token.permute(2, 0, 1, 3)
     for place, held in _places(scores, value, tile):
         target = mixed[place.heads, place.images, held]
-        target.copy_(_mixed_tile(scores, place, value).view(target.shape))
+        target.copy_(scores.to_tokens(_mixed_tile(scores, place, value), target.shape))
     return mixed
 
 
@@ -92,7 +97,7 @@ def _add_gradients(scores: Scores, place: Place, value: Tensor, gradient: Tensor
     """Add to all gradients what the gradient of one tile's output means."""
     left = scores.left(place)
     weights = _weights(scores, place, left)
-    of_rows = gradient.flatten(0, 1)
+    of_rows = scores.to_rows(gradient)
     target = value_gradient[place.items]
     target += (weights.transpose(-2, -1) @ of_rows).view(target.shape)
     into_weights = of_rows @ value[place.items].flatten(0, 1).transpose(-2, -1)

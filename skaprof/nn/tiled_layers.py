@@ -19,15 +19,18 @@ class TiledAttention(nn.Module):
 
 
 class TiledConvAttention(nn.Module):
-    """softmax(conv(q) * scale) v tile by tile, as `conv_static_key_attention` has it."""
+    """softmax(conv(q) * scale) v tile by tile, as `conv_static_key_attention` has it; `winograd` may be set."""
 
     def __init__(self, scale: float, grid: tuple[int, int], *, bias: bool) -> None:
         super().__init__()
         self.scale = scale
         self.grid = grid
         self.bias = bias
+        self.winograd = False
 
     def forward(self, q: Tensor, v: Tensor, weight: Tensor, *learned: Tensor) -> Tensor:
         """`learned` are the bias, where there is one, and the key of class tokens, where there are some."""
         bias, rest = (learned[0], learned[1:]) if self.bias else (None, learned)
-        return conv_static_key_attention(q, weight, v, bias, *rest, grid=self.grid, scale=self.scale)
+        return conv_static_key_attention(
+            q, weight, v, bias, *rest, grid=self.grid, scale=self.scale, winograd=self.winograd
+        )

@@ -48,6 +48,18 @@ class Scores:
         self.key_gradient = torch.zeros_like(self.key)
         self.bias_gradient = None if self.bias is None else torch.zeros_like(self.bias)
 
+    def gradients(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Those of queries, keys and bias."""
+        return self.query_gradient, self.key_gradient, self.bias_gradient
+
+    def to_rows(self, tokens: Tensor) -> Tensor:
+        """A tile's tokens (h, B, tokens, f) as rows of its scores: (items, rows, f)."""
+        return tokens.flatten(0, 1)
+
+    def to_tokens(self, rows: Tensor, shape: torch.Size) -> Tensor:
+        """(items, rows, f) as the tile's tokens, which have that shape."""
+        return rows.view(shape)
+
     def left(self, place: Place) -> Tensor:
         """What is multiplied by the keys: (batch of the product, rows, width)."""
         raise NotImplementedError  # each kind's own
@@ -115,7 +127,7 @@ class PatchScores(Scores):
         self.margin = self.kernel_size // 2
 
     def left(self, place: Place) -> Tensor:
-        windows = self._padded(place).unfold(2, self.kernel_size, 1).unfold(3, self.kernel_size, 1)
+        windows = self.padded(place).unfold(2, self.kernel_size, 1).unfold(3, self.kernel_size, 1)
         by_place = windows.permute(0, 1, 2, 3, 5, 6, 4).clone(memory_format=torch.contiguous_format)
         return by_place.flatten(4).flatten(1, 3)
 
@@ -134,15 +146,19 @@ class PatchScores(Scores):
             for right in range(size):
                 sides = (0, 0, right, size - 1 - right, down, size - 1 - down)
                 padded = padded + F.pad(patches[:, :, :, :, down, right], sides)
+        self.add_padded_gradient(place, padded)
+
+    def add_padded_gradient(self, place: Place, padded: Tensor) -> None:
+        """Add the gradient of `padded` to that of the queries."""
         first, last, above, _ = self._span(place.rows)
         inside = padded[:, :, above : above + last - first, self.margin : self.margin + self.width]
         self.query_gradient[place.heads, place.images, first:last] += inside * self.scale
 
-    def _padded(self, place: Place) -> Tensor:
-        """The tile's scaled maps with the margins that its patches need."""
+    def padded(self, place: Place, more: int = 0) -> Tensor:
+        """The tile's scaled maps with the margins that its patches need, and `more` columns on the right."""
         first, last, above, below = self._span(place.rows)
         part = self.query[place.heads, place.images, first:last]
-        return F.pad(part, (0, 0, self.margin, self.margin, above, below)).mul_(self.scale)
+        return F.pad(part, (0, 0, self.margin, self.margin + more, above, below)).mul_(self.scale)
 
     def _span(self, rows: slice) -> tuple[int, int, int, int]:
         """The grid's rows that patches around these touch, from and to, and how many above and below are not there."""
