@@ -154,7 +154,7 @@ def tiled(seconds: int = 20) -> None:
     with timers.before() as tree:
         print(f"| tokens, dim, batch | mode | CSKA tiled ms | over the fastest of {timers.BEFORE} |", end="")
         print(
-            " over today's fastest other | winograd over both: | | SKA's best over MHSA's best |\n" + "|---" * 8 + "|"
+            " over today's fastest other | winograd over both | | SKA's best over MHSA's |\n" + "|---" * 8 + "|"
         )
         for mode, sizes in (
             ("forward", [(*size, batch) for size in PAPER for batch in (1, 8)]),
