@@ -153,9 +153,7 @@ def tiled(seconds: int = 20) -> None:
     """Times at the paper's sizes, forward and in training; memory; and what trains."""
     with timers.before() as tree:
         print(f"| tokens, dim, batch | mode | CSKA tiled ms | over the fastest of {timers.BEFORE} |", end="")
-        print(
-            " over today's fastest other | winograd over both | | SKA's best over MHSA's |\n" + "|---" * 8 + "|"
-        )
+        print(" over today's fastest other | winograd over both | | SKA's best over MHSA's |\n" + "|---" * 8 + "|")
         for mode, sizes in (
             ("forward", [(*size, batch) for size in PAPER for batch in (1, 8)]),
             ("train", [(196, 320, 1), (784, 128, 1), (784, 128, 8)]),
