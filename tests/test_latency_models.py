@@ -72,6 +72,11 @@ def test_models_of_every_input_and_dtype_are_timed(user: UserModel, mode: str) -
     assert (row["error"], row["mode"], row["median_ms"] > 0) == (None, mode, True)
 
 
+def test_a_model_is_checked_by_its_first_output_of_numbers() -> None:
+    (row,) = timed(UserModel("user_networks:Lossy", shapes=((2, 8),)))
+    assert (row["error"], row["median_ms"] > 0) == (None, True)
+
+
 def test_a_model_that_keeps_its_answer_is_not_timed() -> None:
     keeping, sound = timed(
         UserModel("user_networks:Keeping", shapes=((2, 8),)), UserModel("user_networks:Sound", shapes=((2, 8),))

@@ -106,6 +106,18 @@ def of_skaprof(name: str) -> nn.Module:
     return build_network(make_network(open_backbone(name), 32, 32, 2))
 
 
+class Lossy(nn.Module):
+    """Gives a loss and labels before its numbers, as models do that are given labels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y = self.linear(x)
+        return y.mean(), y.argmax(-1), y
+
+
 class Small(nn.Module):
     def __init__(self) -> None:
         super().__init__()

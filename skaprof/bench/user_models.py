@@ -105,7 +105,7 @@ def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 class _OneTensor(nn.Module):
-    """A model called with one tensor, the first of its call, that gives one tensor, the first of its output.
+    """A model called with one tensor, the first of its call, that gives one tensor, the first of numbers in its output.
 
     A single item of the batch goes with a single item of the call's other tensors.
     """
@@ -129,4 +129,5 @@ class _OneTensor(nn.Module):
         found = tensors_in(call.mapped(fitted).run(self.model))
         if self.mode == "train" and len([each for each in found if each.requires_grad]) > 1:
             raise UnsupportedError("a model that gives several tensors is timed in --mode forward only")
-        return found[0]
+        of_numbers = (each for each in found if each.is_floating_point() and each.dim())
+        return next(of_numbers, found[0])
