@@ -97,6 +97,7 @@ BAD = [
         "cannot run on an input of shape (2, 4, 32, 32): RuntimeError",
     ),
     (("--model", "user_networks:failing"), "KeyError: 'no such checkpoint' (user_networks.py, line "),
+    (("--model", RESIDUAL.path, "--resolution", "32"), "--resolution: '32': expected a backbone; --shape is your own"),
     (("--model", "vit_cifar", "--shape", "2x3x32x32"), "--shape: '2x3x32x32' needs a model of your own"),
     (("--model", "vit_cifar", "--resolution", "16,32", "--model", RESIDUAL.path), "expected one size, dtype and mode"),
 ]

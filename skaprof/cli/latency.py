@@ -69,12 +69,14 @@ def latency(
     own.say_hidden_mixers()
     if measuring.isolate and (backbones.model or modules):
         raise SkaprofError("--isolate: expected without --model and --module")
-    mixers_alone = sizes.given("class_token", "resolution", "batch")
-    backbones.require_apart({"--mixer": sizes.mixer, "--module": users.module, **mixers_alone})
+    backbones.require_apart(
+        {"--mixer": sizes.mixer, "--module": users.module, **sizes.given("class_token", "resolution", "batch")}
+    )
     plan = (sizes.but(resolution=None) if backbones.model else sizes).plan(
         dtype or DEFAULT_DTYPE, mode, class_token_in=not (modules or backbones.model)
     )
-    named, paths = own_models.split(backbones.model or ())
+    of_backbones = {"--mixers": backbones.mixers, "--resolution": sizes.resolution, "--batch": sizes.batch}
+    named, paths = own_models.split(backbones.model or (), of_backbones)
     wanted = networks.parse(named, backbones.mixers, sizes.resolution, sizes.batch, dtype or DEFAULT_DTYPE, mode)
     own_counts = own_models.counted(paths, own_model, dtype, mode)
     counted = own.counted_rows(plan, modules)

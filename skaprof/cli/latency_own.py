@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from skaprof.cli.own_model import OwnModel
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, shown_option
 from skaprof.foreign_model import UserModel, is_path
 from skaprof.grids import parse_choices
 from skaprof.implementations import IMPLEMENTATIONS
@@ -21,10 +21,18 @@ Counted = dict[tuple[str | None, str], list[tuple[UserModel, "PartRow"]]]
 """The models and what was counted of them, by the dtype asked for (None: their own) and the mode."""
 
 
-def split(models: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The names of backbones, and the paths of models of the user's own, each once."""
+def split(models: Sequence[str], of_backbones: Mapping[str, object]) -> tuple[list[str], list[str]]:
+    """The names of backbones, and the paths of models of the user's own, each once.
+
+    Raises:
+        SkaprofError: an option of backbones, where there is none.
+    """
     unique = list(dict.fromkeys(models))
-    return [name for name in unique if not is_path(name)], [name for name in unique if is_path(name)]
+    named, paths = [name for name in unique if not is_path(name)], [name for name in unique if is_path(name)]
+    for option, given in of_backbones.items():
+        if paths and not named and given is not None:
+            raise SkaprofError(f"{option}: {shown_option(given)}: expected a backbone; --shape is your own model's")
+    return named, paths
 
 
 def counted(paths: Sequence[str], own: OwnModel, dtype: str | None, mode: str) -> Counted:
