@@ -134,6 +134,7 @@ def test_attention_on_the_processor_is_counted_as_the_matrix_products_that_it_fu
         ("bnc,c->bnc", [[2, 3, 5], [5]], 0),
         ("bnc,d->bnd", [[2, 3, 5], [7]], 0),
         ("bnc,bc->n", [[2, 3, 5], [2, 5]], 2 * 3 * 5),
+        ("ij,jk->ik", [[2, 1], [1, 5]], 0),
         ("...c,cd->...d", [[2, 3, 5], [5, 7]], 2 * 3 * 5 * 7),
         ("...ij,...jk", [[3, 5, 7], [2, 3, 7, 11]], 2 * 3 * 5 * 7 * 11),
     ],

@@ -50,8 +50,8 @@ def spelled_out(equation: str, shapes: list[list[int]]) -> str:
 def einsum_macs(equation: str, shapes: list[list[int]]) -> int:
     """MACs of an einsum of two operands, an ellipsis spelled out as letters.
 
-    An index that only one of them has is summed before the product, and where none is summed over both, the product is
-    elementwise: neither is a multiply-add.
+    An index that only one of them has is summed before the product, and where none is summed over both (or one of a
+    single element), the product is elementwise: neither is a multiply-add.
     """
     terms, arrow, result = equation.partition("->")
     named = terms.split(",")
@@ -63,7 +63,7 @@ def einsum_macs(equation: str, shapes: list[list[int]]) -> int:
         for letter, size in zip(term, shape, strict=True):
             sizes[letter] = max(size, sizes.get(letter, 1))
     summed = {letter for letter in sizes if letter not in result}
-    alone = {letter for letter in summed if not all(letter in term for term in named)}
+    alone = {letter for letter in summed if sizes[letter] == 1 or not all(letter in term for term in named)}
     return prod(size for letter, size in sizes.items() if letter not in alone) if summed - alone else 0
 
 
