@@ -176,6 +176,7 @@ BAD: list[tuple[Sequence[str], str]] = [
     (("user_networks:Tied", "--shape", "2x7", "--input-dtype", "int64,int64"), "one for all, or one for each of 1"),
     (("user_networks:Tied", "--shape", "2x"), "--shape: ''"),
     (("user_networks:Tied", "--stage", "3=ska"), "--stage: '3=ska': expected a backbone"),
+    (("user_networks:Tied", "--task", "detection"), "--task: 'detection': expected a backbone"),
     (("user_networks:Tied", "--implementation", "sdpa"), "a model of your own runs as it is written"),
     (("user_networks:Tied", "--model-arg", "size=3"), "TypeError: "),
     (("vit_tiny", "--shape", "1x3x224x224"), "--shape: '1x3x224x224' needs a model of your own"),

@@ -55,6 +55,7 @@ def test_a_backbones_stage_is_told_with_what_it_costs_and_takes(skaprof: Run) ->
 BAD = [
     (("model", "vit_cifar", "--latency"), "--latency: the mixers are the backbone's own"),
     (("model", "vit_cifar", "--stage", "1=ska", "--resolution", "16,32", "--latency"), "--latency: expected one size"),
+    (("model", "vit_cifar", "--stage", "1=ska", "--latency", "--verify"), "--latency: expected no --verify"),
     (("model", "vit_cifar", "--max-seconds", "3"), "--max-seconds: '3' needs --latency"),
     (("model", "user_models:VisionTransformer", "--latency"), "--latency: a model of your own has other mixers by"),
     (("swap", *VIT, "--latency", "--max-seconds", "soon"), "--max-seconds: 'soon' is not valid"),

@@ -23,7 +23,7 @@ from skaprof.model.choice import Choice, open_backbone
 from skaprof.model.hardware import find_hardware
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
 from skaprof.results import ScopeRow
-from skaprof.workload import FORMS, check_choice
+from skaprof.workload import FORMS, MODES, check_choice
 
 if TYPE_CHECKING:
     from skaprof.count import Verification
@@ -94,6 +94,7 @@ def model(
             "--resolution": resolution,
             "--batch": batch,
             "--hardware": hardware,
+            "--task": None if task == HEADED_TASK else task,
         }
         show_parts(name, own, backbones, depth, forms, verify=verify, to=to)
         return
@@ -102,6 +103,8 @@ def model(
     task = check_choice("--task", task, tuple(TASKS))
     networks = networks_of(open_backbone(name, mixers, stage or []), resolution, task, batch, forms)
     if trade.latency:
+        if verify or hardware or task != HEADED_TASK or forms.modes != MODES[:1]:
+            raise SkaprofError("--latency: expected no --verify and no --hardware, and the whole network, forward")
         _show_trade(name, networks, forms.dtypes, seconds, to)
         return
     variants = list(product(networks, forms.dtypes, forms.modes))
