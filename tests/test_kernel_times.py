@@ -198,10 +198,7 @@ def test_an_op_that_was_never_timed_is_named(tmp_path: Path, skaprof: Run) -> No
     [
         (("--hardware", "l4"), "--hardware: 'l4' is not valid: expected a file of skaprof calibrate"),
         (("--hardware", "none.toml"), "'none.toml' cannot be read"),
-        (
-            ("--hardware", "l4", "--verify"),
-            "--hardware: a prediction is no proof and no measurement: expected no --verify",
-        ),
+        (("--hardware", "l4", "--verify"), "a prediction is no proof and no measurement: expected no --verify"),
     ],
 )
 def test_a_machine_whose_ops_were_not_timed_predicts_no_network(
