@@ -13,13 +13,14 @@ from conftest import Run
 from torch import nn
 
 from skaprof.analysis.kernel_model import OUTSIDE, KernelModel, call_costs
+from skaprof.analysis.search import PLACES
 from skaprof.bench import chains
 from skaprof.bench.chains import call_of, timed_chain
 from skaprof.bench.dispatched import dispatched, shapes_alone
 from skaprof.bench.kernel_times import measured_kernels
 from skaprof.bench.predicting import Predictor
 from skaprof.errors import SkaprofError
-from skaprof.model.choice import parse_backbone
+from skaprof.model.choice import open_backbone
 from skaprof.model.hardware import find_hardware
 from skaprof.model.kernel_times import VIEW, CallCosts, DispatchedKernel, KernelTime, KernelTimes, TimedCall
 from skaprof.model.kernel_times import kernel_times_text as text_of
@@ -163,31 +164,72 @@ def seen_in(network: Network, mode: str) -> list[DispatchedKernel]:
         return dispatched(call_of(module, torch.empty(shape), trains=mode == "train"))
 
 
-def test_a_networks_stages_add_up_to_its_predicted_time(tmp_path: Path, skaprof: Run) -> None:
+SMALL = """
+resolution = 32
+[[stages]]
+depth = 2
+dim = 32
+mixer = "sepconv"
+[[stages]]
+depth = 3
+dim = 64
+mixer = "mhsa"
+"""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The paths of a small backbone and of a machine that knows its ops and those of SKA in its place."""
+    folder = tmp_path_factory.mktemp("machine")
+    small, path = folder / "small.toml", folder / "m.toml"
+    small.write_text(SMALL)
+    swapped = ("", "[stage2=ska]", "[stage2=sepconv]")
+    path.write_text(everything(*(small_network(str(small) + mixers) for mixers in swapped)))
+    return str(small), str(path)
+
+
+def small_network(text: str) -> Network:
+    return make_network(open_backbone(text), 32, 32)
+
+
+def test_a_networks_stages_add_up_to_its_predicted_time(machine: tuple[str, str], skaprof: Run) -> None:
     """Where every op takes 2 us, a scope takes 2 us times its ops."""
-    network = make_network(parse_backbone("caformer_s18[stage3=ska]"), 64, 64)
-    path = tmp_path / "m.toml"
-    path.write_text(everything(network))
-    arguments = ("caformer_s18", "--stage", "3=ska", "--resolution", "64", "--hardware", str(path))
-    done = skaprof("model", *arguments, "--mode", "forward,train", "--depth", "stage", "--format", "json")
+    small, path = machine
+    arguments = (f"{small}[stage2=ska]", "--hardware", path)
+    done = skaprof("model", *arguments, "--depth", "stage", "--format", "json")
     assert done.returncode == 0, done.stderr
-    rows = [row for row in json.loads(done.stdout)["rows"] if row["mode"] == "forward"]
-    parts = {row["scope"]: row["predicted_ms"] for row in rows}
+    parts = {row["scope"]: row["predicted_ms"] for row in json.loads(done.stdout)["rows"]}
+    network = small_network(f"{small}[stage2=ska]")
     assert sum(parts.values()) == pytest.approx(2e-3 * len(seen_in(network, "forward")), rel=0.02)
-    assert parts["stage3"] > parts["stage4"] > parts["stem"]
+    assert parts["stage2"] > parts["stage1"] > parts["stem"]
     trained = skaprof("model", *arguments, "--mode", "train", "--depth", "total", "--format", "json")
     (total,) = json.loads(trained.stdout)["rows"]
     assert total["predicted_ms"] == pytest.approx(2e-3 * len(seen_in(network, "train")))
     assert total["predicted_high_ms"] == pytest.approx(1.25 * total["predicted_ms"])
     shown = skaprof("model", *arguments, "--mode", "train")
-    assert "predicted" in shown.stdout
     assert "as far as nine in ten calls of the calibration were off" in " ".join(shown.stdout.split())
 
 
-def test_an_op_that_was_never_timed_is_named(tmp_path: Path, skaprof: Run) -> None:
-    path = tmp_path / "m.toml"
-    path.write_text(everything(make_network(parse_backbone("caformer_s18"), 64, 64)))
-    done = skaprof("model", "vit_tiny", "--hardware", str(path), "--depth", "total")
+def test_a_search_by_predicted_time_has_the_times_that_model_predicts(machine: tuple[str, str], skaprof: Run) -> None:
+    """By stage and by block: sums of what each candidate adds are the network's own, to the nanosecond's rounding."""
+    small, path = machine
+    arguments = (small, "--hardware", path, "--format", "json")
+    stages = ("--stage", "1=sepconv", "-m", "mhsa", "-m", "ska", "-m", "sepconv")
+    for per in PLACES:
+        asked = ("--objective", "predicted_ms,params", "--limit", "predicted_ms<=1s", "--per", per)
+        done = skaprof("search", *arguments, *stages, *asked)
+        assert done.returncode == 0, done.stderr
+        row = json.loads(done.stdout)["rows"][-1]
+        shown = skaprof("model", *arguments, "--mixers", row["mixer"], "--depth", "total")
+        (total,) = json.loads(shown.stdout)["rows"]
+        assert row["predicted_ms"] == pytest.approx(total["predicted_ms"], abs=1e-4)
+    done = skaprof("search", small, "--limit", "predicted_ms<=1ms")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected a machine with it, --hardware FILE.toml" in done.stderr
+
+
+def test_an_op_that_was_never_timed_is_named(machine: tuple[str, str], skaprof: Run) -> None:
+    done = skaprof("model", "vit_cifar", "--hardware", machine[1], "--depth", "total")
     assert done.returncode == 0
     assert "nothing, as these ops were never timed there: " in " ".join(done.stdout.split())
     assert "gelu" in done.stdout

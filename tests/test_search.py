@@ -20,10 +20,10 @@ from skaprof.analysis.fronts import front_of_choices, front_of_sums, undominated
 from skaprof.analysis.limits import parse_limit
 from skaprof.analysis.scopes import TOTAL, costed
 from skaprof.analysis.search import (
+    COSTS,
     DEFAULT_OBJECTIVES,
     LIMIT_SIGNS,
     PLACES,
-    SEARCHED,
     Limit,
     Search,
     expanded,
@@ -53,13 +53,13 @@ def test_a_network_costs_the_sum_of_what_its_mixers_change(network: Network, dat
     some = st.lists(st.sampled_from(NETWORK_MIXERS), min_size=1, max_size=2, unique=True)
     candidates = [[parse_mixer(text) for text in data.draw(some)] for _ in network.stages]
     search = make_search(network, candidates, mode=mode)
-    points = search.points(SEARCHED)
+    points = search.points(COSTS)
     for point, specs in zip(points, product(*candidates), strict=True):
         choice = Choice(network.backbone, _mixers(network, specs))
         size = network.height, network.width, network.batch, network.implementation
         (whole,) = costed(make_network(choice, *size, has_head=network.has_head), mode=mode).rows(TOTAL)
         assert search.row_of(choice.stages) == whole
-        assert point == tuple(getattr(whole, key) for key in SEARCHED)
+        assert point == tuple(getattr(whole, key) for key in COSTS)
 
 
 def _mixers(network: Network, specs: Sequence[MixerSpec]) -> tuple[StageMixers, ...]:
@@ -73,10 +73,10 @@ def test_what_is_found_is_the_front_of_all_networks_made_one_by_one(data: st.Dat
     """With any objectives and limits, by stage and by block; by block every order of the mixers is tried."""
     some = st.lists(st.sampled_from(["sepconv", "mhsa", "ska", "cska", "pooling"]), min_size=1, max_size=2, unique=True)
     candidates = [[parse_mixer(text) for text in data.draw(some)] for _ in SMALL.stages]
-    objectives = data.draw(st.lists(st.sampled_from(SEARCHED), min_size=1, max_size=3, unique=True))
+    objectives = data.draw(st.lists(st.sampled_from(COSTS), min_size=1, max_size=3, unique=True))
     search = make_search(SMALL, candidates, per=per)
     rows = [search.row_of(mixers) for mixers in _every_network(candidates, per)]
-    limits = data.draw(st.lists(st.builds(_limit, st.sampled_from(SEARCHED), st.sampled_from(rows)), max_size=2))
+    limits = data.draw(st.lists(st.builds(_limit, st.sampled_from(COSTS), st.sampled_from(rows)), max_size=2))
     within = [row for row in rows if all(limit.holds(getattr(row, limit.metric)) for limit in limits)]
     points = [tuple(getattr(row, key) for key in objectives) for row in within]
     front = {row.mixer for row, point in zip(within, points, strict=True) if not any(beats(p, point) for p in points)}

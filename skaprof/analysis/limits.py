@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skaprof.analysis.claims.units import quantity
-from skaprof.analysis.search import LIMIT_SIGNS, SEARCHED, Limit
+from skaprof.analysis.search import LIMIT_SIGNS, NANOSECONDS, PREDICTED, SEARCHED, Limit
 from skaprof.analysis.thresholds import FORM, require_unit
 from skaprof.errors import bad_value
 from skaprof.workload import check_choice
@@ -23,4 +23,5 @@ def parse_limit(option: str, text: str) -> Limit:
     word, sign, _, digits, suffix = found.groups()
     metric = check_choice(option, word, SEARCHED)
     require_unit(option, metric, digits, suffix, percent=False)
-    return Limit(text.strip(), metric, sign, quantity(digits, suffix).value)
+    value = quantity(digits, suffix).value
+    return Limit(text.strip(), metric, sign, value * NANOSECONDS if metric == PREDICTED else value)

@@ -20,8 +20,12 @@ from skaprof.model.network import Network, make_network, network_costs
 from skaprof.model.spec import MixerSpec, StageMixers, parse_mixer, stage_mixers
 from skaprof.results import SUMMED_METRICS, ScopeRow
 
-SEARCHED = (*SUMMED_METRICS, "key_params")
-"""The figures that may be minimized or limited."""
+PREDICTED = "predicted_ms"
+NANOSECONDS = 10**6
+"""Figures of time are whole: so many to a millisecond."""
+COSTS = (*SUMMED_METRICS, "key_params")
+SEARCHED = (*COSTS, PREDICTED)
+"""The figures that may be minimized or limited; the last on a calibrated machine."""
 DEFAULT_OBJECTIVES = COMPARED
 _OPERATORS: dict[str, Callable[[int, Fraction], bool]] = {
     "<=": operator.le,
@@ -58,6 +62,13 @@ class Part(NamedTuple):
     added: dict[str, int]
 
 
+class Machine(NamedTuple):
+    """A calibrated machine: its name, and the seconds that it will take for a network in a dtype and mode."""
+
+    id: str
+    seconds: Callable[[Network, str, str], float]
+
+
 Dropped = tuple[int, str, str]
 """A stage's number, a candidate that is not searched there, and why, or which candidate it is."""
 PLACES = ("stage", "block")
@@ -80,6 +91,7 @@ class Search(NamedTuple):
     left_out: tuple[Dropped, ...]
     doubled: tuple[Dropped, ...]
     per: str = "stage"
+    machine: Machine | None = None
 
     @property
     def size(self) -> int:
@@ -97,12 +109,17 @@ class Search(NamedTuple):
 
     def points(self, metrics: Sequence[str]) -> list[Amounts]:
         """The figures of every network of a search by stage, in the order of the product of the candidates."""
-        own = self.own
-        sums = [tuple(getattr(own, metric) for metric in metrics)]
+        own = self.own_figures
+        sums = [tuple(own[metric] for metric in metrics)]
         for parts in self.stages:
             added = [tuple(part.added[metric] for metric in metrics) for part in parts]
             sums = [tuple(map(operator.add, point, more)) for point in sums for more in added]
         return sums
+
+    @property
+    def own_figures(self) -> dict[str, int]:
+        """What the unmodified backbone has of everything that may be searched here."""
+        return _costs(self.own) | (_time(self.machine, self.network, self) if self.machine else {})
 
     def row_of(self, mixers: Sequence[StageMixers]) -> ScopeRow:
         """The network with these mixers, as `skaprof model --depth total` has it."""
@@ -144,6 +161,7 @@ def make_search(
     dtype: str = "float32",
     mode: str = "forward",
     per: str = "stage",
+    machine: Machine | None = None,
 ) -> Search:
     """The search over `candidates`, one list a stage, at the size and in the form of `network`, whatever its mixers.
 
@@ -153,23 +171,50 @@ def make_search(
         SkaprofError: no candidate that fits a stage.
     """
     own = _with(network, network.choice.unmodified.stages)
-    empty = Search(own, dtype, mode, network_costs(own, dtype, mode), (), (), (), per)
-    own_row = empty.own
+    empty = Search(own, dtype, mode, network_costs(own, dtype, mode), (), (), (), per, machine)
+    thin = _thin(own)
+    figures = empty.own_figures | (_time(machine, thin, empty) if machine else {})
     fitting = [_fitting(empty, place, specs) for place, specs in enumerate(candidates)]
     return empty._replace(
         stages=tuple(
-            tuple(_part(empty, own_row, place, spec) for spec in stage.specs) for place, stage in enumerate(fitting)
+            tuple(_part(empty, figures, thin, place, spec) for spec in of_stage.specs)
+            for place, of_stage in enumerate(fitting)
         ),
         left_out=tuple(chain.from_iterable(stage.left_out for stage in fitting)),
         doubled=tuple(chain.from_iterable(stage.doubled for stage in fitting)),
     )
 
 
-def _part(search: Search, own: ScopeRow, place: int, spec: MixerSpec) -> Part:
-    """What the candidate adds in all of the stage, or its share in one of the stage's blocks, which are alike."""
+def _part(search: Search, own: dict[str, int], thin: Network, place: int, spec: MixerSpec) -> Part:
+    """What the candidate adds in all of the stage, or its share in one of the stage's blocks, which are alike.
+
+    Times are of the network with one block a stage, `thin`: as many times that as the stage has blocks.
+    """
     row = search.row_of(_replaced(search.network, place, spec))
-    shares = search.choices(place)
-    return Part(spec, {key: (getattr(row, key) - getattr(own, key)) // shares for key in SEARCHED})
+    shares, depth = search.choices(place), search.network.stages[place].stage.depth
+    added = {key: (getattr(row, key) - own[key]) // shares for key in COSTS}
+    if search.machine is not None:
+        mixed = _time(search.machine, _with(thin, _replaced(thin, place, spec)), search)[PREDICTED]
+        added[PREDICTED] = (mixed - own[PREDICTED]) * (depth // shares)
+    return Part(spec, added)
+
+
+def _costs(row: ScopeRow) -> dict[str, int]:
+    return {key: getattr(row, key) for key in COSTS}
+
+
+def _time(machine: Machine, network: Network, search: Search) -> dict[str, int]:
+    return {PREDICTED: round(1e3 * NANOSECONDS * machine.seconds(network, search.dtype, search.mode))}
+
+
+def _thin(network: Network) -> Network:
+    """The network with one block in each stage."""
+    backbone = network.backbone
+    stages = tuple(stage._replace(depth=1) for stage in backbone.stages)
+    mixers = tuple(stage_mixers([(mixer.blocks[0], 1)]) for mixer in network.choice.stages)
+    choice = network.choice._replace(backbone=backbone._replace(stages=stages), stages=mixers)
+    size = network.height, network.width, network.batch
+    return make_network(choice, *size, network.implementation, has_head=network.has_head)
 
 
 class _Fitting(NamedTuple):

@@ -8,8 +8,9 @@ from math import ceil, floor
 from typing import NamedTuple
 
 from skaprof.analysis.fronts import Bound, Sums, front_of_choices, front_of_sums, undominated
-from skaprof.analysis.search import DEFAULT_OBJECTIVES, Amounts, Limit, Part, Search
+from skaprof.analysis.search import DEFAULT_OBJECTIVES, NANOSECONDS, PREDICTED, Amounts, Limit, Machine, Part, Search
 from skaprof.model.spec import StageMixers, stage_mixers
+from skaprof.results import PredictedScope, ScopeRow
 
 MOST_LISTED = 1_000_000
 """Networks that are looked at one by one: to be counted within limits, or drawn."""
@@ -38,13 +39,35 @@ class Found(NamedTuple):
     one_of_equals: bool = False
 
 
+def found_rows(search: Search, found: Found) -> list[ScopeRow]:
+    """The networks of the front as `skaprof model --depth total` has them, with their times on the machine, if any."""
+    rows = [search.row_of(chosen.mixers) for chosen in found.front]
+    machine = search.machine
+    if machine is None:
+        return rows
+    times = (chosen.figures[found.metrics.index(PREDICTED)] / NANOSECONDS for chosen in found.front)
+    return [_timed(row, milliseconds, machine) for row, milliseconds in zip(rows, times, strict=True)]
+
+
+def _timed(row: ScopeRow, milliseconds: float, machine: Machine) -> PredictedScope:
+    return PredictedScope(
+        **row.as_dict(),
+        hardware=machine.id,
+        predicted_ms=milliseconds,
+        predicted_low_ms=None,
+        predicted_high_ms=None,
+        unknown_ops=None,
+    )
+
+
 def find(search: Search, objectives: Sequence[str] = DEFAULT_OBJECTIVES, limits: Sequence[Limit] = ()) -> Found:
     """The Pareto front of the objectives among the networks within the limits.
 
     Raises:
         SkaprofError: a front of too many networks.
     """
-    metrics = tuple(dict.fromkeys((*objectives, *(limit.metric for limit in limits))))
+    timed = (PREDICTED,) if search.machine else ()
+    metrics = tuple(dict.fromkeys((*objectives, *(limit.metric for limit in limits), *timed)))
     signed = _signed(objectives, limits)
     bounds = [Bound(signed.index(_axis(limit)), _most(limit)) for limit in limits]
     chosen, sums = _front(search, signed, metrics, bounds)
@@ -79,7 +102,8 @@ def _front(
     search: Search, axes: Sequence[Axis], metrics: Sequence[str], bounds: Sequence[Bound]
 ) -> tuple[list[Chosen], Sums]:
     """The networks within the bounds that no other beats along all axes, and the sums along these."""
-    own = {metric: getattr(search.own, metric) for metric in metrics}
+    figures = search.own_figures
+    own = {metric: figures[metric] for metric in metrics}
     of_stages = [_of_stage(parts, axes, search.choices(place)) for place, parts in enumerate(search.stages)]
     start = [[sign * own[metric] for metric, sign in axes]]
     sums = front_of_sums([start, *(stage.points.tolist() for stage in of_stages)], bounds)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from skaprof.analysis.plan import Variant
+from skaprof.analysis.scopes import TOTAL
+from skaprof.analysis.search import PREDICTED, Machine
 from skaprof.answers import SwapRow
 from skaprof.errors import bad_value, named, needing, require_package
-from skaprof.model.hardware import Hardware
+from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.network import Network
 from skaprof.workload import Workload
 
@@ -103,6 +105,30 @@ def load_predict_network(machine: Hardware) -> PredictNetwork:
     from skaprof.bench.predicting import predict_networks
 
     return predict_networks(machine.kernels)
+
+
+def load_machine(hardware: str | None, metrics: Iterable[str]) -> Machine | None:
+    """A machine to search for: the seconds that it will take for a network; None where none is named.
+
+    Raises:
+        SkaprofError: times are among the metrics and no machine is named; as `load_predict_network`; or an op of a
+            network was never timed there.
+    """
+    if hardware is None:
+        if PREDICTED in metrics:
+            raise bad_value(named("objective"), PREDICTED, f"a machine with it, {named('hardware')} FILE.toml")
+        return None
+    machine = find_hardware(hardware)
+    predict = load_predict_network(machine)
+
+    def seconds(network: Network, dtype: str, mode: str) -> float:
+        said = predict(network, dtype, mode)[TOTAL]
+        if said.seconds is None:
+            never = f"{', '.join(said.unknown)} of {','.join(network.choice.texts)} never timed there"
+            raise bad_value(named("hardware"), machine.id, f"a machine that knows all ops: {never}")
+        return said.seconds
+
+    return Machine(machine.id, seconds)
 
 
 def _load_count() -> ModuleType:

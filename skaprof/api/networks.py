@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from skaprof.analysis.limits import parse_limit
 from skaprof.analysis.scopes import DEPTHS, costed
 from skaprof.analysis.search import DEFAULT_OBJECTIVES, PLACES, SEARCHED, make_search
-from skaprof.analysis.search_front import find
+from skaprof.analysis.search_front import find, found_rows
 from skaprof.analysis.search_request import candidates_of
 from skaprof.api.arguments import (
     Sizes,
@@ -20,7 +20,7 @@ from skaprof.api.arguments import (
     sizes_of,
     words_of,
 )
-from skaprof.api.loading import load_verify_network
+from skaprof.api.loading import load_machine, load_verify_network
 from skaprof.api.rows import Rows
 from skaprof.errors import named
 from skaprof.model.network import HEADED_TASK
@@ -96,6 +96,7 @@ def search(
     kernel_size: Sizes | None = None,
     head_dim: Sizes | None = None,
     per: str = "stage",
+    hardware: str | PathLike[str] | None = None,
     objective: Words = DEFAULT_OBJECTIVES,
     limit: Words = (),
     resolution: int | tuple[int, int] | None = None,
@@ -117,6 +118,7 @@ def search(
         stage: candidates for one stage, which then has only such: "3=ska".
         kernel_size, head_dim: each candidate that leaves it open, at each of these.
         per: "stage", whose blocks then have the same mixer, or "block", where every block may have its own.
+        hardware: a file of `skaprof calibrate`, for the objective and limit "predicted_ms".
         objective: what to minimize; the first sorts.
         limit: what a network must keep to: "params<=28M", "macs<=4.1G", "traffic_bytes<=350MiB".
         resolution, task, batch, dtype, mode, implementation: as `model_cost` has them.
@@ -138,9 +140,14 @@ def search(
         () if kernel_size is None else sizes_of("kernel_size", kernel_size),
         () if head_dim is None else sizes_of("head_dim", head_dim),
     )
-    made = make_search(network, candidates, *dtype_and_mode(dtype, mode), check_choice(named("per"), per, PLACES))
+    machine = load_machine(
+        None if hardware is None else str(hardware), [*objectives, *(limit.metric for limit in limits)]
+    )
+    made = make_search(
+        network, candidates, *dtype_and_mode(dtype, mode), check_choice(named("per"), per, PLACES), machine
+    )
     found = find(made, objectives, limits)
     from skaprof.report.search import left_out_words, nothing_within
 
     notes = [*left_out_words([made]), *([] if found.front else [nothing_within(made, found, "")])]
-    return Rows((made.row_of(chosen.mixers) for chosen in found.front), notes)
+    return Rows(found_rows(made, found), notes)

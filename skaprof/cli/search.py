@@ -10,12 +10,13 @@ from typing import Annotated, NamedTuple
 import typer
 
 from skaprof.analysis.limits import parse_limit
-from skaprof.analysis.search import DEFAULT_OBJECTIVES, PLACES, SEARCHED, Limit, Search, make_search
-from skaprof.analysis.search_front import Found, find
+from skaprof.analysis.search import DEFAULT_OBJECTIVES, PLACES, PREDICTED, SEARCHED, Limit, Search, make_search
+from skaprof.analysis.search_front import Found, find, found_rows
 from skaprof.analysis.search_request import candidates_of
 from skaprof.cli import options as opt
 from skaprof.cli.model import networks_of
 from skaprof.cli.output import say
+from skaprof.cli.progress import progress
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
@@ -72,6 +73,10 @@ def search(
             help="What a network must keep to: 'params<=28M', 'macs<=4.1G', 'traffic_bytes<=350MiB'; repeatable.",
         ),
     ] = None,
+    hardware: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.toml", help=f"Predicts {PREDICTED} on a machine that skaprof calibrate measured."),
+    ] = None,
     resolution: Annotated[
         str | None,
         typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280 or 224:448:32, each searched."),
@@ -102,15 +107,20 @@ def search(
     variants = list(product(networks, forms.dtypes, forms.modes))
     if to.plots and len(variants) > 1:
         raise SkaprofError("--plot: several sizes, forms, modes or dtypes: expected one of each in a figure")
+    from skaprof.api.loading import load_machine
     from skaprof.report.search import left_out_words, nothing_within
 
     check_choice("--per", per, PLACES)
-    searches = [make_search(network, candidates, dtype, mode, per) for network, dtype, mode in variants]
+    machine = load_machine(hardware, [*objectives, *(limit.metric for limit in limits)])
+    searches = [
+        make_search(network, candidates, dtype, mode, per, machine)
+        for network, dtype, mode in (progress(variants, len(variants), "predicting") if machine else variants)
+    ]
     results = [(made, find(made, objectives, limits)) for made in searches]
     for words in left_out_words(searches):
         say(f"skaprof: {words}")
     asked = _Asked(objectives, limits, task)
-    rows = [made.row_of(chosen.mixers) for made, found in results for chosen in found.front]
+    rows = [row for made, found in results for row in found_rows(made, found)]
     figure = partial(_figure, results[0], asked)
     show(rows, to, View(lambda: _page(results, rows, asked), figure))
     for made, found in results:

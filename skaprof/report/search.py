@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import chain
 
-from skaprof.analysis.search import Limit, Search
+from skaprof.analysis.search import NANOSECONDS, PREDICTED, Limit, Search
 from skaprof.analysis.search_front import Chosen, Found
 from skaprof.report.model import percent
-from skaprof.report.numbers import si
+from skaprof.report.numbers import si, significant
 
 _MOST_IN_FULL = 10**9
 FIGURE_WORDS = {
@@ -19,6 +19,7 @@ FIGURE_WORDS = {
     "traffic_bytes": "traffic",
     "saved_bytes": "bytes kept for the backward pass",
     "key_params": "parameters of static keys",
+    PREDICTED: "predicted time",
 }
 
 
@@ -30,7 +31,7 @@ def search_sentences(
     told += ["Of networks with equal figures, too many to list, one is shown."] if found.one_of_equals else []
     for place, objective in enumerate(objectives):
         best = min(found.front, key=lambda chosen: chosen.figures[place])
-        own, figure = getattr(search.own, objective), best.figures[place]
+        own, figure = search.own_figures[objective], best.figures[place]
         also = sum(chosen.figures[place] == figure for chosen in found.front) - 1
         alike = f" (and {also:,} other{'' if also == 1 else 's'})" if also else ""
         amount = f"{_amount(objective, figure)}{_against(figure, own)}"
@@ -111,10 +112,13 @@ def _sized(where: str) -> str:
 
 
 def _best_words(objective: str) -> str:
-    return f"{'Least' if objective.endswith('bytes') else 'Fewest'} {FIGURE_WORDS[objective]}"
+    most = "Least" if objective.endswith(("bytes", "_ms")) else "Fewest"
+    return f"{most} {FIGURE_WORDS[objective]}"
 
 
 def _amount(metric: str, figure: int) -> str:
+    if metric == PREDICTED:
+        return f"{significant(figure / NANOSECONDS)} ms"
     return si(figure, "B" if metric.endswith("bytes") else "")
 
 

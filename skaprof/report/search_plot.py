@@ -43,7 +43,7 @@ def search_figure(
     shown = found.front if found.nearest is None else [found.nearest[0]]
     # too many to be drawn one by one: those on the front stand for them, and the title says how many were searched
     points = search.points(found.metrics) if is_listed(search) else [chosen.figures for chosen in shown]
-    own = tuple(getattr(search.own, objective) for objective in objectives[:2])
+    own = tuple(search.own_figures[objective] for objective in objectives[:2])
     marked = points if found.nearest is not None else [chosen.figures for chosen in shown]
     lines = [[limit for limit in limits if limit.metric == objective] for objective in objectives[:2]]
     reach = 1.0 if found.nearest is None else math.inf
