@@ -136,8 +136,8 @@ def test_flop_counter_mode_is_wrong_on_grouped_convolution_backward_as_documente
     conv = nn.Conv2d(16, 16, 3, padding=1, groups=4, bias=False, device="meta")
     x = torch.empty(2, 16, 5, 5, device="meta")
     forward = counters._macs({0: 2 * 2 * 25 * 16 * 4 * 9})
-    plain = counters._train_once(conv, (x,))
-    unfolded = counters._train_once(counters._UnfoldedConvolution(conv), (x,))
+    plain = counters.train_once(conv, (x,))
+    unfolded = counters.train_once(counters._UnfoldedConvolution(conv), (x,))
     assert unfolded == 3 * forward
     assert plain == 6 * forward
 
