@@ -5,6 +5,7 @@ python benchmarks/run.py startup    # one of them
 python benchmarks/run.py timers     # ten runs of each timer, idle and loaded: 30 minutes, and 3 with `timers 2 4`
 python benchmarks/run.py steady     # one timing in ten processes, idle and loaded: 10 minutes
 python benchmarks/run.py order      # one size after others in one process: 5 minutes
+python benchmarks/run.py prediction # four predictors on rows that none has seen: 7 minutes, 3 of them calibrating
 python benchmarks/run.py tiled      # every attention in every form, now and before: 6 minutes; `tiled 60` is steadier
 """
 
@@ -18,6 +19,7 @@ import tempfile
 import time
 
 import counting
+import prediction
 import search
 import tiled
 import timers
@@ -102,7 +104,13 @@ def sweep() -> None:
 BENCHMARKS = {"startup": startup, "sweep": sweep, "verify": verify, "report": report, "search": search.search}
 BENCHMARKS["counting"] = counting.counting
 
-LONG = {"timers": timers.timers, "steady": timers.steady, "order": timers.order, "tiled": tiled.tiled}
+LONG = {
+    "timers": timers.timers,
+    "steady": timers.steady,
+    "order": timers.order,
+    "tiled": tiled.tiled,
+    "prediction": prediction.prediction,
+}
 """Not among all; the runs may follow their name, and the seconds of each."""
 
 if __name__ == "__main__":
