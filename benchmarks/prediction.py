@@ -63,9 +63,10 @@ def prediction(budget: int = 180) -> None:
             _network(text, mode, predictor)
 
 
-def _predictors(
-    machine: Hardware, predictor: Predictor, rows: list[Row]
-) -> dict[str, Callable[[RooflinePoint], float]]:
+Predict = Callable[[RooflinePoint], float]
+
+
+def _predictors(machine: Hardware, predictor: Predictor, rows: list[Row]) -> dict[str, Predict]:
     def macs(point: RooflinePoint) -> float:
         return float(cost_row(point.variant, point.workload).macs)
 
