@@ -322,7 +322,8 @@ def test_backbones_have_a_place_in_the_report_and_names_of_their_own() -> None:
     rows[1] |= {"verdict": "faster", "ratio": 0.5, "ratio_low": 0.4, "ratio_high": 0.6}
     page, findings, figures = latency_section(list(map(result_row, rows)), lambda name, alt: "")
     assert "### Images of 8 x 8\n" in page
-    assert findings[0] == "b[stage1=mhsa] (eager) against a.toml (eager): 1 faster of 1 case; time ratio 0.50."
+    pair = "b[stage1=mhsa] (eager) against a.toml (eager), forward, float32"
+    assert findings[0] == f"{pair}: 1 faster of 1 case; time ratio 0.50."
     assert set(figures) == {"promise"}
     assert figures["promise"]().axes[0].get_legend_handles_labels()[1] == ["b[stage1=mhsa], eager"]
     table = latency_table(list(map(result_row, rows)))
