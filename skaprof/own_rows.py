@@ -10,9 +10,10 @@ from skaprof.records import Key, Record
 class PartRow(Record):
     """`skaprof model FILE.py:NAME`: a submodule with all that is in it, or the whole model (scope "").
 
-    The keys of a backbone's rows, null where a model of the user's own has no such thing, and a few of its own. MACs
-    and elementwise FLOPs are null where they are not known, and then `error` says why. Parameters that stand in several
-    places count once in each row that holds one; `shared_params` are those of this part that are also elsewhere.
+    The keys of a backbone's rows, null where a model of the user's own has no such thing, and a few of its own. A
+    figure is null where it is not known, and `error` says why (not of elementwise FLOPs). Parameters that stand in
+    several places count once in each row that holds one; `shared_params` are those of this part that are elsewhere
+    too.
 
     Bytes of activations are the part's that moves, keeps or made them. `peak_bytes` is what this part had made of what
     the whole model held at the moment when that was most: so parts, and what holds them besides, add up to the whole.
@@ -44,8 +45,8 @@ class PartRow(Record):
     flops: int | None
     elementwise_flops: int | None
     weight_bytes: int | None
-    traffic_bytes: int
-    saved_bytes: int
+    traffic_bytes: int | None
+    saved_bytes: int | None
     peak_bytes: int | None
     params_share: float | None
     macs_share: float | None

@@ -143,3 +143,60 @@ class Keeping(Sound):
         if self.kept is None:
             self.kept = super().forward(x)
         return self.kept
+
+
+class Listed(nn.Module):
+    """Its first half has its weight in a plain list."""
+
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = [torch.ones(8, 8)]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ self.weights[0]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = self.Half(), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x))
+
+
+class Sparse(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("near", torch.eye(4).to_sparse())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sparse.mm(self.near, x)
+
+
+class Slope(Sound):
+    """The gradient of a function in its forward."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.func.grad(lambda y: self.linear(y).square().sum())(x)
+
+
+class Chosen(Sound):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cond(x.sum() > -1e9, self.linear, lambda y: y, (x,))
+
+
+class Steps(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rnn(x)[0]
+
+
+def dynamic() -> nn.Module:
+    return torch.ao.quantization.quantize_dynamic(Steps(), {nn.LSTM})
+
+
+def scripted() -> nn.Module:
+    return torch.jit.script(Sound())

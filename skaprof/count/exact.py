@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -82,8 +82,9 @@ class ExactCount:
     """Of what each submodule that was called gave, by its first name; "" is the whole."""
     traits: frozenset[str] = frozenset()
     """Of its products, what other counters are known to count otherwise: `recorder.SPARSE` and the like."""
-    constants: int = 0
-    """Numbers it multiplies by that are neither parameters nor real buffers; 0 if no inputs are named."""
+    constants: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    """Sizes of what it multiplies by that is neither parameter nor real buffer, by storage and submodule; none if no
+    inputs are named."""
 
     @property
     def macs(self) -> int | None:
@@ -94,6 +95,14 @@ class ExactCount:
     def error(self) -> str | None:
         """Why there is no count, in one line; None where there is one."""
         return told(self.unknown)
+
+    def unlearned(self, name: str = "") -> str | None:
+        """Why it is not known how many parameters a submodule, or the whole (""), has; None where it is."""
+        found = {key: size for (key, scope), size in self.constants.items() if name in _holders(scope)}
+        if not found:
+            return None
+        numbers = f"{sum(found.values()):,} numbers that are neither parameters nor real buffers"
+        return f"it multiplies by {numbers}: how many it learns is not known"
 
     def by_scope(self) -> dict[str, ScopeCount]:
         """The work of the whole (""), of each submodule that was called, and of those that hold one that was.
@@ -135,7 +144,7 @@ def count_exact(
         unknown += [
             UnknownWork(name, scope, "PyTorch has no backward of it")
             for scope, name in first.ops
-            if name.startswith("quantized.") and first.ops[scope, name].macs
+            if name.startswith(("quantized.", "aten.quantized_")) and first.ops[scope, name].macs
         ]
     if _summed(first.macs.values()) == _summed(again.macs.values()):
         unknown += _unmade(origins, origins_again)
@@ -146,7 +155,7 @@ def count_exact(
         tuple(unknown),
         shapes,
         frozenset(first.traits | leaving.traits),
-        sum(origins.multiplied.values()) if inputs else 0,
+        origins.multiplied if inputs else {},
     )
 
 
@@ -173,7 +182,7 @@ def _record(
             threads_noted(leaving.found),
             hooks_unmentioned(),
             kept_gradients(module),
-            _eager(),
+            as_written(),
             running,
         ):
             stack.enter_context(each)
@@ -262,7 +271,7 @@ def kept_gradients(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _eager() -> Iterator[None]:
+def as_written() -> Iterator[None]:
     """What was compiled runs as it was written: as ops that are seen."""
     with torch.compiler.set_stance("force_eager"):
         yield

@@ -119,8 +119,9 @@ class Origins:
         self._known: dict[int, StorageWeakRef | None] = {}
         self._held: set[int] = set()
         self._constants: set[int] = set()
-        self.multiplied: dict[int, int] = {}
-        """Sizes of the tensors that products take, and that are neither parameters nor buffers of real numbers."""
+        self.multiplied: dict[tuple[int, str], int] = {}
+        """Sizes of the tensors that products take, and that are neither parameters nor buffers of real numbers, by
+        their storage and the submodule of the product."""
         self._blank: set[int] = set()
         self._reads: Counter[int] = Counter()
         self.unknown: dict[int, tuple[StorageWeakRef, str, str]] = {}
@@ -139,12 +140,12 @@ class Origins:
         if self._constants and taken and all(_storage(tensor)[0] in self._constants for tensor in taken):
             self._constants.update(_storage(tensor)[0] for tensor in given)
 
-    def operands(self, tensors: Iterable[Tensor]) -> None:
-        """A product takes these tensors."""
+    def operands(self, tensors: Iterable[Tensor], scope: str) -> None:
+        """A product in this submodule takes these tensors."""
         for tensor in tensors:
             key, _ = _storage(tensor)
             if (key in self._constants or key in self.unknown) and tensor.numel() > 1:
-                self.multiplied[key] = tensor.numel()
+                self.multiplied[key, scope] = tensor.numel()
 
     def is_held(self, tensor: Tensor) -> bool:
         """Whether the module held it before any op ran."""

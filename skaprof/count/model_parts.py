@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from skaprof.count.exact import ExactCount, ScopeCount, count_exact, told
-from skaprof.count.learned import learned
+from skaprof.count.learned import Learned, learned
 from skaprof.count.module_memory import ModuleMemory, memory_of
 from skaprof.count.witnesses import heard
-from skaprof.foreign_code import attempted, contained
+from skaprof.foreign_code import attempted, contained, reason_of
 from skaprof.foreign_model import UserModel
 from skaprof.model.cost import flops_per_param
 from skaprof.nn.direct_calls import forward_is_a_call
@@ -43,12 +43,14 @@ class CountedModel(NamedTuple):
     call: ModelCall
     mode: str
     work: ExactCount
-    memory: ModuleMemory
+    memory: ModuleMemory | None
+    untold: str | None = None
+    """Why its memory is not known."""
 
     def rows(self, depth: int) -> list[PartRow]:
         """A row for each submodule of at most so many names in its path, in the model's order, then the whole's."""
         scopes = self.work.by_scope()
-        bytes_of = {key: _inclusive(getattr(self.memory, key)) for key in ("traffic", "saved", "peak")}
+        bytes_of = {key: _inclusive(sizes) for key, sizes in self.memory._asdict().items()} if self.memory else None
         places = Counter(id(parameter) for _, parameter in _placed(self.model))
         names = [name for name in _called_parts(self.model) if name.count(".") < depth]
         whole = self._figures(_WHOLE, scopes, bytes_of, places)
@@ -59,6 +61,9 @@ class CountedModel(NamedTuple):
             shares: dict[str, Any] = {f"{key}_share": _share(figures[key], whole[key]) for key in _SHARED}
             found.append(PartRow(**head, **figures, **shares, scope=name, **self._named(name)))
         return found
+
+    def _part(self, name: str) -> nn.Module:
+        return dict(self.model.named_modules())[name]  # a scripted module has no get_submodule
 
     def _head(self) -> dict[str, Any]:
         """The keys that all rows have alike."""
@@ -79,24 +84,26 @@ class CountedModel(NamedTuple):
         shapes = self.work.shapes.get(name)
         if name == _WHOLE:
             error = self.work.error
+            whys = (error, self.work.unlearned(), None if error else self.untold)
         else:
-            error = told(each for each in self.work.unknown if _is_in(each.scope, name))
+            unknown = told(each for each in self.work.unknown if _is_in(each.scope, name))
+            whys = (unknown, self.work.unlearned(name), None)
         return {
-            "class_name": type(self.model.get_submodule(name)).__name__,
+            "class_name": type(self._part(name)).__name__,
             "output_shape": None if shapes is None else ",".join("x".join(map(str, shape)) for shape in shapes),
-            "error": error,
+            "error": "; ".join(why for why in whys if why) or None,
         }
 
     def _figures(
         self,
         name: str,
         scopes: Mapping[str, ScopeCount],
-        bytes_of: Mapping[str, Mapping[str, int]],
+        bytes_of: Mapping[str, Mapping[str, int]] | None,
         places: Mapping[int, int],
     ) -> dict[str, Any]:
-        part = self.model.get_submodule(name)
+        part = self._part(name)
         here = Counter(id(parameter) for _, parameter in _placed(part))
-        has = learned(part)
+        has = learned(part) if self.work.unlearned(name) is None else Learned(None, None)
         found = scopes.get(name)
         macs = 0 if found is None else found.macs
         return {
@@ -105,10 +112,10 @@ class CountedModel(NamedTuple):
             "flops": None if macs is None else 2 * macs,
             "elementwise_flops": 0 if found is None else found.elementwise_flops,
             "weight_bytes": has.bytes,
-            "traffic_bytes": bytes_of["traffic"].get(name, 0),
-            "saved_bytes": bytes_of["saved"].get(name, 0),
-            "peak_bytes": None if self.mode == "train" else bytes_of["peak"].get(name, 0),
-            FLOPS_PER_PARAM: None if macs is None else flops_per_param(2 * macs, has.params),
+            "traffic_bytes": None if bytes_of is None else bytes_of["traffic"].get(name, 0),
+            "saved_bytes": None if bytes_of is None else bytes_of["saved"].get(name, 0),
+            "peak_bytes": None if bytes_of is None or self.mode == "train" else bytes_of["peak"].get(name, 0),
+            FLOPS_PER_PARAM: None if macs is None or has.params is None else flops_per_param(2 * macs, has.params),
             "shared_params": sum(each.numel() for each in part.parameters() if places[id(each)] > here[id(each)]),
         }
 
@@ -140,9 +147,12 @@ def _counted(user: UserModel, mode: str, device: str, option: str, change: Chang
     trouble = f"{user.path} cannot run on an input of shape {call.text}"
     with warnings.catch_warnings(), forward_is_a_call(model.modules()):
         warnings.filterwarnings("ignore", ".*global hooks on modules", UserWarning)  # they are ours
-        found = attempted(option, trouble, lambda: count_exact(model, run, mode=mode))
-        with contained():
-            memory = memory_of(model, run, call.tensors, mode)
+        found = attempted(option, trouble, lambda: count_exact(model, run, mode=mode, inputs=call.tensors))
+        try:
+            with contained():
+                memory = memory_of(model, run, call.tensors, mode)
+        except Exception as error:  # whatever the model does in another call, or tensors that have no plain memory
+            return CountedModel(user, model, call, mode, found, None, f"memory is not known: {reason_of(error)}")
     return CountedModel(user, model, call, mode, found, memory)
 
 

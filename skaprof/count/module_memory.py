@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from skaprof.count.counters import without_fast_path
+from skaprof.count.exact import as_written
 from skaprof.count.hidden_work import LeavingNumbers
 from skaprof.count.memory import HeldStorages, storage_of
 from skaprof.count.meta_results import MetaResults
-from skaprof.count.recorder import tensors_in
+from skaprof.count.recorder import says_its_ops, tensors_in
 from skaprof.count.rules import rule_of
 from skaprof.count.running import RunningModule
 
@@ -45,10 +46,10 @@ def memory_of(module: nn.Module, call: Callable[[], Any], inputs: Sequence[Tenso
     moved = _Moved(inputs, own, running)
     saved: Counter[str] = Counter()
     with ExitStack() as stack:
-        for each in (without_fast_path(), torch.compiler.set_stance("force_eager"), running, LeavingNumbers()):
+        for each in (without_fast_path(), as_written(), running, LeavingNumbers()):
             stack.enter_context(each)
         stack.enter_context(torch.set_grad_enabled(mode == "train"))
-        with moved, _kept(own, running, saved):
+        with moved, _kept(own, running, saved) if mode == "train" else nullcontext():
             output = call()
         ends = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor) and leaf.requires_grad]
         if mode == "train" and ends:
@@ -68,6 +69,8 @@ class _Moved(HeldStorages):
         self.results = MetaResults()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if says_its_ops(types):
+            return NotImplemented
         named = kwargs or {}
         rule = rule_of(func)
         with torch._C.DisableTorchFunction():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,9 +71,7 @@ class Recorder(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):  # those that are known were run as what they are made of
             self.seen.unknown[func.name(), self.running.scope, "what it runs is not known", False] = None
             return func(*args, **named)
-        if any(
-            kind.__torch_dispatch__ is not _NONE_OF_ITS_OWN for kind in types
-        ):  # a tensor of a kind of its own says which ops it is made of
+        if says_its_ops(types):
             return NotImplemented
         rule = rule_of(func)
         if rule.is_composite:
@@ -122,7 +120,7 @@ class Recorder(TorchDispatchMode):
         else:
             tallied.macs = None if tallied.macs is None else tallied.macs + macs
             if macs:
-                self.origins.operands(tensors_in(_operands(rule, args), {}))
+                self.origins.operands(tensors_in(_operands(rule, args), {}), scope)
 
     def _follow(
         self,
@@ -150,6 +148,11 @@ class Recorder(TorchDispatchMode):
         for tensor in given:
             origins.made(tensor, blank=rule.makes_blank)
         origins.derived(taken, given)
+
+
+def says_its_ops(types: Iterable[Any]) -> bool:
+    """Whether an op has a tensor of a kind of its own, such as a nested one, that says which ops it is made of."""
+    return any(kind.__torch_dispatch__ is not _NONE_OF_ITS_OWN for kind in types)
 
 
 def _operands(rule: Rule, args: Sequence[Any]) -> Sequence[Any]:

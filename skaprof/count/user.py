@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from skaprof.count.counted_forms import called_by_pytorch
-from skaprof.count.exact import ExactCount, count_exact
+from skaprof.count.counters import without_fast_path
+from skaprof.count.exact import ExactCount, as_written, count_exact
 from skaprof.count.hidden_work import LeavingNumbers
 from skaprof.count.learned import Learned, learned
 from skaprof.count.memory import saved_by_autograd
 from skaprof.count.witnesses import Tally, heard, tally_exact
 from skaprof.errors import SkaprofError, named
-from skaprof.foreign_code import UserModule, attempted, require_same_shape
+from skaprof.foreign_code import UserModule, attempted, reason_of, require_same_shape
 from skaprof.nn.user import DEVICES, unrun_mixer
 from skaprof.workload import Workload
 
@@ -32,6 +33,8 @@ class UserCount:
     saved_bytes: int | None = None
     unlearned: str = ""
     """Why its parameters are not known."""
+    unsaved: str = ""
+    """Why the bytes that training saves are not known."""
 
     @property
     def params(self) -> int | None:
@@ -49,7 +52,7 @@ class UserCount:
         if self.exact.trouble:
             return self.exact.trouble
         found = [tally.trouble for tally in (self.fvcore, self.torch) if tally.trouble]
-        found += [self.unlearned] if self.unlearned else []
+        found += [why for why in (self.unlearned, self.unsaved) if why]
         if self.exact.total is not None and self.macs is None:
             told = (f"{tally.source} counts {tally.total:,} MACs" for tally in self._counts if tally.total is not None)
             found.append(", ".join(told))
@@ -121,10 +124,9 @@ def _count_on(user: UserModule, w: Workload, dtype: str, mode: str, device: str)
     require_same_shape(option, user.path, tuple(x.shape), outputs[0])
     found = _witnessed(exact, module, x.detach(), (), mode)
     needs_values = any(each.needs_values for each in exact.unknown)
-    if not exact.constants:
+    why = exact.unlearned()
+    if why is None:
         return found, needs_values
-    numbers = f"{exact.constants:,} numbers that are neither parameters nor real buffers"
-    why = f"it multiplies by {numbers}: how many it learns is not known"
     return replace(found, learned=Learned(None, None), unlearned=why), needs_values
 
 
@@ -139,9 +141,15 @@ def count_module(module: nn.Module, x: Tensor, units: Sequence[str] = (), mode: 
 
 
 def _witnessed(exact: ExactCount, module: nn.Module, x: Tensor, units: Sequence[str], mode: str) -> UserCount:
-    saved = None
-    if mode == "train" and exact.macs is not None:
-        with called_by_pytorch(), LeavingNumbers(), torch.enable_grad():
-            saved = saved_by_autograd(module, x)
+    saved, unsaved = _saved(module, x) if mode == "train" and exact.macs is not None else (None, "")
     tallies = tally_exact(exact, units), *heard(exact, module, x, units, mode)
-    return UserCount(learned(module), *tallies, saved)
+    return UserCount(learned(module), *tallies, saved, unsaved=unsaved)
+
+
+def _saved(module: nn.Module, x: Tensor) -> tuple[int | None, str]:
+    """The bytes that training saves, or why they are not known."""
+    try:
+        with called_by_pytorch(), without_fast_path(), as_written(), LeavingNumbers(), torch.enable_grad():
+            return saved_by_autograd(module, x), ""
+    except Exception as error:  # whatever the module does in another call, or tensors that have no plain memory
+        return None, f"what training saves is not known: {reason_of(error)}"

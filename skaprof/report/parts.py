@@ -93,7 +93,7 @@ def sentences(rows: Sequence[PartRow]) -> list[str]:
     wholes = [row for row in rows if not row.scope]
     parts = [row for row in rows if row.scope]
     found = [*_shared_sentences(parts), *_unrun_sentences(parts)]
-    found += [f"Not counted{_where(row, wholes)}: {row.error}." for row in wholes if row.error]
+    found += [f"{_lacking(row)}{_where(row, wholes)}: {row.error}." for row in wholes if row.error]
     found += [sentence for row in wholes if isinstance(row, ProvedPart) for sentence in _proof_sentences(row)]
     if parts:
         found.append(
@@ -101,6 +101,10 @@ def sentences(rows: Sequence[PartRow]) -> list[str]:
             "one which stands in several places in the first of them."
         )
     return found
+
+
+def _lacking(row: PartRow) -> str:
+    return "Not counted" if row.macs is None else "Not all is known"
 
 
 def _where(row: PartRow, wholes: Sequence[PartRow]) -> str:
