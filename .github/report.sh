@@ -97,7 +97,11 @@ claimed() {
 rm -f "$folder/compare.md" "$folder/claims.md" "$folder/comment.md"
 tried skaprof report "${contents[@]}" --force --output "$folder/report"
 if [ "$status" -eq 0 ]; then
-  [ -n "${BASE:-}" ] && compared
+  if [ -n "${BASE:-}" ]; then
+    compared
+  elif [ -n "${FAIL_ON:-}" ]; then
+    echo "No base commit to compare with: fail-on was not judged." >"$scratch/brief.md"
+  fi
   [ -n "${CLAIMS:-}" ] && claimed
 fi
 

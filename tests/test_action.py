@@ -114,6 +114,7 @@ def test_a_broken_claim_fails_it_once_all_is_written(repository: Path) -> None:
         ({"FAIL_ON": "macs>0%"}, 1, "2 rows without a partner in the second file: ska (eager), 49 tokens, dim 64; ska"),
         ({"FAIL_ON": "macs>0%", "ALLOW_MISSING": "true"}, 0, "## skaprof: passed"),
         ({"FAIL_ON": "macs>0%", "CONFIG": "new.toml"}, 0, "The base commit has no report to compare with."),
+        ({"FAIL_ON": "macs>0%", "BASE": ""}, 0, "No base commit to compare with: fail-on was not judged."),
         ({"FAIL_ON": "mac>0%"}, 2, "    skaprof: --fail-on: 'mac' is not valid"),
         ({"FAIL_ON": "macs>0%", "BASE": "0123456789" * 4}, 2, "The comparison with the base commit could not be done"),
         ({"CONFIG": "nowhere.toml"}, 2, "    skaprof: --config: 'nowhere.toml' cannot be read"),

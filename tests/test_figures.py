@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from skaprof.analysis.paper_figures import figure_4_crossings, figure_4_panels
 from skaprof.errors import SkaprofError
 from skaprof.report.canvas import encoded, scale_axis
 from skaprof.report.figures import figure_4
-from skaprof.report.lines import MOST_LINES
+from skaprof.report.macs_vs_time import ticks_between
 from skaprof.report.plot import cost_figure
 from skaprof.report.style import MIXER_COLORS, colors_of
 from skaprof.results import ResultRow
@@ -130,11 +131,21 @@ def test_more_than_eight_lines_make_small_multiples() -> None:
     assert len({axes.get_ylim() for axes in figure.axes[::2]}) == 1  # so that panels compare
     nine = [f"ska:heads={heads}" for heads in (1, 2, 4, 8, 16, 32, 64, 128, 256)]
     figure = cost_figure(rows_of(*nine, tokens=[64, 256], dim=256), ("tokens",), "title")
-    assert [len(axes.lines) for axes in figure.axes[::2]] == [MOST_LINES, 1]
+    assert [len(axes.lines) for axes in figure.axes[::2]] == [4, 5]
     with pytest.raises(SkaprofError, match="13 panels"):
         cost_figure(
             rows_of("mhsa", "ska", tokens=[64, 256], dim=[32 * at for at in range(1, 14)]), ("tokens", "dim"), ""
         )
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.8, 1.2), (0.66, 2.2), (0.66, 5.4), (0.3, 9), (0.2, 60)])
+def test_ratios_have_ticks_from_end_to_end(low: float, high: float) -> None:
+    ticks = ticks_between(low, high)
+    assert 4 <= len(ticks) <= 10
+    assert ticks[0] < 2 * low
+    assert ticks[-1] > high / 2
+    steps = [after / before for before, after in pairwise(ticks)]
+    assert min(steps) > (high / low) ** (1 / 16)  # a sixteenth of the axis, so that labels stand apart
 
 
 def test_a_figure_has_one_unit() -> None:

@@ -149,7 +149,8 @@ def test_two_machines_or_an_unknown_one_or_no_file_are_refused(tmp_path: Path) -
     with pytest.raises(SkaprofError, match="has 2 machines"):
         find_hardware(written(tmp_path, head + head))
     with pytest.raises(SkaprofError, match="did you mean 'h100-sxm'"):
-        find_hardware("h100_sxm")
+        find_hardware("h100-sxn")
+    assert find_hardware("H100_SXM").id == "h100-sxm"
     with pytest.raises(SkaprofError, match="cannot be read"):
         find_hardware(str(tmp_path / "none.toml"))
     with pytest.raises(SkaprofError, match="a peak of: float32, bfloat16, float16, tf32"):

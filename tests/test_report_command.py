@@ -212,7 +212,7 @@ def test_what_the_time_limit_left_out_is_named_and_a_backbone_has_its_millisecon
     done = skaprof("report", "--config", str(config), "--device", "cpu", "--output", str(tmp_path / "report"))
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "report" / "report.md").read_text()
-    left_out = "Latency: 1 of 2 sizes measured. Left out: 24 x 24 tokens, dim 128: a verdict takes more time there"
+    left_out = "Latency: 1 of 2 cases measured. Left out: 24 x 24 tokens, dim 128: a verdict takes more time there"
     assert left_out in page
     assert asked == [
         ("caformer_s18", "caformer_s18[stage3=ska]"),

@@ -167,7 +167,7 @@ def _shortfall(title: str, found: list[Row], expected: Sequence[ExpectedSize], *
     notes = []
     if missing:
         why = "it was interrupted" if interrupted else "a verdict takes more time there; --max-seconds sets the limit"
-        done = f"{len(expected) - len(missing):,} of {counted(len(expected), 'size')} measured"
+        done = f"{len(expected) - len(missing):,} of {counted(len(expected), 'case')} measured"
         notes.append(f"{title}: {done}. Left out: {'; '.join(missing)}: {why}.")
     if short:
         notes.append(

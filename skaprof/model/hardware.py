@@ -242,8 +242,8 @@ def _figure(table: TomlTable, key: str, dimension: str) -> float:
     return figure
 
 
-def in_unit(value: float, dimension: str) -> str:
-    """A value of a dimension with the largest unit that it has one of, to 6 digits, as a file holds it."""
+def in_unit(value: float, dimension: str, digits: int = 6) -> str:
+    """A value of a dimension with the largest unit that it has one of, by default to the 6 digits that files hold."""
     units = sorted(UNITS[dimension].items(), key=lambda unit: unit[1])
     name, size = max((unit for unit in units if unit[1] <= value), key=lambda unit: unit[1], default=units[0])
-    return f"{value / size:.6g} {name}"
+    return f"{value / size:.{digits}g} {name}"

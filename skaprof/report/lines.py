@@ -6,6 +6,7 @@ What these cannot tell, and what would make too many lines, stands in panels of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
 from matplotlib.artist import Artist
@@ -65,11 +66,12 @@ class Look:
         return max(map(panels.count, set(panels)), default=0)
 
     def _of_few_mixers(self, panel: Panel) -> list[Panel]:
-        """The panel, or several where it has more mixers than lines."""
+        """The panel, or several alike where it has more mixers than lines."""
         names = list(dict.fromkeys(map(name_of, panel.rows)))
         if len(names) <= MOST_LINES:
             return [panel]
-        groups = [names[at : at + MOST_LINES] for at in range(0, len(names), MOST_LINES)]
+        panels = ceil(len(names) / MOST_LINES)
+        groups = [names[place * len(names) // panels : (place + 1) * len(names) // panels] for place in range(panels)]
         return [Panel(panel.heading, [row for row in panel.rows if name_of(row) in group]) for group in groups]
 
     def of(self, row: ResultRow) -> dict[str, Any]:

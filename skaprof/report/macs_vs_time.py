@@ -16,8 +16,11 @@ from skaprof.analysis.promises import Compared
 from skaprof.report.canvas import finish, grid_of
 from skaprof.report.style import MARKERS, NEUTRAL, STYLE, colors_of
 
-_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-_FINE_TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3)
+_LADDERS = (
+    (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100),
+    (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10),
+    (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5, 3),
+)
 _FEWEST_TICKS = 4
 
 
@@ -64,6 +67,15 @@ def _point(axes: Axes, pair: Compared, color: str, marker: str) -> None:
     )
 
 
+def ticks_between(low: float, high: float) -> list[float]:
+    """The coarsest ticks that are enough between these ratios."""
+    for ladder in _LADDERS:
+        ticks = [tick for tick in ladder if low <= tick <= high]
+        if len(ticks) >= _FEWEST_TICKS:
+            break
+    return ticks
+
+
 def _guides(axes: Axes, pairs: Sequence[Compared]) -> None:
     values = [value for pair in pairs for value in (pair.macs_ratio or 1.0, *(pair.interval or ()))] + [1.0]
     low, high = min(values) / 1.15, max(values) * 1.15
@@ -73,9 +85,7 @@ def _guides(axes: Axes, pairs: Sequence[Compared]) -> None:
     axes.axvline(1, color="#666666", linewidth=0.8, zorder=1)
     axes.fill_between((low, 1), 1, high, color=NEUTRAL, alpha=0.08, linewidth=0, zorder=0)
     axes.annotate("fewer MACs,\nyet slower", (low * 1.04, high / 1.04), va="top", fontsize=7, color=NEUTRAL)
-    ticks = [tick for tick in _TICKS if low <= tick <= high]
-    if len(ticks) < _FEWEST_TICKS:
-        ticks = [tick for tick in _FINE_TICKS if low <= tick <= high]
+    ticks = ticks_between(low, high)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(FixedLocator(ticks))
         axis.set_major_formatter(lambda value, _: f"{value:g}x")

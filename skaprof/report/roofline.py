@@ -47,17 +47,16 @@ def _cell(key: str, value: Any) -> str:
 
 
 def ceilings_text(hardware: Hardware, peaks: Sequence[str]) -> str:
-    """The peaks of these names, and the bandwidth."""
-    return ", ".join(
-        [*(f"{in_unit(hardware.peak(peak), 'FLOP/s')} {peak}" for peak in peaks), in_unit(hardware.bandwidth, "B/s")]
-    )
+    """The peaks of these names, and the bandwidth, to as many digits as a table has."""
+    flops = [f"{in_unit(hardware.peak(peak), 'FLOP/s', 4)} {peak}" for peak in peaks]
+    return ", ".join([*flops, in_unit(hardware.bandwidth, "B/s", 4)])
 
 
 def caption(hardware: Hardware, peaks: Sequence[str]) -> str:
     """The machine and its ceilings."""
     ceilings = [ceilings_text(hardware, peaks)]
     if hardware.launch is not None:
-        ceilings.append(f"{in_unit(hardware.launch, 's')} a launch")
+        ceilings.append(f"{in_unit(hardware.launch, 's', 4)} a launch")
     return f"{hardware.name}: {', '.join(ceilings)}"
 
 
