@@ -216,3 +216,13 @@ def test_counting_leaves_gradients_and_modes_as_they_were() -> None:
     counted(model, 1, 4, 48, mode="train")
     assert all(parameter.grad is before[name] for name, parameter in model.named_parameters())
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_attention_of_grouped_queries_is_trained_as_one_kernel_on_every_device(device: str) -> None:
+    def attend(x: Tensor, weight: Tensor) -> Tensor:
+        q = x.unflatten(-1, (4, 16)).transpose(1, 2)
+        return F.scaled_dot_product_attention(q, q[:, :2], q[:, :2], enable_gqa=True)
+
+    found = counted(Around(attend), mode="train", device=device)
+    assert found.macs == 3 * LAYER + (2 + 5) * 4 * 16 * 16 * 16

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from skaprof.count.model_parts import count_model
-from skaprof.count.user import UserCount, count_user
+from skaprof.count.user import UserCount, count_module, count_user
 from skaprof.foreign_code import UserModule
 from skaprof.foreign_model import UserModel
 from skaprof.own_rows import PartRow
@@ -76,3 +78,16 @@ def test_what_training_saves_is_known_of_a_branch_and_told_where_it_is_not() -> 
     assert slope.saved_bytes is None
     assert slope.error is not None
     assert "what training saves is not known: RuntimeError" in slope.error
+
+
+def test_a_product_with_a_vector_is_witnessed_in_training_too() -> None:
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.weight = nn.Linear(8, 8), torch.ones(8, 8)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x) + torch.mv(self.weight, self.weight[0])
+
+    found = count_module(Turned(), torch.ones(4, 8), mode="train")
+    assert (found.macs, found.torch.total) == (3 * LINEAR + 64, 3 * LINEAR + 64)

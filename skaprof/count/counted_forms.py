@@ -39,8 +39,10 @@ def fused_on_meta(
     enable_gqa: bool = False,
 ) -> Tensor:
     """Attention as PyTorch runs it; on meta, where PyTorch has its plain form alone, as the kernel that CUDA has."""
-    is_plain = not q.is_meta or q.dim() != 4 or enable_gqa or q.shape[-3] != k.shape[-3] or q.is_nested
-    if is_plain or (attn_mask is not None and attn_mask.requires_grad):
+    is_plain = not q.is_meta or q.dim() != 4 or q.is_nested
+    if enable_gqa and not is_plain and not q.shape[-3] % k.shape[-3] and k.shape[-3] == v.shape[-3]:
+        k, v = (each.repeat_interleave(q.shape[-3] // each.shape[-3], -3) for each in (k, v))
+    if is_plain or q.shape[-3] != k.shape[-3] or (attn_mask is not None and attn_mask.requires_grad):
         return ATTENTION(q, k, v, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
     bias = attn_mask
     if bias is not None:

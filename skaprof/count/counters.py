@@ -145,7 +145,7 @@ def _macs(flops_by_op: Mapping[Any, int]) -> int:
 def train_once(module: nn.Module, arguments: Sequence[Tensor]) -> int:
     """MACs of the module's forward and backward on fresh leaves of the arguments' shapes."""
     leaves = [torch.empty_like(argument).requires_grad_() for argument in arguments]
-    with _flop_counter() as counter:
+    with _flop_counter(TORCH_FORMULAS) as counter:
         output = module(*leaves)
         outputs = output if isinstance(output, list) else [output]
         torch.autograd.backward(outputs, [torch.empty_like(part) for part in outputs])

@@ -140,7 +140,7 @@ def holds_no_macs(op: str) -> bool:
     """Whether an op, named as `aten::mul` or `aten.mul`, is known to hold no multiply-adds of the kind counted here."""
     namespace, _, name = op.replace("::", ".").partition(".")
     if namespace in _BOOKKEEPING:
-        return not name.startswith("PythonOp")
+        return not name.startswith(("PythonOp", "Call"))
     if namespace == "quantized":
         return op.replace("::", ".") in _QUANTIZED
     if namespace != "aten" or not name.isidentifier():
