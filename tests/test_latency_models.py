@@ -109,3 +109,9 @@ def test_bad_input_gets_one_line_and_exit_2(skaprof_here: Run, arguments: tuple[
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_model_that_cannot_be_checked_in_float64_says_so() -> None:
+    (row,) = timed(UserModel("user_networks:Listed", shapes=((2, 8),)))
+    assert row["verdict"] == "unsupported"
+    assert row["error"].startswith("it does not run in float64, in which it is checked: ")
