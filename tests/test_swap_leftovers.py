@@ -15,6 +15,7 @@ from user_models import Mixed, scaled_inputs
 import skaprof as library
 from skaprof.errors import SkaprofError
 from skaprof.nn import swap_mixers
+from skaprof.nn.dropped import dropped_by
 from skaprof.report.swap import common_pattern
 
 TESTS = Path(__file__).parent
@@ -80,3 +81,10 @@ def test_inputs_are_tuples_or_keywords_in_the_terminal_and_in_python(skaprof: Ru
 def test_attention_that_is_causal_is_refused() -> None:
     with pytest.raises(SkaprofError, match=r"causal: .* its attention is causal"):
         swap_mixers(Mixed(), {"causal": "ska"}, torch.zeros(2, 16, 48))
+
+
+def test_hooks_that_are_dropped_are_said() -> None:
+    attention = torch.nn.MultiheadAttention(48, 4, batch_first=True)
+    attention.out_proj.register_forward_hook(lambda *_: None)
+    attention.register_forward_pre_hook(lambda *_: None)
+    assert [each.name for each in dropped_by(attention, 48)] == ["forward_pre_hooks", "out_proj.forward_hooks"]

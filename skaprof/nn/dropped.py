@@ -1,4 +1,4 @@
-"""What a swap leaves behind: parameters and buffers of a submodule that a token mixer has nothing of the kind of."""
+"""What a swap leaves behind: what a submodule holds that a token mixer has nothing of the kind of."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+_HOOKS = ("forward_pre_hooks", "forward_hooks")
 _PROJECTIONS = (nn.Linear, nn.modules.conv._ConvNd, nn.MultiheadAttention)
 
 
 class Dropped(NamedTuple):
-    """A parameter, or a buffer (then `params` is 0), by its name in the submodule."""
+    """A parameter, or a buffer or hook (then `params` is 0), by its name in the submodule."""
 
     name: str
     params: int
@@ -25,7 +26,7 @@ class Dropped(NamedTuple):
 
 
 def dropped_by(module: nn.Module, channels: int) -> list[Dropped]:
-    """All but projections and biases: tables of relative positions, rotary embeddings, masks, scales, norms.
+    """All but projections and biases: tables of relative positions, rotary embeddings, masks, scales, norms, hooks.
 
     A projection is the weight of a linear layer or convolution, or a matrix whose sides both hold the channels.
     """
@@ -37,6 +38,7 @@ def dropped_by(module: nn.Module, channels: int) -> list[Dropped]:
         for name, tensor in _kept_tensors(part):
             is_mask = tensor.dtype == torch.bool or "mask" in name.lower()
             found.append(Dropped(_joined(path, name), 0, is_mask))
+        found += [Dropped(_joined(path, name), 0) for name in _HOOKS if getattr(part, f"_{name}")]
     return found
 
 
