@@ -235,7 +235,7 @@ def test_the_api_refuses_what_is_not_valid() -> None:
         ("did you mean 'detection'", {"task": "detect"}),
         ("depth: 'op'", {"depth": "op"}),
         ("batch: '0'", {"batch": 0}),
-        ("mode: 'training'", {"mode": "training"}),
+        ("mode: 'testing'", {"mode": "testing"}),
         ("names 2 mixers", {"mixers": ["ska", "ska"]}),
     ):
         with pytest.raises(SkaprofError) as caught:

@@ -375,7 +375,7 @@ def test_all_is_every_implementation_but_pinned_backends_on_a_processor(skaprof:
     arguments = ("--implementation", "all", "-m", "cska", "-m", "pooling", "--format", "json")
     rows = rows_of(skaprof("latency", *FAST[:-1], "6", *arguments))
     by_name = {(row["mixer"], row["implementation"]): row for row in rows}
-    assert len(by_name) == 2 * 4
+    assert len(by_name) == 2 * 5
     assert by_name["cska", "channels-last"]["error"] is None
     assert by_name["pooling", "channels-last"]["verdict"] == "unsupported"
     assert {name for _, name in by_name} == {name for name, how in IMPLEMENTATIONS.items() if not how.backend}
