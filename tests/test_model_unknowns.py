@@ -91,3 +91,8 @@ def test_a_product_with_a_vector_is_witnessed_in_training_too() -> None:
 
     found = count_module(Turned(), torch.ones(4, 8), mode="train")
     assert (found.macs, found.torch.total) == (3 * LINEAR + 64, 3 * LINEAR + 64)
+
+
+def test_what_is_given_in_a_dataclass_is_trained_through() -> None:
+    whole = rows_of("Answering", "train")[""]
+    assert (whole.macs, whole.output_shape) == (3 * LINEAR, "4x8")

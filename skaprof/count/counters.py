@@ -26,6 +26,7 @@ from skaprof.count.fvcore_here import IMPORT_FAILS, FlopCountAnalysis
 from skaprof.count.matmul_formulas import TORCH_FORMULAS, BlindError, fvcore_einsum, fvcore_matmul
 from skaprof.count.running import hooks_unmentioned
 from skaprof.nn.layers import FusedAttention
+from skaprof.nn.user_model import tensors_in as tensors_given
 from skaprof.process_wide import PROCESS_WIDE
 
 ELSEWHERE = "(elsewhere)"
@@ -146,9 +147,8 @@ def train_once(module: nn.Module, arguments: Sequence[Tensor]) -> int:
     """MACs of the module's forward and backward on fresh leaves of the arguments' shapes."""
     leaves = [torch.empty_like(argument).requires_grad_() for argument in arguments]
     with _flop_counter(TORCH_FORMULAS) as counter:
-        output = module(*leaves)
-        outputs = output if isinstance(output, list) else [output]
-        torch.autograd.backward(outputs, [torch.empty_like(part) for part in outputs])
+        ends = [tensor for tensor in tensors_given(module(*leaves)) if tensor.requires_grad]
+        torch.autograd.backward(ends, [torch.empty_like(end) for end in ends])
     return _macs(counter.get_flop_counts().get("Global", {}))
 
 

@@ -26,7 +26,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import _engine_run_backward as run_backward  # under the modes, as backward() is not
-from torch.utils._pytree import tree_leaves
 
 from skaprof.count.counted_forms import called_by_pytorch
 from skaprof.count.counters import without_fast_path
@@ -35,6 +34,7 @@ from skaprof.count.meta_results import MetaResults
 from skaprof.count.recorder import Recorded, Recorder
 from skaprof.count.running import RunningModule, Shapes, hooks_unmentioned
 from skaprof.foreign_code import reason_of
+from skaprof.nn.user_model import tensors_in as tensors_given
 
 
 class CountedOp(NamedTuple):
@@ -189,7 +189,7 @@ def _record(
         stack.enter_context(torch.set_grad_enabled(mode == "train"))
         with leaving, recorder:
             output = call()
-        given = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+        given = tensors_given(output)
         for tensor in given:
             origins.consumed(tensor, "", "")
         ends = [tensor for tensor in given if tensor.requires_grad] if mode == "train" else []

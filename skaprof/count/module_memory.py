@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from skaprof.count.counters import without_fast_path
 from skaprof.count.exact import as_written
@@ -23,6 +22,7 @@ from skaprof.count.meta_results import MetaResults
 from skaprof.count.recorder import says_its_ops, tensors_in
 from skaprof.count.rules import rule_of
 from skaprof.count.running import RunningModule
+from skaprof.nn.user_model import tensors_in as tensors_given
 
 
 class ModuleMemory(NamedTuple):
@@ -51,7 +51,7 @@ def memory_of(module: nn.Module, call: Callable[[], Any], inputs: Sequence[Tenso
         stack.enter_context(torch.set_grad_enabled(mode == "train"))
         with moved, _kept(own, running, saved) if mode == "train" else nullcontext():
             output = call()
-        ends = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor) and leaf.requires_grad]
+        ends = [tensor for tensor in tensors_given(output) if tensor.requires_grad]
         if mode == "train" and ends:
             with moved:
                 torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.utils._pytree import tree_leaves
 
+from skaprof.nn.user_model import tensors_in as tensors_given
 from skaprof.process_wide import PROCESS_WIDE
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -95,7 +95,7 @@ def shapes_of(output: Any) -> Shapes:
     with torch._C.DisableTorchFunction():
         if isinstance(output, Tensor):
             return (_shape(output),)
-        return tuple(_shape(leaf) for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+        return tuple(map(_shape, tensors_given(output)))
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
