@@ -223,7 +223,7 @@ def stub(spec: str, point: Point, implementation: str) -> dict[str, int]:
     return {"params": 23_565_336 if "[" in spec else 26_341_656, "macs": 40 * point.resolution[0] ** 2}
 
 
-BACKBONES = Backbones(("caformer_s18",), stub)
+BACKBONES = Backbones({"caformer_s18": 224}, stub)
 
 
 @pytest.mark.parametrize(
@@ -315,6 +315,16 @@ def test_backbones_are_judged_by_what_was_timed_of_them(tmp_path: Any, claim: st
             row |= BACKBONES_OF_MODELS.row("vit_tiny[stage1=ska]", point, "eager")
 
     assert outcome(claim, measured(tmp_path, timed_of_a_backbone)) == expected
+
+
+def test_a_backbone_is_judged_at_its_own_image_size_unless_the_claim_says_another() -> None:
+    own = "vit_cifar[stage1=ska:heads=10:head_dim=64].params == 9_475_818"
+    assert judge(parse_claim(own), Sources()).outcome == "holds"
+    assert judge(parse_claim(f"{own} @ resolution=64"), Sources()).outcome == "fails"
+    two = "vit_cifar.params < vit_tiny.params"
+    with pytest.raises(ClaimError, match="vit_cifar of 32 x 32 and vit_tiny of 224 x 224: expected resolution="):
+        judge(parse_claim(two), Sources())
+    assert judge(parse_claim(f"{two} @ resolution=32"), Sources()).outcome == "fails"
 
 
 def test_an_open_device_is_any_that_was_measured_at_that_size(tmp_path: Any) -> None:

@@ -17,10 +17,11 @@ from conftest import ROOT, Run
 from rich.console import Console
 
 import skaprof as skaprof_package
-from skaprof.answers import AuditRow, SwapRow
+from skaprof.answers import AuditRow, ExplainedRow, SwapRow
 from skaprof.cli import show
 from skaprof.measured import result_row
 from skaprof.report.audit import audit_table
+from skaprof.report.explain import explain_table
 from skaprof.report.formats import to_bmf
 from skaprof.report.latency import latency_table
 from skaprof.report.plain_table import LEAST_NEEDED, PlainTable
@@ -74,12 +75,25 @@ def test_tables_of_what_is_measured_and_counted_fit_too() -> None:
     timed = [result_row(json.loads(line)) for line in Path(RUNS).read_text().splitlines()[1:]]
     sites = [SwapRow.read(dict.fromkeys(SwapRow.fields, 10**6) | words(row)) for row in ("layers.0.attention", "total")]
     audited = [audit_row(name, place) for place, name in enumerate(("fvcore", "torch", "thop", "deepspeed-profiler"))]
-    for table in (latency_table(timed), swap_table(sites), audit_table(audited * 2)):
+    for table in (latency_table(timed), swap_table(sites), audit_table(audited * 2), explain_table(ledger())):
         full, none = table.fitted(10_000)
         assert (printed_width(full) > 80, none) == (True, [])
         narrow, gone = table.fitted(80)
         assert gone
         assert printed_width(narrow) <= 80
+
+
+def ledger() -> list[ExplainedRow]:
+    """Differences of two forms at two sizes, one of them within the noise."""
+    same = dict.fromkeys(ExplainedRow.fields, -0.000498) | {"mixer": "ska", "baseline": "mhsa", "mode": "forward"}
+    same |= {"dtype": "float32", "batch": 1, "head_dim": 32, "kernel_size": None}
+    sizes = dict.fromkeys(("height", "width", "tokens", "dim", "heads"), 64)
+    return [
+        ExplainedRow.read(
+            same | {key: by * size for key, size in sizes.items()} | {"implementation": form, "decided": is_one}
+        )
+        for form, by, is_one in (("eager", 1, True), ("sdpa", 2, False))
+    ]
 
 
 def words(scope: str) -> dict[str, Any]:

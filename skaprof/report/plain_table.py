@@ -65,6 +65,9 @@ LEAST_NEEDED = (
     "ci_low_ms",
     "first_win",
     "last_win",
+    "kernels_ms",
+    "bandwidth_ms",
+    "compute_ms",
 )
 """What a narrow terminal does without, the first named before the next. Columns of other keys always stay."""
 NARROW = (0, 1, 0, 0)

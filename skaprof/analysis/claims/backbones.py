@@ -23,14 +23,14 @@ def _row(spec: str, point: Point, implementation: str) -> dict[str, Any]:
 
 
 class Backbones(NamedTuple):
-    """The known names, and how a spec's cost is told.
+    """The known names, each with the side of its own images in pixels, and how a spec's cost is told.
 
     `cost(spec, point, implementation)` gives the keys of `skaprof.results.METRICS`, and `row` those by which
     `skaprof latency --model` names what it timed. They raise SkaprofError for stages or options that are not valid,
     and take batch, resolution, dtype and mode from the point.
     """
 
-    names: tuple[str, ...]
+    sides: Mapping[str, int]
     cost: Callable[[str, Point, str], Mapping[str, Any]]
     row: Callable[[str, Point, str], Mapping[str, Any]] = _row
 
@@ -47,5 +47,5 @@ def _cost(spec: str, point: Point, implementation: str) -> dict[str, Any]:
     return {metric: getattr(totals, metric) for metric in METRICS}
 
 
-BACKBONES = Backbones(tuple(MODELS), _cost)
+BACKBONES = Backbones({name: model.resolution for name, model in MODELS.items()}, _cost)
 """The backbones of the analytic model."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from skaprof.analysis.claims.backbones import BACKBONES, Backbones
 from skaprof.analysis.claims.nodes import Claim, ClaimError, Figure, SizeWord
-from skaprof.analysis.claims.sizes import Point
+from skaprof.analysis.claims.sizes import DEFAULT_SIDE, Point
 from skaprof.analysis.costs import cost_row, sizes_of
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.row_trust import Bounds, baselines_of, figure, identity, is_baseline_of, noise, why_unsound
@@ -77,10 +77,10 @@ class Sources:
 
     def _require_known(self, found: Figure) -> None:
         name = found.spec.partition("[")[0].partition(":")[0]
-        if name in self.backbones.names:
+        if name in self.backbones.sides:
             return
         if name not in MIXERS:
-            known = (*MIXERS, *self.backbones.names)
+            known = (*MIXERS, *self.backbones.sides)
             raise bad_value("spec", name, f"one of {', '.join(known)}", known)
         if "[" in found.spec:
             raise SkaprofError(f"spec: {shown(found.spec)} gives stages to a mixer: expected a backbone before the [")
@@ -94,8 +94,21 @@ class Sources:
             return True
         return any(not self._is_backbone(found) for found in claim.figures) or not claim.figures
 
+    def side_of(self, claim: Claim) -> int:
+        """That of the images its backbones are made for, in pixels, where it states none.
+
+        Raises:
+            ClaimError: they are made for different ones.
+        """
+        names = [found.spec.partition("[")[0] for found in claim.figures]
+        sides = {name: side for name in names if (side := self.backbones.sides.get(name))}
+        if len(set(sides.values())) > 1 and "resolution" not in claim.sizes:
+            told = " and ".join(f"{name} of {side} x {side}" for name, side in sides.items())
+            raise ClaimError(f"it names {told}: expected resolution=... after the @", claim.figures[0].column)
+        return next(iter(sides.values()), DEFAULT_SIDE)
+
     def _is_backbone(self, found: Figure) -> bool:
-        return found.spec.partition("[")[0] in self.backbones.names
+        return found.spec.partition("[")[0] in self.backbones.sides
 
     def settings_of(self, claim: Claim, point: Point) -> list[Point]:
         """The point on each device and timing that it allows and that has rows; itself where there are none."""

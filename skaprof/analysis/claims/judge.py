@@ -57,7 +57,7 @@ def judge(claim: Claim, sources: Sources) -> Verdict:
     """
     sources.require_known(claim)
     judgements: dict[str, list[Judgement]] = {outcome: [] for outcome in _WORST_FIRST}
-    for point in points_of(claim, of_tokens=sources.of_tokens(claim)):
+    for point in points_of(claim, of_tokens=sources.of_tokens(claim), side=sources.side_of(claim)):
         measured = any(found.measured for found in claim.figures)
         for placed in sources.settings_of(claim, point) if measured else [point]:
             found = _judge_at(claim, placed, sources)

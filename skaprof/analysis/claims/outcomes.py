@@ -101,7 +101,7 @@ def outcomes_of(
 def measuring_command(outcome: Outcome) -> str:
     """The command whose results would decide the claim; two where it is about mixers and whole backbones."""
     measured = [found for found in outcome.verdict.claim.figures if found.measured]
-    models = [found for found in measured if found.spec.partition("[")[0] in BACKBONES.names]
+    models = [found for found in measured if found.spec.partition("[")[0] in BACKBONES.sides]
     mixers = [found for found in measured if found not in models]
     told = [_measuring(outcome, mixers, "--mixer", "results.jsonl")] if mixers else []
     told += [_measuring(outcome, models, "--model", "models.jsonl" if mixers else "results.jsonl")] if models else []

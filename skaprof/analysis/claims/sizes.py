@@ -24,7 +24,8 @@ from skaprof.workload import (
 SIZES_OF_BACKBONES = ("batch", "resolution", "dtype", "mode", "implementation", "device", "timing")
 MOST_POINTS = 100_000
 
-_DEFAULT_RESOLUTION = "224"
+DEFAULT_SIDE = 224
+"""Of images, in pixels, where neither a claim nor its backbones say it."""
 T = TypeVar("T")
 
 
@@ -79,18 +80,20 @@ class Point(NamedTuple):
         return ",".join(words)
 
 
-def points_of(claim: Claim, *, of_tokens: bool) -> list[Point]:
+def points_of(claim: Claim, *, of_tokens: bool, side: int = DEFAULT_SIDE) -> list[Point]:
     """Every size the claim is about: the product of its grids. `of_tokens`: it names a mixer or a size.
+
+    `side` is that of its images, in pixels, where it states none.
 
     Raises:
         ClaimError: a value that is not valid, or too many sizes.
     """
     stated = claim.sizes
     if of_tokens:
-        sides = _each_side(stated)
+        sides = _each_side(stated, side)
     else:
         _require_sizes_of_backbones(stated)
-        sides = [((1, 1), image) for image in _resolutions(stated)]
+        sides = [((1, 1), image) for image in _resolutions(stated, side)]
     axes: tuple[Sequence[Any], ...] = (
         _values(stated, "batch", "1", parse_grid),
         sides,
@@ -141,22 +144,22 @@ def _at_its_place(given: StatedSize | None, parse: Callable[..., T], *arguments:
         raise ClaimError(error.message, given.column if given else 0) from None
 
 
-def _each_side(stated: Mapping[str, StatedSize]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+def _each_side(stated: Mapping[str, StatedSize], image_side: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """(token grid, image) of each token grid; the image is the default where the claim names none."""
     tokens, size, resolution, patch = (
         stated[key].value if key in stated else None for key in ("tokens", "size", "resolution", "patch")
     )
     given = next((stated[key] for key in ("patch", "resolution", "size", "tokens") if key in stated), None)
     found = []
-    for image in _resolutions(stated):
+    for image in _resolutions(stated, image_side):
         pixels = None if resolution is None else f"{image[0]}x{image[1]}"
         sides = _at_its_place(given, token_grid_sides, tokens, size, pixels, patch)
         found += [(side, image) for side in sides]
     return found
 
 
-def _resolutions(stated: Mapping[str, StatedSize]) -> tuple[tuple[int, int], ...]:
-    return _values(stated, "resolution", _DEFAULT_RESOLUTION, parse_sizes)
+def _resolutions(stated: Mapping[str, StatedSize], side: int) -> tuple[tuple[int, int], ...]:
+    return _values(stated, "resolution", str(side), parse_sizes)
 
 
 def _odd_kernels(key: str, text: str) -> tuple[int, ...]:
