@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -55,6 +57,17 @@ def put_threads(count: int | None) -> None:
     """PyTorch's threads on a processor; None leaves them."""
     if count is not None:
         torch.set_num_threads(count)
+
+
+@contextmanager
+def threads_put(count: int | None) -> Iterator[None]:
+    """PyTorch's threads on a processor inside it, and as they were after it; None leaves them."""
+    before = torch.get_num_threads()
+    put_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def require_clock(clock: str, timing: str, device: str) -> None:

@@ -60,18 +60,18 @@ def calibrate(
     from skaprof.bench.calibrate import ROUNDS
     from skaprof.bench.calibrate import calibrate as measured
     from skaprof.bench.configuration import open_device
-    from skaprof.bench.environment import put_tf32, put_threads, resolve_device, stamp
+    from skaprof.bench.environment import put_tf32, resolve_device, stamp, threads_put
 
     where = resolve_device(device)
-    if threads is not None or where == "cpu":
-        put_threads(1 if threads is None else whole_number("--threads", threads, at_most=os.cpu_count()))
+    count = None if threads is None else whole_number("--threads", threads, at_most=os.cpu_count())
     put_tf32(False)
-    with Progress("calibrating", max(ROUNDS)) as bar:
-        found = measured(open_device(where), where, dtypes, tick=lambda rounds: bar.advance())
-    if found.flags:
-        say(f"skaprof: the measurement is flagged {', '.join(sorted(found.flags))}: see docs/timing.md")
-    kernels = _kernels(where, seconds) if seconds and where == "cpu" and threads in (None, "1") else None
-    text = list(hardware_text(found, stamp(where), kernels))
+    with threads_put(1 if count is None and where == "cpu" else count):
+        with Progress("calibrating", max(ROUNDS)) as bar:
+            found = measured(open_device(where), where, dtypes, tick=lambda rounds: bar.advance())
+        if found.flags:
+            say(f"skaprof: the measurement is flagged {', '.join(sorted(found.flags))}: see docs/timing.md")
+        kernels = _kernels(where, seconds) if seconds and where == "cpu" and count in (None, 1) else None
+        text = list(hardware_text(found, stamp(where), kernels))
     for path in output or (STDOUT,):
         deliver(text, path)
 
