@@ -55,7 +55,7 @@ def prediction(budget: int = 180) -> None:
     assert machine.kernels is not None
     predictor = Predictor(machine.kernels)
     rows = list(_rows())
-    print(f"{len(rows)} rows, none of whose sizes the calibration has; spread {machine.kernels.calls.spread:.3f}")
+    print(f"{len(rows)} rows, none of whose sizes the calibration has; beside ops: {dict(machine.kernels.calls)}")
     for name, predict in _predictors(machine, predictor, rows).items():
         _print(name, rows, predict)
     for text in NETWORKS:

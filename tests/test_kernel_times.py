@@ -28,16 +28,16 @@ from skaprof.model.network import Network, make_network
 from skaprof.model.spec import parse_mixer
 from skaprof.nn.backbones import build_network
 from skaprof.nn.build import build_mixer
-from skaprof.workload import Workload
+from skaprof.workload import MODES, Workload
 
-NOTHING = CallCosts(1.0, 0.0, 0.0)
+NOTHING = {"forward": CallCosts(1.0, 0.0, 0.0)}
 MACHINE = (
     '[[hardware]]\nid = "m"\nname = "M"\npeak_float32 = "100 GFLOP/s"\nbandwidth = "10 GB/s"\nlaunch = "1 us"\n'
     'source = "a test"\ndate = "2026-01-01"\n'
 )
 
 
-CALLS = "[calls]\nscale = 1\nper_op_us = 0\nspread = 0\n"
+CALLS = "[calls]\nforward = { scale = 1, per_op_us = 0, spread = 0 }\n"
 KERNEL = '[[kernels]]\nkind = "a"\ndtype = "b"\n'
 
 
@@ -69,7 +69,7 @@ def test_a_surface_finds_times_between_those_that_were_measured() -> None:
 
 
 def test_far_from_what_was_measured_is_said_and_an_op_that_never_ran_is_not_predicted() -> None:
-    model = KernelModel(drawn(40), CallCosts(1.0, 0.0, 0.1))
+    model = KernelModel(drawn(40), {"forward": CallCosts(1.0, 0.0, 0.1)})
     inside, far = product(100, 100, 100), product(100, 100, round(1024 * exp(2 * OUTSIDE)))
     near = model.predict([inside, DispatchedKernel(VIEW, "", ())])
     assert near.seconds is not None
@@ -91,7 +91,7 @@ def test_what_calls_cost_beside_their_ops_is_learned_and_their_spread_holds_nine
         of = tuple(numbers.sample(times, 8))
         whole = 1.05 * sum(time.seconds for time in of) + 8 * 2e-5
         calls.append(TimedCall(of, whole * exp(numbers.gauss(0, 0.02))))
-    costs = call_costs(calls)
+    costs = call_costs(calls)["forward"]
     assert costs.scale == pytest.approx(1.05, abs=0.03)
     assert costs.per_op == pytest.approx(2e-5, rel=0.3)
     assert 0.02 < costs.spread < 0.12
@@ -155,7 +155,8 @@ def everything(*networks: Network) -> str:
             for kernel in seen_in(network, mode):
                 found[kernel] = 2e-6
     times = tuple(KernelTime(kernel, seconds) for kernel, seconds in found.items())
-    return MACHINE + "".join(text_of(KernelTimes(times, CallCosts(1.0, 0.0, 0.25), {"torch": "2"})))
+    costs = dict.fromkeys(MODES, CallCosts(1.0, 0.0, 0.25))
+    return MACHINE + "".join(text_of(KernelTimes(times, costs, {"torch": "2"})))
 
 
 def seen_in(network: Network, mode: str) -> list[DispatchedKernel]:
@@ -258,7 +259,7 @@ def test_a_machine_whose_ops_were_not_timed_predicts_no_network(
             "[calls]\nscale = 1\nper_op_us = 0\nspread = 0\n",
             "kernels: missing: expected [calls] and [[kernels]] together",
         ),
-        ('[calls]\nscale = "1"\nper_op_us = 0\nspread = 0\n[[kernels]]\nkind = "a"', "calls.scale: '1' is not valid"),
+        (CALLS.replace("= 1", "= '1'") + KERNEL, "forward.scale: '1' is not valid"),
         (
             CALLS + KERNEL + "sizes = [[1], [2]]\nmicroseconds = [1]",
             "as many lists of sizes as microseconds",

@@ -7,7 +7,7 @@ One path for every kind of op. Loads numpy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from math import exp, log, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -127,7 +127,7 @@ class Predicted(NamedTuple):
 class KernelModel:
     """Predicts the times of calls from those of kernels."""
 
-    def __init__(self, times: Iterable[KernelTime], calls: CallCosts) -> None:
+    def __init__(self, times: Iterable[KernelTime], calls: Mapping[str, CallCosts]) -> None:
         self.calls = calls
         self._times: dict[tuple[str, str], list[KernelTime]] = {}
         self._of_ops: dict[tuple[str, str, int], list[KernelTime]] = {}
@@ -156,16 +156,19 @@ class KernelModel:
         surface = self._surface(kernel)
         return None if surface is None else exp(surface.at(kernel.sizes)[0])
 
-    def predict(self, kernels: Sequence[DispatchedKernel]) -> Predicted:
-        """What a call of these kernels takes."""
+    def predict(self, kernels: Sequence[DispatchedKernel], mode: str = "forward") -> Predicted:
+        """What a call of these kernels takes; unknown in a mode that no call was timed in."""
+        costs = self.calls.get(mode)
+        if costs is None:
+            return Predicted(None, None, None, (f"{mode} calls",), ())
         found = [self.seconds(kernel) for kernel in kernels]
         known = [seconds for seconds in found if seconds is not None]
         if len(known) < len(found):
             unknown = {kernel.op: None for kernel, seconds in zip(kernels, found, strict=True) if seconds is None}
             return Predicted(None, None, None, tuple(unknown), ())
-        whole = self.calls.scale * sum(known) + self.calls.per_op * len(known)
+        whole = max(costs.scale * sum(known) + costs.per_op * len(known), 0.5 * sum(known))
         outside = tuple(dict.fromkeys(kernel.op for kernel in kernels if self.is_outside(kernel)))
-        spread = 1 + self.calls.spread
+        spread = 1 + costs.spread
         return Predicted(whole, whole / spread, whole * spread, (), outside)
 
     def is_outside(self, kernel: DispatchedKernel) -> bool:
@@ -187,18 +190,23 @@ FOLDS = 5
 _COVERED = 0.9
 
 
-def call_costs(calls: Sequence[TimedCall]) -> CallCosts:
-    """What calls cost beside their ops, and how far the prediction of a call is off that nothing was learned from."""
-    scale, per_op = _beside_ops(calls)
-    off = sorted(
-        abs(log(predicted.seconds / call.seconds))
-        for fold in range(FOLDS)
-        for model in [KernelModel(_times_of(calls, fold), CallCosts(scale, per_op, 0.0))]
-        for call in calls[fold::FOLDS]
-        for predicted in [model.predict([time.kernel for time in call.times])]
-        if predicted.seconds
-    )
-    return CallCosts(scale, per_op, exp(off[min(len(off) - 1, int(_COVERED * len(off)))]) - 1 if off else 0.0)
+def call_costs(calls: Sequence[TimedCall]) -> dict[str, CallCosts]:
+    """What calls of each mode cost beside their ops, and how far predictions are off of calls not learned from."""
+    modes = dict.fromkeys(call.mode for call in calls)
+    costs = {mode: CallCosts(*_beside_ops([call for call in calls if call.mode == mode]), 0.0) for mode in modes}
+    off: dict[str, list[float]] = {mode: [] for mode in modes}
+    for fold in range(FOLDS):
+        model = KernelModel(_times_of(calls, fold), costs)
+        for call in calls[fold::FOLDS]:
+            said = model.predict([time.kernel for time in call.times], call.mode)
+            if said.seconds:
+                off[call.mode].append(abs(log(said.seconds / call.seconds)))
+    return {mode: of_mode._replace(spread=_spread(off[mode])) for mode, of_mode in costs.items()}
+
+
+def _spread(off: Sequence[float]) -> float:
+    ordered = sorted(off)
+    return exp(ordered[min(len(ordered) - 1, int(_COVERED * len(ordered)))]) - 1 if ordered else 0.0
 
 
 def _times_of(calls: Sequence[TimedCall], left_out: int) -> list[KernelTime]:

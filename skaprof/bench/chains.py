@@ -138,7 +138,7 @@ def timed_chain(chain: Chain, seconds: float) -> TimedCall:
         parts.append(timed(call))
     each = [_lower_quartile(list(of_one)) for of_one in zip(*parts, strict=True)]
     times = (KernelTime(kernel, nanoseconds / 1e9) for kernel, nanoseconds in zip(kernels, each, strict=True))
-    return TimedCall(tuple(times), _lower_quartile(wholes) / 1e9)
+    return TimedCall(tuple(times), _lower_quartile(wholes) / 1e9, "train" if chain.trains else "forward")
 
 
 def _lower_quartile(values: list[int]) -> int:
@@ -185,4 +185,4 @@ def _faster(one: TimedCall, other: TimedCall) -> TimedCall:
     """The lesser of each time: disturbances only add."""
     pairs = zip(one.times, other.times, strict=True)
     times = tuple(KernelTime(a.kernel, min(a.seconds, b.seconds)) for a, b in pairs)
-    return TimedCall(times, min(one.seconds, other.seconds))
+    return TimedCall(times, min(one.seconds, other.seconds), one.mode)

@@ -39,7 +39,7 @@ class Predictor:
         shape = network.batch, 3, network.height, network.width
         parts = self._seen(lambda: build_network(network), shape, dtype, mode)
         named = parts if mode == "forward" else {"": parts[""]}
-        return {name or TOTAL: self.model.predict(kernels) for name, kernels in named.items()}
+        return {name or TOTAL: self.model.predict(kernels, mode) for name, kernels in named.items()}
 
     def module(self, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str, mode: str) -> Predicted:
         """One call of the module on an input of this shape.
@@ -47,7 +47,7 @@ class Predictor:
         Raises:
             SkaprofError: PyTorch cannot say what the module would run.
         """
-        return self.model.predict(self._seen(build, shape, dtype, mode)[""])
+        return self.model.predict(self._seen(build, shape, dtype, mode)[""], mode)
 
     def _seen(
         self, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str, mode: str

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.toml_file import TomlTable, toml_text
+from skaprof.workload import MODES
 
 VIEW = "view"
 """The kind of ops that look at memory otherwise and touch none of it."""
@@ -38,10 +39,12 @@ class TimedCall(NamedTuple):
 
     times: tuple[KernelTime, ...]
     seconds: float
+    mode: str = "forward"
 
 
 class CallCosts(NamedTuple):
-    """What a call takes beside its ops: `scale` times their sum, and so many seconds an op.
+    """What a call takes beside its ops: `scale` times their sum, and so many seconds an op, less than 0 where timing an
+    op by itself took more than that.
 
     `spread` is the factor within which nine in ten calls were predicted that nothing was learned from, less 1.
     """
@@ -52,11 +55,11 @@ class CallCosts(NamedTuple):
 
 
 class KernelTimes(NamedTuple):
-    """Everything that predicts a machine's times: kernels measured in calls, and what calls cost beside them."""
+    """What predicts a machine's times: kernels measured in calls, and by mode what calls cost beside them."""
 
     times: tuple[KernelTime, ...]
-    calls: CallCosts
-    conditions: dict[str, str]
+    calls: Mapping[str, CallCosts]
+    conditions: Mapping[str, str]
 
 
 def fastest(times: Iterable[KernelTime]) -> list[KernelTime]:
@@ -67,18 +70,21 @@ def fastest(times: Iterable[KernelTime]) -> list[KernelTime]:
     return [KernelTime(kernel, sorted(seconds)[len(seconds) // 4]) for kernel, seconds in found.items()]
 
 
-CALLS_KEYS = ("scale", "per_op_us", "spread", "threads", "torch", "cpu")
+_COSTS_KEYS = ("scale", "per_op_us", "spread")
+_CONDITIONS = ("threads", "torch", "cpu")
 _KERNEL_KEYS = ("kind", "dtype", "sizes", "microseconds")
 
 
 def kernel_times_text(found: KernelTimes) -> Iterator[str]:
     """The tables of a hardware file that hold them, in microseconds."""
-    calls = found.calls
     yield "\n# Beside the sum of its ops a call takes so much; nine in ten calls that nothing was learned from were\n"
     yield "# predicted within 1 + spread. Times of ops are CPU time of one thread, in the calls that they stand in.\n"
-    yield f"[calls]\nscale = {calls.scale:.5g}\nper_op_us = {1e6 * calls.per_op:.5g}\nspread = {calls.spread:.4g}\n"
+    yield "[calls]\n"
     for key, value in found.conditions.items():
         yield f"{key} = {toml_text(value)}\n"
+    for mode, costs in found.calls.items():
+        yield f"{mode} = {{ scale = {costs.scale:.5g}, per_op_us = {1e6 * costs.per_op:.5g}, "
+        yield f"spread = {costs.spread:.4g} }}\n"
     kinds: dict[tuple[str, str], list[KernelTime]] = {}
     for time in found.times:
         kinds.setdefault(time.kernel[:2], []).append(time)
@@ -100,11 +106,16 @@ def read_kernel_times(top: TomlTable) -> KernelTimes | None:
     for key in ("calls", "kernels"):
         if key not in top.values:
             raise SkaprofError(f"{top.label(key)}: missing: expected [calls] and [[kernels]] together")
-    calls = top.table("calls", CALLS_KEYS)
-    scale, per_op, spread = (_number(calls, key) for key in CALLS_KEYS[:3])
-    conditions = {key: calls.sentence(key) for key in CALLS_KEYS[3:] if key in calls.values}
+    calls = top.table("calls", (*MODES, *_CONDITIONS))
+    conditions = {key: calls.sentence(key) for key in _CONDITIONS if key in calls.values}
+    costs = {mode: _costs(calls.table(mode, _COSTS_KEYS)) for mode in MODES if mode in calls.values}
     times = [time for table in top.tables("kernels") for time in _times(table)]
-    return KernelTimes(tuple(times), CallCosts(scale, per_op / 1e6, spread), conditions)
+    return KernelTimes(tuple(times), costs, conditions)
+
+
+def _costs(table: TomlTable) -> CallCosts:
+    scale, per_op, spread = (_number(table, key) for key in _COSTS_KEYS)
+    return CallCosts(scale, per_op / 1e6, spread)
 
 
 def _number(table: TomlTable, key: str) -> float:

@@ -117,7 +117,8 @@ def _predicted_from(rows: Sequence[RooflineRow], hardware: Hardware) -> list[str
     said = (
         [f"{len(missing)} of {len(rows)} rows are not predicted: an op of theirs was never timed."] if missing else []
     )
-    spread = 100 * hardware.kernels.calls.spread
+    costs = hardware.kernels.calls.get(rows[0].mode)
+    spread = 100 * costs.spread if costs is not None else 0.0
     return [
         f"Predicted: the sum over the ops that a call dispatches, in CPU time of one thread; nine in ten calls of the "
         f"calibration were predicted within {spread:.0f} % from the others.",
