@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from conftest import Run
-from test_schema import require_valid
+from test_swap import rows_of
 from user_models import Mixed, scaled_inputs
 
 import skaprof as library
@@ -20,15 +18,6 @@ from skaprof.report.swap import common_pattern
 
 TESTS = Path(__file__).parent
 MIXED = ("user_models:Mixed", "--shape", "2x16x48")
-
-
-def rows_of(skaprof: Run, *arguments: str) -> list[dict[str, Any]]:
-    done = skaprof("swap", *arguments, "--format", "json", cwd=TESTS)
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
-    require_valid(document)
-    rows: list[dict[str, Any]] = document["rows"]
-    return rows
 
 
 def test_tables_rotary_embeddings_masks_and_norms_that_are_dropped_are_said(skaprof: Run) -> None:

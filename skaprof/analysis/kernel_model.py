@@ -137,6 +137,7 @@ class KernelModel:
             self._of_ops.setdefault((kernel.op, kernel.dtype, len(kernel.sizes)), []).append(time)
         self._surfaces: dict[tuple[str, str, int], Surface | None] = {}
         self._known: dict[DispatchedKernel, float | None] = {}
+        self._outside: dict[DispatchedKernel, bool] = {}
 
     @cached_property
     def view_seconds(self) -> float:
@@ -173,8 +174,10 @@ class KernelModel:
 
     def is_outside(self, kernel: DispatchedKernel) -> bool:
         """Whether the kernel's sizes are far from all that were measured of it."""
-        surface = None if kernel.kind == VIEW else self._surface(kernel)
-        return surface is not None and surface.is_outside(kernel.sizes)
+        if kernel not in self._outside:
+            surface = None if kernel.kind == VIEW else self._surface(kernel)
+            self._outside[kernel] = surface is not None and surface.is_outside(kernel.sizes)
+        return self._outside[kernel]
 
     def _surface(self, kernel: DispatchedKernel) -> Surface | None:
         key = kernel.kind, kernel.dtype, len(kernel.sizes)

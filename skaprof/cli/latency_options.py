@@ -11,6 +11,7 @@ import typer
 from skaprof.bench.protocol import Protocol
 from skaprof.cli import options as opt
 from skaprof.cli.output import STDOUT, format_of, say, suffix_of
+from skaprof.cli.output_options import output_option
 from skaprof.errors import bad_value, shown_path
 from skaprof.grids import parse_choices
 from skaprof.implementations import (
@@ -201,13 +202,9 @@ class Times(opt.DrawnCosts):
 
     output: Annotated[
         list[str] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write to FILE, too: .jsonl saves each size as soon as it is measured (--format is then stdout's); "
-            ".json, .csv, .md, .txt at the end. Repeatable.",
-            rich_help_panel="Output",
+        output_option(
+            "Write to FILE, too: .jsonl saves each size as soon as it is measured (--format is then stdout's); "
+            ".json, .csv, .md, .txt at the end. Repeatable."
         ),
     ] = None
     force: Annotated[

@@ -4,7 +4,7 @@ Annotations are evaluated here, not kept as text, as in `skaprof.cli.options`, w
 """
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -17,28 +17,25 @@ from skaprof.report.formats import COST_FORMATS, FORMATS, SPOKEN_FORMATS
 _OUTPUT = "Output"
 
 
+def format_option(words: str) -> Any:
+    """`--format`, explained in these words."""
+    return typer.Option("--format", "-f", metavar="FORMAT", help=words, rich_help_panel=_OUTPUT)
+
+
+def output_option(words: str) -> Any:
+    """`--output`, explained in these words."""
+    return typer.Option("--output", "-o", metavar="FILE", help=words, rich_help_panel=_OUTPUT)
+
+
 class Shown(Options):
     """How a command's rows are shown, and where: checked before any work is done."""
 
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="FORMAT",
-            help="table, json, csv or markdown. Default: table.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None
+    format: Annotated[str | None, format_option("table, json, csv or markdown. Default: table.")] = None
     output: Annotated[
         list[str] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Write to FILE instead of stdout, which is -; its ending (.json, .csv, .md, .txt) gives the format. "
-            "Repeatable.",
-            rich_help_panel=_OUTPUT,
+        output_option(
+            "Write to FILE instead of stdout, which is -; its ending (.json, .csv, .md, .txt) gives the format. "
+            "Repeatable."
         ),
     ] = None
     columns: str | None = None
@@ -141,12 +138,6 @@ class DrawnCosts(Drawn):
 
     format: Annotated[
         str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="FORMAT",
-            help="table, json, csv, markdown, or bmf: Bencher Metric Format, for dashboards. Default: table.",
-            rich_help_panel=_OUTPUT,
-        ),
+        format_option("table, json, csv, markdown, or bmf: Bencher Metric Format, for dashboards. Default: table."),
     ] = None
     formats: ClassVar[tuple[str, ...]] = COST_FORMATS
