@@ -76,6 +76,8 @@ def test_far_from_what_was_measured_is_said_and_an_op_that_never_ran_is_not_pred
     assert near.low == pytest.approx(near.seconds / 1.1)
     assert near.high == pytest.approx(near.seconds * 1.1)
     assert (near.outside, model.predict([inside, far]).outside) == ((), ("mm",))
+    costly = KernelModel(drawn(40), {"forward": CallCosts(1.2, 1e-3, 0.1)}).predict([inside, inside])
+    assert costly.seconds == pytest.approx(1.2 * 2 * near.seconds + 2e-3)
     unknown = model.predict([inside, DispatchedKernel("erfinv/c", "float32", (4, 4))])
     assert (unknown.seconds, unknown.unknown) == (None, ("erfinv",))
     other_layout = model.predict([DispatchedKernel("mm/c/c", "float32", (100, 100, 100))])
@@ -114,7 +116,9 @@ def test_the_ops_seen_on_shapes_alone_are_those_that_run(text: str, form: str, t
     with shapes_alone(build) as alone:
         seen = dispatched(call_of(alone, torch.empty(shape), trains=trains))
     assert seen == ran
-    assert any(kernel.kind != VIEW for kernel in ran)
+    touching = {kernel.op for kernel in ran if kernel.kind != VIEW}
+    assert touching
+    assert not touching & {"view", "t", "transpose", "permute", "expand"}, "views touch no memory"
 
 
 def test_ops_of_a_call_add_up_to_about_the_call() -> None:
