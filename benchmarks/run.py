@@ -1,6 +1,6 @@
 """Start-up, sweep and proof, each against a yardstick measured in the same run. Reports ratios; asserts nothing.
 
-python benchmarks/run.py            # startup, sweep, verify, report, search, counting: about a minute
+python benchmarks/run.py            # startup, sweep, verify, report, search, counting, training: about a minute
 python benchmarks/run.py startup    # one of them
 python benchmarks/run.py timers     # ten runs of each timer, idle and loaded: 30 minutes, and 3 with `timers 2 4`
 python benchmarks/run.py steady     # one timing in ten processes, idle and loaded: 10 minutes
@@ -101,8 +101,14 @@ def sweep() -> None:
     subprocess.run(python(code), check=True, env=ENVIRONMENT)
 
 
+def train() -> None:
+    import training  # which loads PyTorch
+
+    training.training()
+
+
 BENCHMARKS = {"startup": startup, "sweep": sweep, "verify": verify, "report": report, "search": search.search}
-BENCHMARKS["counting"] = counting.counting
+BENCHMARKS |= {"counting": counting.counting, "training": train}
 
 LONG = {
     "timers": timers.timers,

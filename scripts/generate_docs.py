@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from skaprof.cli.app import COMMANDS
+from skaprof.cli.commands import COMMANDS, SUBCOMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"
@@ -30,8 +30,11 @@ def help_of(*command: str) -> str:
 def reference() -> str:
     """The whole page."""
     parts = ["# Commands\n\nGenerated from the program by `python scripts/generate_docs.py`.\n"]
-    for heading, command in (("skaprof", ()), *((f"skaprof {name}", (name,)) for name in COMMANDS)):
-        parts.append(f"## {heading}\n\n```text\n{help_of(*command)}\n```\n")
+    commands: list[tuple[str, ...]] = [()]
+    for name in COMMANDS:
+        commands += [(name,), *((name, word) for word in SUBCOMMANDS.get(name, ()))]
+    for command in commands:
+        parts.append(f"## {' '.join(('skaprof', *command))}\n\n```text\n{help_of(*command)}\n```\n")
     return "\n".join(parts)
 
 

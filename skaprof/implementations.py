@@ -49,6 +49,8 @@ IMPLEMENTATIONS = {
     "tiled": Implementation("tiled"),
     "compile": Implementation("eager", compiled=True),
 }
+INITIALISATIONS = TORCH, TIMM = "torch", "timm"
+"""How weights start that are trained from scratch."""
 
 
 def all_implementations(*, on_gpu: bool) -> tuple[str, ...]:

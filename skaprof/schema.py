@@ -7,7 +7,7 @@ from functools import cache
 from types import NoneType
 from typing import Any, NamedTuple
 
-from skaprof import answers
+from skaprof import answers, trained
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import MAX_SIZE
 from skaprof.measured import FailedRow, MeasuredRow, result_kind
@@ -53,6 +53,11 @@ KINDS = {
         PartRow, "output_shape", "model FILE.py:NAME: a submodule of a model of your own, or all of it (scope empty)."
     ),
     "trade_row": Kind(TradeRow, "trade", "model --latency, swap --latency: a figure before and after other mixers."),
+    "trained_row": Kind(trained.TrainedRow, "train_images_per_cpu_s", "accuracy: a network trained with one seed."),
+    "trial_row": Kind(
+        trained.TrialRow, "validation_accuracy", "accuracy: a learning rate, by images held out of the training ones."
+    ),
+    "verdict_row": Kind(trained.VerdictRow, "seeds_to_decide", "accuracy: a contender against the baseline."),
     "swap_row": Kind(
         answers.SwapRow, "replaced", "swap: a submodule that was replaced, or the whole model (scope total)."
     ),
@@ -144,7 +149,9 @@ def keys() -> dict[str, Expected]:
         for key, new in expectations(record).items():
             old = found.setdefault(key, new)
             types = tuple(dict.fromkeys((*old.types, *new.types)))
-            found[key] = Expected(types, old.key if old.key.words else new.key, old.items or new.items)
+            told = old.key if old.key.words else new.key
+            choices = tuple(dict.fromkeys((*old.key.choices, *new.key.choices)))
+            found[key] = Expected(types, told._replace(choices=choices), old.items or new.items)
     for key in (*MeasuredRow.__annotations__, *answers.AuditRow.fields):  # null where nothing could be timed or counted
         found[key] = found[key]._replace(types=tuple(dict.fromkeys((*found[key].types, NoneType))))
     return found

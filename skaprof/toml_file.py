@@ -101,6 +101,17 @@ class TomlTable(NamedTuple):
             raise bad_value(self.label(key), value, f"a whole number from {least} to {most:,}")
         return value
 
+    def number(self, key: str, least: float, most: float) -> float:
+        """The number under this key.
+
+        Raises:
+            SkaprofError: it is none from `least` to `most`.
+        """
+        value = self.values[key]
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+            raise bad_value(self.label(key), value, f"a number from {least:g} to {most:g}")
+        return float(value)
+
     def flag(self, key: str) -> bool:
         """The boolean under this key.
 

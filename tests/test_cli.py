@@ -14,7 +14,8 @@ import pytest
 from conftest import ROOT, Run, heed_interrupts, require_golden, wait_for_torch
 from typer.core import TyperOption
 
-from skaprof.cli.app import COMMANDS, _message_and_exit_code
+from skaprof.cli.app import _message_and_exit_code
+from skaprof.cli.commands import COMMANDS
 from skaprof.cli.options import Sizes
 from skaprof.counters import COUNTERS
 from skaprof.machine import memory_bytes

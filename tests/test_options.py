@@ -11,8 +11,9 @@ import typer
 from conftest import Run
 
 from skaprof.bench.session import baseline_label
-from skaprof.cli.app import COMMANDS, build_app
+from skaprof.cli.app import build_app
 from skaprof.cli.as_typed import LISTS, SEPARABLE
+from skaprof.cli.commands import COMMANDS
 from skaprof.errors import SkaprofError
 from skaprof.model.spec import parse_mixer
 from skaprof.words import meant, spellings

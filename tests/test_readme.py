@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from conftest import ROOT, Run
 
@@ -41,6 +42,8 @@ NOT_RUN |= {"bash", "cd", "git", "mypy", "pip", "pre-commit", "pytest", "python"
 TINY = "tiny.toml"
 TINY_BACKBONE = "".join(f"[[stages]]\ndepth = 1\ndim = 32\nmixer = '{mixer}'\n" for mixer in ("sepconv", *["mhsa"] * 3))
 SMALL = {"--tokens": "16", "--dim": "32", "--resolution": "32", "--batch": "1", "--implementation": "eager,sdpa"}
+TINY_IMAGES = "tiny.npz"
+TRAINED = {"--data": TINY_IMAGES, "--train-images": "8", "--seeds": "2"}
 SHORT = "short.toml"
 SHORT_REPORT = "sections = ['sizes', 'latency']\n[[sizes]]\ntokens = '16'\ndim = 32\n[latency]\nmax_seconds = 1\n"
 SAVED = ROOT / "tests" / "data" / "runs-forward.jsonl"
@@ -82,9 +85,11 @@ def shortened(command: str, *arguments: str) -> list[str]:
     if command in {"roofline", "explain"} and "--results" in arguments:
         at = arguments.index("--results") + 1  # shortened runs have too few rounds to predict against
         return [command, *arguments[:at], str(SAVED), *arguments[at + 1 :]]
-    if command == "audit" and "--counter" not in arguments:
-        return [command, *arguments, "--counter", "torch"]
-    return [command, *arguments, *(("--budget", "0") if command == "calibrate" else ())]
+    if command == "accuracy" and "--data" in arguments:
+        values = [TRAINED.get(option, value) for option, value in zip(("", *arguments), arguments, strict=False)]
+        return [command, *values, "--epochs", "1", "--learning-rate", "0.01"]
+    ending = ("--counter", "torch") if command == "audit" and "--counter" not in arguments else ()
+    return [command, *arguments, *(("--budget", "0") if command == "calibrate" else ending)]
 
 
 @pytest.fixture
@@ -95,6 +100,9 @@ def run(skaprof_here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> R
     (tmp_path / "claims").symlink_to(ROOT / "claims")
     (tmp_path / TINY).write_text(TINY_BACKBONE)
     (tmp_path / SHORT).write_text(SHORT_REPORT)
+    images, labels = np.zeros((16, 8, 8), np.uint8), np.arange(16) % 2
+    arrays = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+    np.savez(tmp_path / TINY_IMAGES, **arrays)
     return partial(skaprof_here, cwd=tmp_path)
 
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import check_timers
 import gpu_session
 
-from skaprof.cli.app import COMMANDS, PANELS
+from skaprof.cli.commands import COMMANDS, PANELS
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="would measure")

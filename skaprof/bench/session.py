@@ -33,11 +33,13 @@ class Interrupted(KeyboardInterrupt):  # no error
 
 
 class Steps(Interface):
-    """How far a run is: `tick` after each round of a size, `advance` after each size."""
+    """How far a run is: `tick` after each round of a size, `advance` after each size; or `at` a share of it all."""
 
     def tick(self, rounds: int) -> None: ...
 
     def advance(self) -> None: ...
+
+    def at(self, share: float) -> None: ...
 
 
 class Watcher(Interface):

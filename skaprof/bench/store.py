@@ -169,15 +169,20 @@ def _line(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False) + "\n"
 
 
-def read(path: Path) -> tuple[dict[str, Any], list[Row], int, bool]:
+def read(path: Path, setting: str = "timing", command: str = "latency") -> tuple[dict[str, Any], list[Row], int, bool]:
     """The header and the good rows of a file, how many bytes they take, and whether a damaged last line follows.
+
+    Args:
+        setting: what the header's settings have that another command's have not; `command` is the one that wrote it.
 
     Raises:
         SkaprofError: no such file, or it is not one of ours, or it is damaged before its last line.
     """
     saved = read_results(path, named("resume"))
-    if saved.settings is None or "timing" not in saved.settings:
-        raise SkaprofError(f"{named('resume')}: {shown_path(path)} is no file of `skaprof latency --output FILE.jsonl`")
+    if saved.settings is None or setting not in saved.settings:
+        raise SkaprofError(
+            f"{named('resume')}: {shown_path(path)} is no file of `skaprof {command} --output FILE.jsonl`"
+        )
     if saved.good_bytes is None:
         raise SkaprofError(
             f"{named('resume')}: {shown_path(path)} is not in plain UTF-8: expected it as skaprof wrote it"

@@ -10,9 +10,9 @@ import typer
 
 from skaprof.bench.protocol import Protocol
 from skaprof.cli import options as opt
-from skaprof.cli.output import STDOUT, format_of, say, suffix_of
-from skaprof.cli.output_options import output_option
-from skaprof.errors import bad_value, shown_path
+from skaprof.cli.output import say
+from skaprof.cli.output_options import lines_of, output_option, rows_on_stdout
+from skaprof.errors import bad_value
 from skaprof.grids import parse_choices
 from skaprof.implementations import (
     ALLOCATORS,
@@ -23,11 +23,9 @@ from skaprof.implementations import (
     TIMINGS,
     all_implementations,
 )
-from skaprof.report.formats import ENDINGS
 from skaprof.workload import check_choice
 
 _MEASURING = "Measuring"
-LINES = ".jsonl"
 
 Clock = Annotated[
     str,
@@ -232,10 +230,7 @@ class Times(opt.DrawnCosts):
         Raises:
             SkaprofError: several are.
         """
-        found = [path for path in self.output or () if _is_lines(path)]
-        if len(found) > 1:
-            raise bad_value("--output", found[1], f"one {LINES} file, and {shown_path(found[0])} is one")
-        return found[0] if found else None
+        return lines_of(self.output)
 
     @property
     def targets(self) -> list[tuple[str, str]]:
@@ -244,16 +239,7 @@ class Times(opt.DrawnCosts):
         Raises:
             SkaprofError: as `format_of`.
         """
-        files = [path for path in self.output or () if path != STDOUT and not _is_lines(path)]
-        for path in files if self.format is None else ():
-            suffix_of("--output", path, (*ENDINGS, LINES))
-        on_stdout = None if files and STDOUT not in (self.output or ()) else self.format
-        shown = (STDOUT, format_of(on_stdout, STDOUT, self.formats))
-        return [shown, *((path, format_of(self.format, path, self.formats)) for path in files)]
-
-
-def _is_lines(path: str) -> bool:
-    return path.lower().endswith(LINES)
+        return rows_on_stdout(self.output, self.format, self.formats)
 
 
 def positive_number(option: str, text: str) -> float:

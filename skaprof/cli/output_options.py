@@ -9,12 +9,14 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from skaprof.cli.option_records import Options
-from skaprof.cli.output import STDOUT, format_of, require_destinations
-from skaprof.errors import SkaprofError, shown
+from skaprof.cli.output import STDOUT, format_of, require_destinations, suffix_of
+from skaprof.errors import SkaprofError, bad_value, shown, shown_path
 from skaprof.grids import parse_choices
-from skaprof.report.formats import COST_FORMATS, FORMATS, SPOKEN_FORMATS
+from skaprof.report.formats import COST_FORMATS, ENDINGS, FORMATS, SPOKEN_FORMATS
 
 _OUTPUT = "Output"
+LINES = ".jsonl"
+"""How a file ends that rows are added to one after the other."""
 
 
 def format_option(words: str) -> Any:
@@ -141,3 +143,33 @@ class DrawnCosts(Drawn):
         format_option("table, json, csv, markdown, or bmf: Bencher Metric Format, for dashboards. Default: table."),
     ] = None
     formats: ClassVar[tuple[str, ...]] = COST_FORMATS
+
+
+def lines_of(output: Sequence[str] | None) -> str | None:
+    """The file of lines, if that is what an --output names.
+
+    Raises:
+        SkaprofError: several are.
+    """
+    found = [path for path in output or () if _is_lines(path)]
+    if len(found) > 1:
+        raise bad_value("--output", found[1], f"one {LINES} file, and {shown_path(found[0])} is one")
+    return found[0] if found else None
+
+
+def rows_on_stdout(output: Sequence[str] | None, format: str | None, formats: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Where rows go at the end, and in which format each: to stdout always, whatever files they go to.
+
+    Raises:
+        SkaprofError: as `format_of`.
+    """
+    files = [path for path in output or () if path != STDOUT and not _is_lines(path)]
+    for path in files if format is None else ():
+        suffix_of("--output", path, (*ENDINGS, LINES))
+    on_stdout = None if files and STDOUT not in (output or ()) else format
+    shown = (STDOUT, format_of(on_stdout, STDOUT, formats))
+    return [shown, *((path, format_of(format, path, formats)) for path in files)]
+
+
+def _is_lines(path: str) -> bool:
+    return path.lower().endswith(LINES)

@@ -2,7 +2,8 @@
 
 Sources: "MetaFormer Baselines for Vision" (arXiv 2210.13452) for caformer, convformer, poolformerv2, identityformer;
 "Training data-efficient image transformers" (arXiv 2012.12877) for vit_tiny, vit_small, vit_base; the network that the
-authors of "Static Key Attention in Vision" (arXiv 2412.07049) trained on CIFAR for vit_cifar.
+authors of "Static Key Attention in Vision" (arXiv 2412.07049) trained on CIFAR for vit_cifar. vit_micro is this
+project's own: a ViT that a laptop trains in seconds, for `skaprof accuracy`.
 """
 
 from typing import NamedTuple
@@ -40,7 +41,8 @@ class Backbone(NamedTuple):
     `head`: "linear", or "mlp" (hidden 4 x, squared ReLU, norm), behind the mean of the tokens or the class token, and
     a norm. `norm`, `bias` and `activation` are the blocks': "layer_norm" or "group_norm" (one mean and variance an
     image), whether norm and MLP have a bias, "star_relu" or "gelu". `head_dim` is what mixers get that name none;
-    None: 32 where that divides dim, else the largest divisor up to 32.
+    None: 32 where that divides dim, else the largest divisor up to 32. `position_std` is the standard deviation that
+    learned positions start with.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Backbone(NamedTuple):
     head_dim: int | None = None
     class_token: bool = False
     resolution: int = 224
+    position_std: float = 0.02
 
     @property
     def mixers(self) -> tuple[str, ...]:
@@ -107,6 +110,20 @@ _VIT_CIFAR = Backbone(
     head_dim=64,
     class_token=True,
     resolution=32,
+    position_std=1.0,
+)
+_VIT_MICRO = Backbone(
+    "vit_micro",
+    (Stage(3, 32, "mhsa", mlp_ratio=2),),
+    stem="patches",
+    stem_window=Window(4, 4, 0),
+    head="linear",
+    classes=10,
+    bias=True,
+    activation="gelu",
+    head_dim=8,
+    resolution=28,
+    position_std=1.0,
 )
 
 BACKBONES: dict[str, Backbone] = {
@@ -124,6 +141,7 @@ BACKBONES: dict[str, Backbone] = {
         _vit("vit_small", 384),
         _vit("vit_base", 768),
         _VIT_CIFAR,
+        _VIT_MICRO,
     )
 }
 """Every built-in backbone by name."""

@@ -40,6 +40,10 @@ class BackboneNetwork(nn.Module):
             self.add_module(f"stage{number}", _Stage(network, number, placed))
         self.head = _Head(network) if network.has_head else None
 
+    def blocks(self) -> list[nn.Module]:
+        """Every block, stem to head: each has a `mixer` and an `mlp`, and a shortcut beside either."""
+        return [block for block in self.modules() if isinstance(block, _Block)]
+
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """images (B, 3, H, W), of the size the network was built for where it has positions or static keys."""
         x = self.stem(images)
@@ -77,7 +81,7 @@ class _PatchStem(nn.Module):
         super().__init__()
         w = network.stages[0].workload
         self.class_token = ClassToken(w.dim) if network.class_tokens else nn.Identity()
-        self.position = Position(w.tokens, w.dim)
+        self.position = Position(w.tokens, w.dim, network.backbone.position_std)
         self._add_projection(network)
 
     def _add_projection(self, network: Network) -> None:

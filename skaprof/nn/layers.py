@@ -130,6 +130,10 @@ class ClassToken(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(1, 1, dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
         nn.init.trunc_normal_(self.weight, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -137,12 +141,17 @@ class ClassToken(nn.Module):
 
 
 class Position(nn.Module):
-    """x (B, N, C) plus a learned position."""
+    """x (B, N, C) plus a learned position, drawn from N(0, std^2)."""
 
-    def __init__(self, tokens: int, dim: int) -> None:
+    def __init__(self, tokens: int, dim: int, std: float = 0.02) -> None:
         super().__init__()
+        self.std = std
         self.weight = nn.Parameter(torch.empty(1, tokens, dim))
-        nn.init.trunc_normal_(self.weight, std=0.02)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
+        nn.init.normal_(self.weight, std=self.std)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.weight
@@ -172,6 +181,10 @@ class StaticKeyScores(nn.Module):
     def __init__(self, heads: int, tokens: int, head_dim: int) -> None:
         super().__init__()
         self.key = nn.Parameter(torch.empty(heads, tokens, head_dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
         nn.init.trunc_normal_(self.key, std=1.0)
 
     def forward(self, queries: Tensor) -> Tensor:

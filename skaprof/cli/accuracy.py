@@ -1,0 +1,130 @@
+"""`skaprof accuracy`: what a mixer is worth, by networks trained on real images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skaprof.analysis.contenders import contenders
+from skaprof.bench.store import require_free
+from skaprof.cli import options as opt
+from skaprof.cli.accuracy_options import Pictured, Saved, Trained
+from skaprof.cli.latency_options import positive_number
+from skaprof.cli.output import say
+from skaprof.cli.show import Page, View, command_line, show
+from skaprof.cli.watch import Terminal
+from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, printable, require_package
+from skaprof.records import Record
+from skaprof.report.formats import flat
+from skaprof.trained import DEFAULT_MARGIN, TrainedRow
+
+if TYPE_CHECKING:
+    from skaprof.train.session import Session
+
+
+@opt.with_options
+def accuracy(
+    *,
+    context: typer.Context,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="vit_micro, vit_micro\\[stage1=ska], any backbone of skaprof model, or a TOML file; repeatable, the "
+            "first is the baseline.",
+        ),
+    ] = None,
+    mixers: Annotated[
+        str | None, typer.Option(metavar="SPEC,...", help="A mixer for each stage of --model, or one for all.")
+    ] = None,
+    margin: Annotated[
+        str, typer.Option(metavar="POINTS", help="Within which two accuracies are as good as equal.")
+    ] = f"{DEFAULT_MARGIN:g}",
+    pictured: Pictured,
+    trained: Trained,
+    to: Saved,
+) -> None:
+    """What a mixer is worth: networks trained on real images, over seeds, each judged against the first.
+
+    Networks with one seed share initial weights by name, the order of images and the flips; each gets its own learning
+    rate, of equally many trials on held-out training images; the test images are scored once, after the last epoch.
+    Controls without attention run always: where identity, which mixes no tokens, is as good, the data tells nothing.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    to.require()
+    to.require_columns((*TrainedRow.fields, "verdict", "difference", "low", "high"))
+    if not model:
+        raise SkaprofError("--model: missing: expected two or more, the first the baseline: --model vit_micro, say")
+    if pictured.data is None:
+        raise SkaprofError("--data: missing: expected mnist, fashion-mnist, digits, a folder or an .npz file")
+    require_free(to.lines, to.resume, force=to.force)
+    points = positive_number("--margin", margin)
+    recipe, seeds, seconds = trained.settings(), trained.runs, trained.seconds
+    match, count, cores = trained.matched, pictured.count, trained.cores
+    from skaprof.train.image_files import load_images
+    from skaprof.train.images import first_images, held_out
+
+    data = first_images(load_images(pictured.data, pictured.size), count)
+    held_out(data, recipe.validation)
+    entered = contenders(model, data.size, data.classes, recipe.position_std, match, mixers)
+    require_package("torch", "skaprof accuracy")
+    from skaprof.bench.environment import put_tf32, resolve_device, threads_put
+    from skaprof.train.checkpoint import require_folder
+    from skaprof.train.jobs import Asked
+    from skaprof.train.session import Session
+
+    where = resolve_device(trained.device)
+    put_tf32(False)
+    folder = None if trained.weights is None else require_folder(trained.weights)
+    asked = Asked(entered, data, recipe, seeds, points, where, folder)
+    with threads_put(cores):
+        session = Session(asked, seconds, Terminal("training"))
+        session.prepare(to.lines, to.resume, command_line(), force=to.force)
+        _run(session, to)
+
+
+def _run(session: Session, to: Saved) -> None:
+    cut: str | None = None
+    try:
+        cut = session.run()
+    finally:  # whatever ended it, what was trained is shown
+        if session.runs or session.trials:
+            if (kept := to.lines or to.resume) is not None:
+                say(f"wrote {printable(kept)}")
+            _show(session, to)
+    _end(session, cut)
+
+
+def _show(session: Session, to: Saved) -> None:
+    rows = session.rows
+    show(rows, to, View(lambda: _page(session), environment=session.environment, cells=lambda: _cells(rows)))
+
+
+def _cells(rows: list[Record]) -> list[dict[str, object]]:
+    """Rows of all kinds with every key that one of them has."""
+    keys = dict.fromkeys(key for row in rows for key in row.fields)
+    return [dict.fromkeys(keys) | flat(row) for row in rows]
+
+
+def _page(session: Session) -> Page:
+    from skaprof.report import accuracy as report
+
+    if not session.runs:
+        return Page(None, words=["No network is trained to its end yet."])
+    runs, verdicts = session.in_order, session.verdicts
+    seeds = len({run.seed for run in runs})
+    words = report.sentences(runs, session.trials, verdicts, session.asked.settings)
+    return Page(report.accuracy_table(runs, verdicts), report.caption(runs[0], seeds), words, concludes=True)
+
+
+def _end(session: Session, cut: str | None) -> None:
+    """Say what ended the run before its end, and exit with it where that was the user."""
+    from skaprof.train.session import INTERRUPTED, OUT_OF_TIME
+
+    if cut == OUT_OF_TIME:
+        say(f"skaprof: --budget: time ran out after {len(session.runs):,} of {session.wanted:,} runs; --resume goes on")
+    if cut == INTERRUPTED:
+        say(f"skaprof: interrupted after {len(session.runs):,} of {session.wanted:,} runs; --resume goes on")
+        raise SystemExit(EXIT_INTERRUPTED)
