@@ -1,10 +1,11 @@
 """All GPU checks and reports in one go: python scripts/gpu_session.py [--runs FOLDER] [--report FOLDER]
 
-Compares the timer with others, times the paper's stage sizes, the heads of figure 3, all implementations and the ways
-of timing, and writes reports/<gpu name>/. It keeps to --budget seconds (520 unless told), the most important first; run
-it again with the same --runs and it goes on where it stopped (on another GPU of the same name, with the files that are
-not whole from the start). It changes no setting of the GPU. The last thing it prints is a short table. Needs PyTorch
-with CUDA; cuda-bench and triton are compared with where they are installed. `--device cpu` tries the script itself out.
+Compares the timer with others, times the paper's stage sizes, the heads of figure 3, the Triton kernel against every
+other form, all implementations and the ways of timing, and writes reports/<gpu name>/. It keeps to --budget seconds
+(520 unless told), the most important first; run it again with the same --runs and it goes on where it stopped (on
+another GPU of the same name, with the files that are not whole from the start). It changes no setting of the GPU. The
+last thing it prints is a short table. Needs PyTorch with CUDA, and Triton for its kernel; cuda-bench and Triton's timer
+are compared with where they are installed. `--device cpu` tries the script itself out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = (("28x28", 128), ("14x14", 320), ("7x7", 512), ("14x14", 384), ("14x14", 768), ("56x56", 64))
 """Token grid and dim of CAFormer-S18's four stages, of ViT-S and of ViT-B; the largest last, since it takes longest."""
+KERNEL_SIZES = (("28x28", 128), ("56x56", 64))
+"""Where the Triton kernel is held against every other form, forward and in training."""
 CHOICES = {"--implementation": "eager,sdpa", "--batch": "1", "--dtype": "one", "--mode": "one", "--heads": "one"}
 """Options whose values make a row each, and their defaults."""
 TIMER_SECONDS, START_SECONDS, GRACE_SECONDS = 70, 8, 40
@@ -57,10 +60,12 @@ def latency_steps(gpu: bool) -> list[Step]:
     half = ("--batch", "32" if gpu else "1", "--dtype", "bfloat16")
     pinned = ("--implementation", "sdpa,sdpa-flash,sdpa-efficient,sdpa-cudnn,sdpa-math", "--baseline", "mhsa/sdpa")
     other = ("--implementation", "eager,channels-last,tiled,compile")
+    kernels = ("--implementation", "eager,sdpa,tiled,triton", "--mode", "forward,train")
     ways = ("cold", "hot", "graph", "graph-resident", "wall") if gpu else ("cold", "hot", "wall")
     return [
-        *(latency(f"stage-{size}-d{dim}", 58, size, dim, *batches, *both) for size, dim in STAGES),
+        *(latency(f"stage-{size}-d{dim}", 52, size, dim, *batches, *both) for size, dim in STAGES),
         latency("heads", 35, "14x14", 384, "--heads", "1,2,4,8,16,32", "--batch", "8", "--implementation", "sdpa"),
+        *(latency(f"triton-{size}-d{dim}", 50, size, dim, *half, *kernels) for size, dim in KERNEL_SIZES),
         *(latency(f"backends-{size}-d{dim}", 25, size, dim, *half, *pinned) for size, dim in STAGES),
         *(latency(f"timing-{way}", 20, "14x14", 384, *half, "--timing", way) for way in ways),
         *(latency(f"compiled-{size}-d{dim}", 75, size, dim, *half, *other) for size, dim in STAGES),

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from skaprof.workload import FUSED
+from skaprof.workload import FUSED, TRITON
 
 GRAPHS = ("graph", "graph-resident")
 TIMINGS = ("cold", "hot", *GRAPHS, "wall")
@@ -23,8 +23,8 @@ CLOCKS = ("auto", "wall", "cpu")
 class Implementation(NamedTuple):
     """Which form of the module runs, through which attention backend, compiled or not, in which layout.
 
-    `form` is the op list's, "eager", "sdpa" or "tiled"; `backend` is "" where PyTorch picks; `channels_last` stores
-    convolution weights with channels innermost, as the mixers' feature maps are, so that no convolution converts them.
+    `form` is one of `skaprof.workload.FORMS`; `backend` is "" where PyTorch picks; `channels_last` stores convolution
+    weights with channels innermost, as the mixers' feature maps are, so that no convolution converts them.
     """
 
     form: str
@@ -37,6 +37,11 @@ class Implementation(NamedTuple):
         """Whether one of PyTorch's attention backends runs it."""
         return self.form == FUSED
 
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether `all` on a processor leaves it out: it cannot run there, or is what another one runs."""
+        return bool(self.backend) or self.form == TRITON
+
 
 IMPLEMENTATIONS = {
     "eager": Implementation("eager"),
@@ -47,6 +52,7 @@ IMPLEMENTATIONS = {
     "sdpa-cudnn": Implementation("sdpa", "cudnn"),
     "sdpa-math": Implementation("sdpa", "math"),
     "tiled": Implementation("tiled"),
+    "triton": Implementation("triton"),
     "compile": Implementation("eager", compiled=True),
 }
 INITIALISATIONS = TORCH, TIMM = "torch", "timm"
@@ -54,5 +60,5 @@ INITIALISATIONS = TORCH, TIMM = "torch", "timm"
 
 
 def all_implementations(*, on_gpu: bool) -> tuple[str, ...]:
-    """What `--implementation all` means: on a processor, the attention backend that PyTorch picks alone."""
-    return tuple(name for name, how in IMPLEMENTATIONS.items() if on_gpu or not how.backend)
+    """What `--implementation all` means: on a processor, without Triton, and the backend that PyTorch picks alone."""
+    return tuple(name for name, how in IMPLEMENTATIONS.items() if on_gpu or not how.needs_gpu)

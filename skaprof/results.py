@@ -24,7 +24,8 @@ class Sized(Record):
 
     mixer: Annotated[str, Key("The mixer spec as given, such as ska:query=false.")]
     implementation: Annotated[
-        str, Key("eager, channels-last, sdpa, sdpa-flash, sdpa-efficient, sdpa-cudnn, sdpa-math, tiled or compile.")
+        str,
+        Key("eager, channels-last, sdpa, sdpa-flash, sdpa-efficient, sdpa-cudnn, sdpa-math, tiled, triton or compile."),
     ]
     mode: Annotated[str, Key("train: forward and backward.", choices=MODES)]
     batch: Annotated[int, Key("Batch size.", 1)]

@@ -14,8 +14,12 @@ DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 MODES = ("forward", "train")
 FUSED = "sdpa"
 TILED = "tiled"
-FORMS = ("eager", FUSED, TILED)
-"""The forms that an op list is priced in: op by op; its attention group as one fused kernel; or tile by tile."""
+TRITON = "triton"
+FORMS = ("eager", FUSED, TILED, TRITON)
+"""The forms that an op list is priced in: op by op; its attention group as one fused kernel, PyTorch's or Triton's; or
+tile by tile."""
+TRITON_MOST_HEAD_DIM = 64
+"""The widest heads that Triton's kernels take: wider tiles do not fit a GPU's registers."""
 USUAL_FORMS = ("eager", FUSED)
 """The forms that are looked at where nobody names any."""
 
@@ -36,7 +40,7 @@ AXIS_SYMBOLS = {"tokens": "n", "resolution": "r", "dim": "d", "heads": "h", "ker
 
 def is_fused(form: str) -> bool:
     """Whether a form never holds what is inside its attention group: one kernel runs it, or it runs tile by tile."""
-    return form in (FUSED, TILED)
+    return form in (FUSED, TILED, TRITON)
 
 
 _MOST_TRIAL_DIVISIONS = 200_000_000

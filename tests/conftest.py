@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other, and PyTorch's threads would wait in turn
+os.environ.setdefault("TRITON_INTERPRET", "1")  # looked at when Triton is loaded: it runs its kernels on a processor
 
 import signal
 import subprocess

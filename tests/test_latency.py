@@ -371,11 +371,11 @@ def test_lines_go_to_the_file_and_another_format_to_stdout(skaprof: Run, tmp_pat
 
 
 @pytest.mark.usefixtures("steady_clock")
-def test_all_is_every_implementation_but_pinned_backends_on_a_processor(skaprof: Run) -> None:
+def test_all_is_every_implementation_that_is_a_processors(skaprof: Run) -> None:
     arguments = ("--implementation", "all", "-m", "cska", "-m", "pooling", "--format", "json")
     rows = rows_of(skaprof("latency", *FAST[:-1], "6", *arguments))
     by_name = {(row["mixer"], row["implementation"]): row for row in rows}
     assert len(by_name) == 2 * 5
     assert by_name["cska", "channels-last"]["error"] is None
     assert by_name["pooling", "channels-last"]["verdict"] == "unsupported"
-    assert {name for _, name in by_name} == {name for name, how in IMPLEMENTATIONS.items() if not how.backend}
+    assert {name for _, name in by_name} == {name for name, how in IMPLEMENTATIONS.items() if not how.needs_gpu}

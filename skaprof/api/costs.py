@@ -51,7 +51,7 @@ def cost(
         dtype: "float32", "float16", "bfloat16" or "float64": sets the bytes.
         mode: "forward", or "train" for forward and backward with respect to input and parameters.
         implementation: "eager"; "sdpa" for the form through scaled_dot_product_attention; "tiled" for the one that
-            computes some rows of queries at a time.
+            computes some rows of queries at a time; "triton" for Triton's kernels (ska and cska).
 
     Raises:
         SkaprofError: a value that is not valid or sizes that do not fit.

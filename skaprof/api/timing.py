@@ -50,7 +50,7 @@ def latency(
     Args:
         mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, class_token, dtype, mode: as `sweep` has them.
         implementation: "eager", "channels-last", "sdpa", "sdpa-flash", "sdpa-efficient", "sdpa-cudnn", "sdpa-math",
-            "tiled" or "compile", one or several; "all".
+            "tiled", "triton" or "compile", one or several; "all".
         device: "auto", "cpu", "cuda" or "cuda:INDEX".
         timing: "cold", "hot", "graph", "graph-resident" or "wall"; cold on a GPU and hot on a processor where None.
         baseline: a mixer, with which each form is compared in the same form, or "MIXER/IMPLEMENTATION"; the first
@@ -63,7 +63,7 @@ def latency(
         A row for each mixer, implementation and size, with times in milliseconds; `notes` says where time ran out.
 
     Raises:
-        SkaprofError: a value that is not valid, a device that is not here, or torch is not installed.
+        SkaprofError: a value that is not valid, a device that is not here, or torch or Triton is not installed.
     """
     require_package("torch", "skaprof.latency")
     share, seconds = _positive("tolerance", tolerance) / 100, _positive("max_seconds", max_seconds)
@@ -120,7 +120,12 @@ def _positive(name: str, value: object) -> float:
 def _implementations(given: Words, *, on_gpu: bool) -> tuple[str, ...]:
     if str(given).lower() == "all":
         return all_implementations(on_gpu=on_gpu)
-    return tuple(dict.fromkeys(choices_of("implementation", given, tuple(IMPLEMENTATIONS))))
+    names = tuple(dict.fromkeys(choices_of("implementation", given, tuple(IMPLEMENTATIONS))))
+    if on_gpu:
+        from skaprof.bench.environment import require_installed
+
+        require_installed(names)
+    return names
 
 
 def _timing(timing: str | None, *, on_gpu: bool) -> str:

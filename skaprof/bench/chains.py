@@ -23,7 +23,7 @@ from skaprof.model.network import make_network
 from skaprof.model.spec import parse_mixer
 from skaprof.nn.backbones import build_network
 from skaprof.nn.build import build_mixer
-from skaprof.workload import FORMS, Workload
+from skaprof.workload import FUSED, TILED, Workload
 
 TOKENS, DIMS, BATCHES = (36, 1024), (64, 512), (1, 8)
 MOST_SCORES = 3_000_000
@@ -33,6 +33,8 @@ CALLS = 7
 MIXERS = ("mhsa", "ska", "cska")
 NORMS = (("layer_norm", "star_relu"), ("layer_norm", "gelu"), ("layer_norm", "star_relu"), ("group_norm", "gelu"))
 """Of a network's blocks, with their activation."""
+ON_PROCESSORS = ("eager", FUSED, TILED)
+"""The forms that run on a processor."""
 IN_STAGES = ("sepconv", "mhsa", "ska", "cska", "pooling", "linear")
 _STEP = (0.7548776662466927, 0.5698402909980532, 0.4301597090019468, 0.3247179572447460, 0.8191725133961645)
 """An additive recurrence of low discrepancy (Roberts, 2018): powers of the plastic number's inverse."""
@@ -63,7 +65,7 @@ def _between(low: int, high: int, draw: float) -> float:
 
 def _mixer(number: int, draws: list[float]) -> Chain:
     spec = parse_mixer(MIXERS[number // 3 % len(MIXERS)])
-    form = FORMS[number % 3 % len(FORMS)]
+    form = ON_PROCESSORS[number % 3]
     dim = 32 * round(_between(*DIMS, draws[1]) / 32)
     heads = spec.resolve_channels(dim)
     height, width, batch = _grid(_between(*TOKENS, draws[0]), _between(*BATCHES, draws[2]), dim // 32)
@@ -85,7 +87,7 @@ def _network(number: int, draws: list[float]) -> Chain:
     height, width, batch = _grid(_between(64, 784, draws[0]), _between(*BATCHES, draws[2]), max(dims) // 32)
     size = 4 * max(2, height), 4 * max(2, width)
     backbone = _vit(number, dims[0]) if number % 4 == 1 else _metaformer(number, dims)
-    network = make_network(choose(backbone, None, []), *size, batch, FORMS[number // 3 % len(FORMS)])
+    network = make_network(choose(backbone, None, []), *size, batch, ON_PROCESSORS[number // 3 % 3])
     return Chain(lambda: build_network(network), (batch, 3, *size), draws[3] > 2 / 3)
 
 

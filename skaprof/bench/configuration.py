@@ -45,8 +45,8 @@ class Entry:
         """The mixer in the form that the implementation runs; compiled code is the eager form."""
         form = IMPLEMENTATIONS[self.implementation].form
         spec = parse_mixer(self.mixer)
-        forms = spec.mixer.class_token_forms if self.workload.class_tokens else tuple(spec.mixer.op_lists)
-        return Variant(spec, form if form in forms else "eager", self.mode, self.dtype)
+        takes = form in spec.mixer.op_lists and spec.why_not(self.workload, form) is None
+        return Variant(spec, form if takes else "eager", self.mode, self.dtype)
 
     @property
     def name(self) -> str:

@@ -22,10 +22,12 @@ from skaprof.foreign_code import contained
 from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, Implementation
 from skaprof.model.mixers import MIXERS
 from skaprof.nn import TokenMixer, build_mixer
-from skaprof.workload import Workload
+from skaprof.nn.triton_here import why_not_timed
+from skaprof.workload import TRITON, Workload
 
 SEED = 0
 NOTHING_TO_FUSE = "no attention in it to be fused"
+NO_STATIC_KEY = "no static key in it, which Triton's kernels are for"
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ def build(variant: Variant, w: Workload, implementation: str, device: str, timin
     how = IMPLEMENTATIONS.get(implementation)
     if how is None:
         raise bad_value("implementation", implementation, f"one of {', '.join(IMPLEMENTATIONS)}", IMPLEMENTATIONS)
-    _require_possible(how, variant, w)
+    _require_possible(how, variant, w, device)
     require_graph(how, variant.mode, timing)
     context = context_of(how)
     with explained(device, foreign=variant.spec.mixer.name not in MIXERS), context():
@@ -132,13 +134,26 @@ def require_params(what: str, module: nn.Module, expected: int) -> None:
         )
 
 
-def _require_possible(how: Implementation, variant: Variant, w: Workload) -> None:
+def _require_possible(how: Implementation, variant: Variant, w: Workload, device: str) -> None:
     if how.form not in variant.spec.mixer.op_lists:
-        raise UnsupportedError(NOTHING_TO_FUSE)
-    if w.class_tokens and how.form not in variant.spec.mixer.class_token_forms:
-        raise UnsupportedError("no place for a class token in this form")
+        raise UnsupportedError(NO_STATIC_KEY if how.form == TRITON else NOTHING_TO_FUSE)
+    reason = variant.spec.why_not(w, how.form)
+    if reason is not None:
+        raise UnsupportedError(reason)
+    require_timed(how, device, variant.dtype)
     if how.channels_last and not any(op.kind == "conv2d" for op in variant.spec.ops(w, how.form)):
         raise UnsupportedError("no convolution in it")
+
+
+def require_timed(how: Implementation, device: str, dtype: str) -> None:
+    """Raise unless the form's kernels are real ones there.
+
+    Raises:
+        UnsupportedError: they are not.
+    """
+    reason = why_not_timed(device, dtype) if how.form == TRITON else None
+    if reason is not None:
+        raise UnsupportedError(reason)
 
 
 def require_graph(how: Implementation, mode: str, timing: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -16,8 +16,11 @@ from skaprof._version import __version__
 from skaprof.bench import allocator
 from skaprof.bench.cpu import CpuDevice
 from skaprof.errors import EXIT_MISSING, SkaprofError, bad_value, named
+from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.machine import cpu_model
+from skaprof.nn.triton_here import require_triton, triton_version
 from skaprof.words import meant
+from skaprof.workload import TRITON
 
 IDENTITY = ("device", "gpu_uuid", "cpu", "torch", "cuda", "threads", "tf32")
 """Keys that must be the same for two runs to belong together."""
@@ -94,6 +97,16 @@ def require_clock(clock: str, timing: str, device: str) -> None:
         )
 
 
+def require_installed(implementations: Iterable[str]) -> None:
+    """Raise unless what these implementations need on a GPU, beside PyTorch, is here.
+
+    Raises:
+        SkaprofError: it is not (exit 3).
+    """
+    if any(IMPLEMENTATIONS[name].form == TRITON for name in implementations):
+        require_triton()
+
+
 def stamp(device: str) -> dict[str, Any]:
     """The environment of a measurement, for the JSON envelope."""
     found: dict[str, Any] = {
@@ -127,6 +140,7 @@ def _gpu(index: int) -> dict[str, Any]:
         "compute_capability": f"{properties.major}.{properties.minor}",
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
+        "triton": triton_version(),
         "driver": _driver(),
     }
 

@@ -18,7 +18,16 @@ from skaprof.bench import gate
 from skaprof.bench.calls import call_of, context_of, runnable
 from skaprof.bench.capacity import least_bytes, require_free
 from skaprof.bench.configuration import Options, Row, Timed
-from skaprof.bench.contenders import NOTHING_TO_FUSE, SEED, Built, ready, require_graph, require_params
+from skaprof.bench.contenders import (
+    NO_STATIC_KEY,
+    NOTHING_TO_FUSE,
+    SEED,
+    Built,
+    ready,
+    require_graph,
+    require_params,
+    require_timed,
+)
 from skaprof.bench.device import Device
 from skaprof.bench.failures import UnsupportedError, explained
 from skaprof.bench.kept_answers import require_no_kept_answer
@@ -31,7 +40,7 @@ from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, make_network, network_ops
 from skaprof.nn import build_network
 from skaprof.nn.user import built_mixer, cast
-from skaprof.workload import DTYPE_BYTES, Workload, is_fused
+from skaprof.workload import DTYPE_BYTES, TRITON, Workload, is_fused
 
 _PROFILED_CALLS = 7
 
@@ -147,7 +156,8 @@ class NetworkEntry:
         network = self.network
         ops = network_ops(network)
         if is_fused(network.implementation) and not any(op.group for op in ops):
-            raise UnsupportedError(NOTHING_TO_FUSE)
+            raise UnsupportedError(NO_STATIC_KEY if network.implementation == TRITON else NOTHING_TO_FUSE)
+        require_timed(IMPLEMENTATIONS[self.implementation], kind, self.dtype)
         needed = least_bytes(ops, DTYPE_BYTES["float64"], fused=True)
         require_free(needed, kind, "its float64 reference")
         torch.manual_seed(SEED)

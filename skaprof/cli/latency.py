@@ -44,8 +44,8 @@ def latency(
         typer.Option(
             metavar="LIST",
             help="eager, channels-last (convolution weights), sdpa (PyTorch picks the backend), sdpa-flash, "
-            "sdpa-efficient, sdpa-cudnn, sdpa-math, tiled (rows of queries at a time), compile; all: the backends on a "
-            "GPU only.",
+            "sdpa-efficient, sdpa-cudnn, sdpa-math, tiled (rows of queries at a time), triton (static keys, on a GPU), "
+            "compile; all: the backends and triton on a GPU only.",
             rich_help_panel="Sizes",
         ),
     ] = "eager,sdpa",

@@ -261,8 +261,13 @@ def implementations_of(text: str, *, on_gpu: bool) -> tuple[str, ...]:
     """The implementations that --implementation names.
 
     Raises:
-        SkaprofError: an unknown one.
+        SkaprofError: an unknown one; on a GPU, one that needs what is not installed (exit 3).
     """
     if text.lower() == "all":
         return all_implementations(on_gpu=on_gpu)
-    return parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))
+    names = parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))
+    if on_gpu:
+        from skaprof.bench.environment import require_installed
+
+        require_installed(names)
+    return names

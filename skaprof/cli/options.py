@@ -193,7 +193,7 @@ class Forms(Options):
         typer.Option(
             metavar="LIST",
             help="eager: each op reads and writes memory; sdpa: the attention is one fused kernel; tiled: it runs some "
-            "rows of queries at a time, and holds no scores.",
+            "rows of queries at a time, and holds no scores; triton: as one kernel of Triton's (ska, cska).",
             rich_help_panel=_SIZES,
         ),
     ] = "eager"

@@ -26,7 +26,7 @@ def roofline(
         str | None, typer.Option(metavar="LIST", help="float64, float32, bfloat16, float16. Default: float32.")
     ] = None,
     implementation: Annotated[
-        str | None, typer.Option(metavar="LIST", help="eager, sdpa, tiled. Default: eager.")
+        str | None, typer.Option(metavar="LIST", help="eager, sdpa, tiled, triton. Default: eager.")
     ] = None,
     tf32: Annotated[bool, opt.TF32] = False,
     per_op: Annotated[bool, typer.Option("--per-op", help="One row for each kernel of each mixer.")] = False,

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from skaprof.count.product_formulas import Formula, NeedsValuesError, NoFormulaError
+from skaprof.nn.triton_attention import BACKWARD, FORWARD, attention_macs
 
 Pairs = int
 """How many (query, key) pairs are scored, in all heads of all batch items."""
@@ -72,6 +73,21 @@ def _encoder_layer(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> 
     return _encoded(x, x, x, dim) + int(x.shape[0] * x.shape[1]) * inner
 
 
+def _of_static_key(*, backward: bool) -> Formula:
+    """Of query, weight, bias, key of class tokens, value, height and width: queries in windows, values one by one."""
+
+    def macs(args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+        query, weight, _, _, value, height, width, *_ = args
+        return attention_macs(query.shape, weight.shape, value.shape, height, width, backward=backward)
+
+    return macs
+
+
+STATIC_KEY: dict[str, Formula] = {
+    FORWARD.replace("::", "."): _of_static_key(backward=False),
+    BACKWARD.replace("::", "."): _of_static_key(backward=True),
+}
+"""Of skaprof's own ops, which Triton's kernels run, by namespace and name."""
 ATTENTION: dict[str, Formula] = {
     **dict.fromkeys(
         (

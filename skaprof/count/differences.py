@@ -13,6 +13,7 @@ from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.count.uncounted_ops import (
     FVCORE_LAYOUT,
     FVCORE_LEAVES_OUT,
+    TILED_GROUP,
     TORCH_BACKWARD_ELEMENTWISE,
     TORCH_LAYOUT,
     TORCH_LEAVES_OUT,
@@ -26,17 +27,17 @@ from skaprof.model.cost import OpCost, total
 class ClosedForms:
     """What the closed forms say of a module: each op's cost in a forward call, and in the mode asked for.
 
-    `is_fused`: whether one submodule runs all ops of a group: as one kernel, or tile by tile (`is_tiled`). `memory`:
-    which of "saved_bytes" (in training) and "peak_bytes" (in forward) are proved: not those of a fused kernel, which
-    runs on no meta tensor; nor the peak of tiles, of which there is one on meta tensors; nor a network's peak, since
-    the calls of its submodules hold their inputs to the end.
+    `is_fused`: whether one submodule runs all ops of a group, `group_kind` how: by PyTorch's kernel, by Triton's, or
+    tile by tile. `memory`: which of "saved_bytes" (in training) and "peak_bytes" (in forward) are proved: not those of
+    PyTorch's kernel, which runs on no meta tensor; nor the peak of tiles, of which there is one on meta tensors; nor a
+    network's peak, since the calls of its submodules hold their inputs to the end.
     """
 
     name: str
     forward: list[OpCost]
     costs: list[OpCost]
     is_fused: bool
-    is_tiled: bool
+    group_kind: str
     is_training: bool
     memory: tuple[str, ...]
 
@@ -81,8 +82,8 @@ def macs_differences(
     expected = Counter[str]()
     for cost in costs:
         unit = closed.unit(cost)
-        unseen = source == "fvcore" and unit != cost.name and not closed.is_tiled  # it counts SDPA as nothing
-        expected[unit] += 0 if unseen else cost.macs
+        is_kernel = unit != cost.name and closed.group_kind != TILED_GROUP  # which fvcore counts as nothing
+        expected[unit] += 0 if is_kernel and source == "fvcore" else cost.macs
     return [
         Difference(unit, "macs", source, f"{expected[unit]:,}", f"{counted.macs.get(unit, 0):,}")
         for unit in dict.fromkeys((*expected, *counted.macs))
@@ -95,8 +96,7 @@ def uncounted_op_differences(closed: ClosedForms, fvcore: Counted | None, torch_
     biased: set[str] = set()
     for cost in closed.forward:
         unit = closed.unit(cost)
-        grouped = "tiled_attention" if closed.is_tiled else "fused_attention"
-        kinds[unit] = (grouped,) if unit != cost.name else (cost.kind,)
+        kinds[unit] = (closed.group_kind,) if unit != cost.name else (cost.kind,)
         if cost.kind == "linear" and cost.elementwise_flops:
             biased.add(unit)
     differences = []
@@ -110,7 +110,7 @@ def uncounted_op_differences(closed: ClosedForms, fvcore: Counted | None, torch_
                 continue
             expected = predicted(table, unit_kinds)
             left_out = _without(counted.left_out.get(unit, Counter()), ignored)
-            if "tiled_attention" in unit_kinds:  # how often is a matter of tiles, and some are of a convolution alone
+            if TILED_GROUP in unit_kinds:  # how often is a matter of tiles, and some are of a convolution alone
                 left_out = Counter({*left_out, *expected})
             if expected != left_out:
                 differences.append(Difference(unit, "ops left out", source, _listed(expected), _listed(left_out)))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from skaprof.count.attention_formulas import ATTENTION
+from skaprof.count.attention_formulas import ATTENTION, STATIC_KEY
 from skaprof.count.convolution_formulas import CONVOLUTIONS
 from skaprof.count.layer_formulas import LAYERS
 from skaprof.count.product_formulas import PRODUCTS, Formula, NoFormulaError
@@ -18,6 +18,7 @@ from skaprof.count.without_macs import holds_no_macs
 FORMULAS: dict[str, Formula] = {
     **{f"aten.{name}": formula for name, formula in (PRODUCTS | CONVOLUTIONS | ATTENTION).items()},
     **LAYERS,
+    **STATIC_KEY,
 }
 """The one table of multiply-adds: by namespace and name of the op."""
 COMPLEX_PRODUCT = 4

@@ -10,6 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from skaprof.workload import FUSED, TILED, TRITON
+
+GROUP_KINDS = {FUSED: "fused_attention", TILED: "tiled_attention", TRITON: "triton_attention"}
+"""What the attention of each form is, where one submodule runs all of it."""
+TILED_GROUP = GROUP_KINDS[TILED]
+
 FVCORE_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "scale": ("aten::mul",),
     "softmax": ("aten::softmax",),
@@ -26,8 +32,9 @@ FVCORE_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "add": ("aten::add",),
     "position": ("aten::add",),
     "token_mean": ("aten::mean",),
-    "fused_attention": ("aten::scaled_dot_product_attention",),  # the whole of it: fvcore counts SDPA as nothing
-    "tiled_attention": ("aten::mul", "aten::mul_", "aten::add_", "aten::softmax", "aten::unfold", "aten::clone"),
+    GROUP_KINDS[FUSED]: ("aten::scaled_dot_product_attention",),  # the whole of it: fvcore counts SDPA as nothing
+    TILED_GROUP: ("aten::mul", "aten::mul_", "aten::add_", "aten::softmax", "aten::unfold", "aten::clone"),
+    GROUP_KINDS[TRITON]: ("skaprof::static_key_attention",),  # the whole of it
 }
 
 TORCH_LEAVES_OUT: dict[str, tuple[str, ...]] = {
@@ -48,7 +55,7 @@ TORCH_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "add": ("aten.add",),
     "position": ("aten.add",),
     "token_mean": ("aten.mean",),
-    "tiled_attention": ("aten.mul", "aten.mul_", "aten.add_", "aten.softmax", "aten.unfold", "aten.new_empty"),
+    TILED_GROUP: ("aten.mul", "aten.mul_", "aten.add_", "aten.softmax", "aten.unfold", "aten.new_empty"),
 }
 
 FVCORE_LAYOUT = frozenset({"aten::pad", "aten::unflatten"})

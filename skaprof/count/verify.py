@@ -25,6 +25,7 @@ from skaprof.count.differences import (
     uncounted_op_differences,
 )
 from skaprof.count.matmul_formulas import BlindError
+from skaprof.count.uncounted_ops import GROUP_KINDS
 from skaprof.count.verification import Verification
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, named
 from skaprof.foreign_code import attempted, reason_of
@@ -33,10 +34,11 @@ from skaprof.model.mixers import MIXERS
 from skaprof.model.network import Network, network_costs
 from skaprof.model.spec import MixerSpec
 from skaprof.nn import build_mixer, build_network
-from skaprof.workload import FUSED, TILED, Workload
+from skaprof.workload import FUSED, TILED, TRITON, Workload
 
-_PROVED_MEMORY = {"eager": ("saved_bytes", "peak_bytes"), TILED: ("saved_bytes",)}
-"""Of a fused kernel there is nothing to see; on meta tensors all tiles are one, which holds more than one does."""
+_BOTH = ("saved_bytes", "peak_bytes")
+_PROVED_MEMORY = {"eager": _BOTH, TILED: ("saved_bytes",), TRITON: _BOTH}
+"""Of PyTorch's kernel there is nothing to see; on meta tensors all tiles are one, which holds more than one does."""
 _LARGEST_COUNT = 2**63  # fvcore multiplies shapes in 64-bit integers
 
 
@@ -51,7 +53,7 @@ def verify(variant: Variant, workload: Workload) -> Verification:
         variant_op_costs(_in_forward(variant), workload),
         variant_op_costs(variant, workload),
         is_fused=variant.is_fused,
-        is_tiled=variant.implementation == TILED,
+        group_kind=GROUP_KINDS.get(variant.implementation, ""),
         is_training=variant.mode == "train",
         memory=_PROVED_MEMORY.get(variant.implementation, ()) if _is_ours(variant) else (),
     )
@@ -79,7 +81,7 @@ def verify_network(network: Network, dtype: str = "float32", mode: str = "forwar
         network_costs(network, dtype),
         network_costs(network, dtype, mode),
         is_fused=True,  # only ops that one submodule runs together have a group
-        is_tiled=network.implementation == TILED,
+        group_kind=GROUP_KINDS.get(network.implementation, ""),
         is_training=mode == "train",
         # what a group norm saves depends on the layout that PyTorch gave its input
         memory=("saved_bytes",) if network.implementation != FUSED and network.backbone.norm == "layer_norm" else (),

@@ -33,7 +33,8 @@ from skaprof.model.ops import (
     subtract,
     token_sum,
 )
-from skaprof.workload import FORMS, FUSED, TILED, Size, Workload
+from skaprof.model.triton_attention import cska_triton, ska_triton
+from skaprof.workload import FORMS, FUSED, TILED, TRITON, Size, Workload
 
 OptionValue = bool | int
 OpList = Callable[..., list[Op]]
@@ -118,12 +119,12 @@ MIXERS: dict[str, Mixer] = {
             "multi-head self-attention",
             {"eager": mhsa, FUSED: mhsa, TILED: mhsa_tiled},
             {"bias": False},
-            class_token_forms=FORMS,
+            class_token_forms=("eager", FUSED, TILED),
         ),
         Mixer(
             "ska",
             "static key attention",
-            {"eager": ska, FUSED: ska, TILED: ska_tiled},
+            {"eager": ska, FUSED: ska, TILED: ska_tiled, TRITON: ska_triton},
             {"query": True, "bias": False},
             static_key=True,
             class_token_forms=FORMS,
@@ -131,11 +132,11 @@ MIXERS: dict[str, Mixer] = {
         Mixer(
             "cska",
             "convolutional static key attention",
-            {"eager": cska, FUSED: cska_unfolded, TILED: cska_tiled},
+            {"eager": cska, FUSED: cska_unfolded, TILED: cska_tiled, TRITON: cska_triton},
             {"bias": False, "conv_bias": True},
             kernel_size=3,
             static_key=True,
-            class_token_forms=("eager", TILED),
+            class_token_forms=("eager", TILED, TRITON),
         ),
         Mixer(
             "linear",

@@ -107,8 +107,8 @@ def make_network(
         for spec in mixers.kinds:
             channels = _channels(backbone, number, stage, spec)
             workload = Workload(batch, *grid, *channels, spec.resolve_kernel_size(), class_tokens)
-            forms = spec.mixer.class_token_forms if class_tokens else tuple(spec.mixer.op_lists)
-            placed[spec.text] = PlacedMixer(spec, implementation if implementation in forms else "eager", workload)
+            takes = implementation in spec.mixer.op_lists and spec.why_not(workload, implementation) is None
+            placed[spec.text] = PlacedMixer(spec, implementation if takes else "eager", workload)
         stages.append(Placed(stage, mixers.text, tuple(placed[spec.text] for spec in mixers.blocks)))
     return Network(choice, batch, height, width, implementation, has_head, tuple(stages))
 

@@ -8,7 +8,7 @@ from skaprof.grids import parse_count
 from skaprof.model.mixers import MIXERS, Mixer, OptionValue
 from skaprof.model.ops import Op
 from skaprof.words import meant
-from skaprof.workload import Workload, require_odd_kernel, resolve_heads
+from skaprof.workload import TRITON, TRITON_MOST_HEAD_DIM, Workload, require_odd_kernel, resolve_heads
 
 
 class MixerSpec(NamedTuple):
@@ -31,15 +31,27 @@ class MixerSpec(NamedTuple):
             known = " or ".join(self.mixer.op_lists)
             raise SkaprofError(f"implementation: {self.text} has no {implementation!r} form: expected {known}")
 
+    def why_not(self, workload: Workload, implementation: str) -> str | None:
+        """Why the mixer's implementation, which it has, does not take these sizes; None where it does."""
+        if workload.class_tokens and implementation not in self.mixer.class_token_forms:
+            return "no place for a class token in this form"
+        width = workload.head_dim
+        if implementation == TRITON and width is not None and not hasattr(width, "free_symbols"):
+            widest = int(width.max()) if hasattr(width, "max") else width
+            if widest > TRITON_MOST_HEAD_DIM:
+                return f"Triton's kernels take heads of at most {TRITON_MOST_HEAD_DIM}, and these are {widest} wide"
+        return None
+
     def ops(self, workload: Workload, implementation: str = "eager") -> list[Op]:
         """The op list at these sizes, in the order the ops run.
 
         Raises:
-            SkaprofError: the mixer has no such implementation, or none with a place for a class token.
+            SkaprofError: the mixer has no such implementation, or none that takes these sizes.
         """
         self.require_implementation(implementation)
-        if workload.class_tokens and implementation not in self.mixer.class_token_forms:
-            raise SkaprofError(f"{self.text}: its {implementation!r} form has no place for a class token")
+        reason = self.why_not(workload, implementation)
+        if reason is not None:
+            raise SkaprofError(f"{self.text} in its {implementation!r} form: {reason}")
         return self.mixer.op_lists[implementation](workload, **self.options)
 
     def resolve_channels(

@@ -21,19 +21,27 @@ class Tile(NamedTuple):
     rows: int
 
 
-def tile_of(batch: int, heads: int, rows: int, scores_a_row: int, most_rows: int | None = None) -> Tile:
+def tile_of(
+    batch: int,
+    heads: int,
+    rows: int,
+    scores_a_row: int,
+    most_rows: int | None = None,
+    most_scores: int | None = None,
+) -> Tile:
     """The tile for `rows` rows of queries an image, each with so many scores a head: at least one row.
 
     Rows of one head and image are taken together first, then images, which share a static key, then heads. `most_rows`
-    is the most of them in a tile, where somebody chose it.
+    is the most of them in a tile, where somebody chose it; `most_scores` other than TILE_SCORES.
     """
-    fitting = max(1, TILE_SCORES // scores_a_row) if most_rows is None else most_rows
+    scores = TILE_SCORES if most_scores is None else most_scores
+    fitting = max(1, scores // scores_a_row) if most_rows is None else most_rows
     if fitting < rows:
         return Tile(1, 1, _even(rows, fitting))
-    images = _even(batch, max(1, TILE_SCORES // (rows * scores_a_row)))
+    images = _even(batch, max(1, scores // (rows * scores_a_row)))
     if images < batch:
         return Tile(1, images, rows)
-    return Tile(_even(heads, max(1, TILE_SCORES // (batch * rows * scores_a_row))), images, rows)
+    return Tile(_even(heads, max(1, scores // (batch * rows * scores_a_row))), images, rows)
 
 
 def _even(whole: int, most: int) -> int:

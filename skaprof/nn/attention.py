@@ -1,8 +1,8 @@
-"""The attention mixers as trainable modules: MHSA, SKA and CSKA, each in three forms with the same parameters.
+"""The attention mixers as trainable modules: MHSA, SKA and CSKA, each in its forms with the same parameters.
 
 `implementation="eager"` is the reference: explicit matrix products and softmax. `implementation="sdpa"` gives the same
-output through `scaled_dot_product_attention`, and "tiled" some rows of queries at a time, so that no n x n scores are
-ever held; one form's state dict loads into the others.
+output through `scaled_dot_product_attention`, "tiled" some rows of queries at a time, and "triton" by Triton's kernels
+(SKA and CSKA), so that no n x n scores are ever held; one form's state dict loads into the others.
 """
 
 from __future__ import annotations
@@ -14,77 +14,13 @@ from torch import Tensor, nn
 from skaprof.errors import SkaprofError
 from skaprof.grids import parse_count
 from skaprof.model.attention import UNFOLDED_BIAS_COLUMNS
-from skaprof.nn.layers import Concat, FusedAttention, MatMul, Scale, StaticKeyScores, UnfoldedQueries, as_map
-from skaprof.nn.mixers import TokenMixer
-from skaprof.nn.tiled_layers import TiledAttention, TiledConvAttention
-from skaprof.workload import FORMS, FUSED, TILED, check_choice, is_fused, require_odd_kernel, resolve_heads
+from skaprof.nn.layers import Concat, MatMul, StaticKeyScores, UnfoldedQueries, as_map
+from skaprof.nn.scored_attention import ScoredAttention
+from skaprof.nn.tiled_layers import TiledConvAttention
+from skaprof.workload import FUSED, TILED, TRITON, is_fused, require_odd_kernel
 
 
-class _Attention(TokenMixer):
-    """What the attention mixers share: values, the way from scores to output, and the two implementations."""
-
-    def __init__(
-        self,
-        dim: int,
-        heads: int | None,
-        head_dim: int | None,
-        *,
-        bias: bool,
-        implementation: str,
-        grid: tuple[int, int] | None,
-        has_query: bool = True,
-        class_tokens: int = 0,
-    ) -> None:
-        super().__init__(grid, class_tokens)
-        self.dim = parse_count("dim", dim)
-        self.heads, self.head_dim = resolve_heads(dim, heads, head_dim)
-        self.implementation = check_choice("implementation", implementation, FORMS)
-        attention_dim = self.heads * self.head_dim
-        if has_query:
-            self.query = nn.Linear(dim, attention_dim, bias=bias)
-        self.value = nn.Linear(dim, attention_dim, bias=bias)
-        self.output = nn.Linear(attention_dim, dim, bias=bias)
-        factor = self.head_dim**-0.5
-        if implementation == FUSED:
-            self.attention: nn.Module = FusedAttention(factor)
-        elif implementation == TILED:
-            self.attention = TiledAttention(factor)
-        else:
-            self.scale = Scale(factor)
-            self.softmax = nn.Softmax(dim=-1)
-            self.mix = MatMul()
-
-    def split_heads(self, x: Tensor) -> Tensor:
-        """(B, N, h * e) -> (B, h, N, e)."""
-        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
-
-    def merge_heads(self, x: Tensor) -> Tensor:
-        """(B, h, N, e) -> (B, N, h * e), in one copy whatever the sizes: a strided view would make a bias a step."""
-        return x.transpose(1, 2).contiguous().flatten(2)
-
-    def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        mixed = self.fused(x, grid) if is_fused(self.implementation) else self.attend(x, grid)
-        output: Tensor = self.output(self.merge_heads(mixed))
-        return output
-
-    def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        """x (B, N, C) -> (B, h, N, e) through the fused kernel, or tile by tile."""
-        raise NotImplementedError  # each mixer's own
-
-    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
-        """x (B, N, C) -> scores (..., N, N) and values (..., N, e), with batch and heads in the same order."""
-        raise NotImplementedError  # each mixer's own
-
-    def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        """x (B, N, C) -> (B, h, N, e), step by step; each step lets go of what no later one reads."""
-        scores, v = self.scored(x, grid)
-        scores = self.scale(scores)
-        scores = self.softmax(scores)
-        mixed: Tensor = self.mix(scores, v)
-        return mixed
-
-
-class MultiHeadSelfAttention(_Attention):
+class MultiHeadSelfAttention(ScoredAttention):
     """MHSA: softmax(q k^T / sqrt(e)) v with q, k, v = x Wq, x Wk, x Wv, then an output projection.
 
     Args:
@@ -96,6 +32,8 @@ class MultiHeadSelfAttention(_Attention):
     Raises:
         SkaprofError: heads or head_dim alone does not divide dim.
     """
+
+    forms = ("eager", FUSED, TILED)
 
     def __init__(
         self,
@@ -125,7 +63,7 @@ class MultiHeadSelfAttention(_Attention):
         return q, k, v
 
 
-class StaticKeyAttention(_Attention):
+class StaticKeyAttention(ScoredAttention):
     """SKA: softmax(q K^T / sqrt(e)) v with a learned key K (h, n, e) shared by the batch (arXiv 2412.07049).
 
     Args:
@@ -134,7 +72,7 @@ class StaticKeyAttention(_Attention):
         heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
         query: False takes q = x split by head, with no query projection (then heads * head_dim must be dim).
         bias: whether the linear layers have a bias.
-        implementation: "eager", "sdpa" or "tiled".
+        implementation: "eager", "sdpa", "tiled" or "triton".
         class_tokens: tokens before those of the grid, with keys too.
 
     Raises:
@@ -175,8 +113,8 @@ class StaticKeyAttention(_Attention):
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         q, v = self._projected(x)
-        key = self.scores.key
-        mixed: Tensor = self.attention(q, key if self.implementation == TILED else key.expand(len(x), -1, -1, -1), v)
+        key = self.scores.key if self.implementation != FUSED else self.scores.key.expand(len(x), -1, -1, -1)
+        mixed: Tensor = self.attention(q, key, v)
         return mixed
 
     def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
@@ -191,11 +129,12 @@ class StaticKeyAttention(_Attention):
         return q, self.split_heads(self.value(x))
 
 
-class ConvStaticKeyAttention(_Attention):
+class ConvStaticKeyAttention(ScoredAttention):
     """CSKA: each head's scores are a k x k convolution of its query map, one output channel a key (arXiv 2412.07049).
 
     The "sdpa" form attends with unfolded queries: q' = patches ++ ones, K' = conv weight ++ bias ++ zeros; the same
-    output without the n x n scores in memory where a fused kernel runs it. The "tiled" form never holds them.
+    output without the n x n scores in memory where a fused kernel runs it. The "tiled" form never holds them, nor does
+    "triton", which writes no patches either.
 
     Args:
         dim: channels C of the input.
@@ -203,7 +142,7 @@ class ConvStaticKeyAttention(_Attention):
         heads, head_dim: as `skaprof.workload.resolve_heads` reads them.
         kernel_size: odd.
         bias: whether the linear layers have a bias; conv_bias: whether the convolution has.
-        implementation: "eager", "sdpa" or "tiled".
+        implementation: "eager", "sdpa", "tiled" or "triton".
         class_tokens: tokens before those of the grid; their queries meet a static key of their own; not in "sdpa".
 
     Raises:
@@ -249,6 +188,10 @@ class ConvStaticKeyAttention(_Attention):
             self.class_scores = StaticKeyScores(self.heads, tokens, self.head_dim)
         if implementation == TILED:
             self.attention = TiledConvAttention(self.head_dim**-0.5, grid, bias=conv_bias)
+        elif implementation == TRITON:
+            from skaprof.nn.triton_attention import TritonConvAttention
+
+            self.attention = TritonConvAttention(self.head_dim**-0.5, grid, bias=conv_bias)
         elif class_tokens:
             self.concat = Concat()
 
@@ -262,10 +205,10 @@ class ConvStaticKeyAttention(_Attention):
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         q, v = self._projected(x)
-        if self.implementation == TILED:
+        if self.implementation != FUSED:
             learned = (*self.scores.parameters(), *(self.class_scores.parameters() if self.class_tokens else ()))
-            tiled: Tensor = self.attention(self.split_heads(q), v, *learned)
-            return tiled
+            by_place: Tensor = self.attention(self.split_heads(q), v, *learned)
+            return by_place
         patches = self.unfold(self._query_map(q, grid))
         del q  # unfolded, it is not read again
         mixed: Tensor = self.attention(patches, self.unfolded_key().expand(x.shape[0], -1, -1, -1), v)

@@ -113,13 +113,14 @@ def _places(scores: Scores, value: Tensor, tile: int | None) -> Iterator[tuple[P
     step = tile_of(batch, heads, rows, tokens_a_row * int(value.shape[2]), tile)
     if value.is_meta:  # no memory to spare: one tile tells what all do
         step = Tile(heads, batch, rows)
-    for of_heads in _pieces(heads, step.heads):
-        for of_images in _pieces(batch, step.images):
-            for of_rows in _pieces(rows, step.rows):
+    for of_heads in pieces(heads, step.heads):
+        for of_images in pieces(batch, step.images):
+            for of_rows in pieces(rows, step.rows):
                 tokens = slice(of_rows.start * tokens_a_row, of_rows.stop * tokens_a_row)
                 yield Place(of_heads, of_images, of_rows), tokens
 
 
-def _pieces(whole: int, length: int) -> Iterator[slice]:
+def pieces(whole: int, length: int) -> Iterator[slice]:
+    """`whole` in pieces of this length, the last one perhaps shorter."""
     for start in range(0, whole, length):
         yield slice(start, min(whole, start + length))

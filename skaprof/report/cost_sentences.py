@@ -9,7 +9,7 @@ from typing import Any
 from skaprof.analysis.breakeven import BreakEven
 from skaprof.report.numbers import si, significant
 from skaprof.results import SIZE_KEYS, OpRow, ProvedScope, ResultRow, values_of
-from skaprof.workload import FUSED, SYMBOLS
+from skaprof.workload import FUSED, SYMBOLS, TRITON
 
 LEGEND = {
     "macs": "1 MAC = one multiply-add of a linear, matrix product or convolution",
@@ -188,7 +188,7 @@ _TOLD_APART = [key for key in SIZE_KEYS if key not in ("mixer", "tokens")]
 
 _MEMORY_PROOFS: dict[str, Callable[[ResultRow | ProvedScope], bool]] = {
     "Peak: the most bytes that PyTorch's storages hold at once in a call of each {} form.": lambda row: (
-        row.mode == "forward" and row.implementation == "eager" and isinstance(row, ResultRow)
+        row.mode == "forward" and row.implementation in ("eager", TRITON) and isinstance(row, ResultRow)
     ),
     "Saved: the bytes that autograd saves in each {} form.": lambda row: (
         row.mode == "train" and row.implementation != FUSED
@@ -247,6 +247,11 @@ def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[s
         sentences.append(
             "fvcore counts scaled_dot_product_attention as nothing: in sdpa rows its MACs lack the attention, and only "
             "that, as predicted."
+        )
+    if any(row.implementation == TRITON for row in derived):
+        sentences.append(
+            "Triton's kernel is one op: fvcore counts it as nothing, as predicted, and FlopCounterMode by a formula of "
+            "skaprof's own, which is no second account."
         )
     for words, is_shown in _MEMORY_PROOFS.items():
         forms = dict.fromkeys(row.implementation for row in derived if is_shown(row))
