@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from skaprof import answers, trained
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import MAX_SIZE
+from skaprof.map_rows import AttentionRow
 from skaprof.measured import FailedRow, MeasuredRow, result_kind
 from skaprof.own_rows import PartRow, ProvedPart, TradeRow
 from skaprof.records import Expected, Record, expectations, json_name, require_figures
@@ -58,6 +59,7 @@ KINDS = {
         trained.TrialRow, "validation_accuracy", "accuracy: a learning rate, by images held out of the training ones."
     ),
     "verdict_row": Kind(trained.VerdictRow, "seeds_to_decide", "accuracy: a contender against the baseline."),
+    "attention_row": Kind(AttentionRow, "entropy", "attention: the maps of one head of one layer."),
     "swap_row": Kind(
         answers.SwapRow, "replaced", "swap: a submodule that was replaced, or the whole model (scope total)."
     ),

@@ -161,13 +161,16 @@ def workloads(draw: st.DrawFn, spec: MixerSpec, largest: int = 6) -> Workload:
 SPEC_TEXTS = (
     "mhsa",
     "mhsa:bias=true",
+    "mhsa:learned_temperature=true",
     "ska",
     "ska:bias=true",
     "ska:query=false",
     "ska:query=false:bias=true",
+    "ska:diagonal_mask=true",
     "cska",
     "cska:conv_bias=false",
     "cska:bias=true",
+    "cska:learned_temperature=true:diagonal_mask=true",
     "linear",
     "linear:bias=true",
     "sepconv",
@@ -175,14 +178,15 @@ SPEC_TEXTS = (
     "pooling",
     "identity",
 )
-ATTENTION_TEXTS = tuple(text for text in SPEC_TEXTS if text.partition(":")[0] in ("mhsa", "ska", "cska"))
+ATTENTION_TEXTS = tuple(text for text in SPEC_TEXTS if len(parse_mixer(text).forms()) > 1)
+"""Those in several forms."""
 
 
 @st.composite
 def variants(draw: st.DrawFn, modes: tuple[str, ...] = ("forward", "train")) -> tuple[Variant, Workload]:
     """Any mixer with any options, in any implementation and mode it has, at drawn sizes."""
     spec = parse_mixer(draw(st.sampled_from(SPEC_TEXTS)))
-    implementation = draw(st.sampled_from(sorted(spec.mixer.op_lists)))
+    implementation = draw(st.sampled_from(sorted(spec.forms())))
     dtype = draw(st.sampled_from(("float32", "bfloat16")))
     return Variant(spec, implementation, draw(st.sampled_from(modes)), dtype), draw(workloads(spec))
 

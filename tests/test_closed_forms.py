@@ -138,7 +138,7 @@ def test_fused_mhsa_moves_the_inputs_and_outputs_of_its_attention_only(data: st.
 def test_fusing_never_adds_traffic(text: str, data: st.DataObject) -> None:
     spec = parse_mixer(text)
     w = data.draw(workloads(spec))
-    for op_list in spec.mixer.op_lists:
+    for op_list in spec.forms():
         ops = spec.ops(w, op_list)
         for mode in ("forward", "train"):
             eager, fused = (total(op_costs(ops, 4, mode, fused=fuse)) for fuse in (False, True))

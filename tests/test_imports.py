@@ -15,7 +15,7 @@ PACKAGE = ROOT / "skaprof"
 
 # Each layer may import itself and those to its right.
 LAYERS = (
-    *("cli", "api", "report", "train", "bench", "count", "nn", "analysis", "model", "foreign_model"),
+    *("cli", "api", "report", "maps", "train", "bench", "count", "nn", "analysis", "model", "foreign_model"),
     *(
         "foreign_code",
         "error_places",
@@ -23,6 +23,7 @@ LAYERS = (
         "schema",
         "answers",
         "own_rows",
+        "map_rows",
         "trained",
         "measured",
         "results",
@@ -48,7 +49,7 @@ LAYERS = (
     ),
 )
 SIDEWAYS = {
-    *(("report", other) for other in ("train", "bench", "count", "nn")),
+    *(("report", other) for other in ("maps", "train", "bench", "count", "nn")),
     ("train", "count"),
     ("bench", "count"),
     ("nn", "analysis"),

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from conftest import ROOT, Run
+from PIL import Image
 
 import skaprof
 from skaprof.bench import calibrate as calibrating
@@ -78,13 +79,15 @@ def shortened(command: str, *arguments: str) -> list[str]:
         forms = ["--implementation", "eager"] if "--model" in arguments else []
         return [command, *tiny, *forms, "--max-seconds", "0.1"]
     if command == "report" and "--config" in arguments:
-        return [command, *arguments, "--analytic-only"]
-    if command == "report" and not {"--analytic-only", "--from"} & set(arguments):
+        arguments = *arguments, "--analytic-only"
+    elif command == "report" and not {"--analytic-only", "--from"} & set(arguments):
         at = arguments.index("--max-seconds") if "--max-seconds" in arguments else len(arguments)
         return [command, *arguments[:at], *arguments[at + 2 :], "--config", SHORT]
     if command in {"roofline", "explain"} and "--results" in arguments:
         at = arguments.index("--results") + 1  # shortened runs have too few rounds to predict against
         return [command, *arguments[:at], str(SAVED), *arguments[at + 1 :]]
+    if command == "attention":
+        return [command, TINY, "--resolution", "64", *arguments[arguments.index("--image") :], "--force"]
     if command == "accuracy" and "--data" in arguments:
         values = [TRAINED.get(option, value) for option, value in zip(("", *arguments), arguments, strict=False)]
         return [command, *values, "--epochs", "1", "--learning-rate", "0.01"]
@@ -103,6 +106,8 @@ def run(skaprof_here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> R
     images, labels = np.zeros((16, 8, 8), np.uint8), np.arange(16) % 2
     arrays = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
     np.savez(tmp_path / TINY_IMAGES, **arrays)
+    for name in ("cat.png", "dog.png"):
+        Image.new("RGB", (48, 32), "#7f4010").save(tmp_path / name)
     return partial(skaprof_here, cwd=tmp_path)
 
 

@@ -54,7 +54,7 @@ def crossover_rows(pair: MixerPair) -> list[CrossoverRow]:
     return [
         row
         for metric, implementation, mode in FIGURES
-        if all(implementation in spec.mixer.op_lists for spec in pair.specs)
+        if all(implementation in spec.forms() for spec in pair.specs)
         for row in _crossings(pair, metric, implementation, mode)
     ]
 

@@ -128,7 +128,7 @@ def predicted_times(pair: MixerPair, hardware: Hardware, *, tf32: bool = False) 
     Raises:
         SkaprofError: the machine has no peak of the dtype.
     """
-    forms = [form for form in USUAL_FORMS if all(form in spec.mixer.op_lists for spec in pair.specs)]
+    forms = [form for form in USUAL_FORMS if all(form in spec.forms() for spec in pair.specs)]
     return [_sampled(pair, hardware, form, tf32=tf32) for form in forms]
 
 

@@ -70,7 +70,7 @@ class Contents(NamedTuple):
         for height, width, dim in self.sizes:
             grid = SizeGrid((self.batch,), ((height, width),), (dim,))
             for implementation in implementations:
-                specs = [spec for spec in self.specs if implementation in spec.mixer.op_lists]
+                specs = [spec for spec in self.specs if implementation in spec.forms()]
                 if specs:
                     yield make_plan(specs, grid, (implementation,), modes, (self.dtype,))
 

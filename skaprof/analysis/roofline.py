@@ -143,6 +143,4 @@ def ridge(hardware: Hardware, peak: str) -> float:
 def has_wide_queries(spec: MixerSpec) -> bool:
     """Whether the mixer's fused kernel has queries wider than values, as CSKA's unfolded ones are."""
     w = Workload(1, 2, 2, 64, 2, 32, 3)
-    return FUSED in spec.mixer.op_lists and any(
-        kernel.kind == "attention_wide" for kernel in kernels(Variant(spec, FUSED), w)
-    )
+    return FUSED in spec.forms() and any(kernel.kind == "attention_wide" for kernel in kernels(Variant(spec, FUSED), w))

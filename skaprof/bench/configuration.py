@@ -45,7 +45,7 @@ class Entry:
         """The mixer in the form that the implementation runs; compiled code is the eager form."""
         form = IMPLEMENTATIONS[self.implementation].form
         spec = parse_mixer(self.mixer)
-        takes = form in spec.mixer.op_lists and spec.why_not(self.workload, form) is None
+        takes = form in spec.forms() and spec.why_not(self.workload, form) is None
         return Variant(spec, form if takes else "eager", self.mode, self.dtype)
 
     @property

@@ -135,6 +135,8 @@ def require_params(what: str, module: nn.Module, expected: int) -> None:
 
 
 def _require_possible(how: Implementation, variant: Variant, w: Workload, device: str) -> None:
+    if how.form in variant.spec.mixer.op_lists and how.form not in variant.spec.forms():
+        raise UnsupportedError("no such form with these options")
     if how.form not in variant.spec.mixer.op_lists:
         raise UnsupportedError(NO_STATIC_KEY if how.form == TRITON else NOTHING_TO_FUSE)
     reason = variant.spec.why_not(w, how.form)

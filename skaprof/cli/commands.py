@@ -117,6 +117,13 @@ skaprof accuracy --model vit_micro --model 'vit_micro\\[stage1=cska]' --match ma
 skaprof accuracy --model vit_micro --model 'vit_micro\\[stage1=ska]' --data mnist --resume runs.jsonl --seeds 10
 
 skaprof accuracy recipe > recipe.toml""",
+    "attention": """Examples:
+
+skaprof attention vit_small --image cat.png --output maps
+
+skaprof attention trained.pt --model 'vit_cifar\\[stage1=ska]' --image cat.png --image dog.png --output maps
+
+skaprof attention models:Net --image cat.png --output maps --query 60x112 --format json""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
@@ -137,6 +144,7 @@ PANELS = {
     "swap": "What does it cost?",
     "latency": "How long does it take?",
     "accuracy": "What is it worth?",
+    "attention": "What is it worth?",
     "figure": "Show and keep it true",
     "report": "Show and keep it true",
     "compare": "Show and keep it true",

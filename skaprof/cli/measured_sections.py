@@ -103,9 +103,7 @@ def _network_forms(contents: Contents) -> tuple[str, ...]:
 
 def _over_heads(contents: Contents) -> list[MixerSpec]:
     """The mixers that figure 3 shows: with heads that a sweep may set, and a fused form."""
-    return [
-        spec for spec in contents.specs if spec.mixer.has_heads and not spec.heads and "sdpa" in spec.mixer.op_lists
-    ]
+    return [spec for spec in contents.specs if spec.mixer.has_heads and not spec.heads and "sdpa" in spec.forms()]
 
 
 def measured_machine(contents: Contents, files: Sequence[SavedResults]) -> Hardware | None:

@@ -62,5 +62,6 @@ _COPIES = {
     *("clone", "copy", "cat", "_to_copy", "zeros", "ones", "fill", "zero", "full", "arange", "zeros_like", "ones_like"),
     *("embedding", "index_select", "gather", "repeat", "constant_pad_nd", "im2col", "roll", "flip", "index", "stack"),
     *("new_zeros", "new_ones", "full_like", "dropout", "native_dropout", "contiguous", "pixel_shuffle"),
+    *("new_full", "diagonal_scatter"),
 }
 """Ops that move data and do no arithmetic."""

@@ -81,7 +81,7 @@ def spellings_of(spec: MixerSpec, w: Workload) -> tuple[str, ...]:
     if not any(op.kind == "matmul" for op in spec.ops(w)):
         return ("modules",)
     found = ["@", "matmul", "einsum"]
-    found += ["sdpa"] if "sdpa" in spec.mixer.op_lists else []
+    found += ["sdpa"] if "sdpa" in spec.forms() else []
     if spec.mixer.name == "mhsa" and w.attention_dim == w.dim:
         found += ["mha"] if w.heads % 2 else ["mha", "mha-fast"]  # the fast path refuses an odd number of heads
     return tuple(found)

@@ -29,6 +29,7 @@ FVCORE_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "gelu": ("aten::gelu",),
     "squared_relu": ("aten::square",),
     "learned_scale": ("aten::mul",),
+    "diagonal_mask": ("aten::diagonal_scatter",),
     "add": ("aten::add",),
     "position": ("aten::add",),
     "token_mean": ("aten::mean",),
@@ -52,6 +53,7 @@ TORCH_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "gelu": ("aten.gelu",),
     "squared_relu": ("aten.relu", "aten.pow"),
     "learned_scale": ("aten.mul",),
+    "diagonal_mask": ("aten.new_full", "aten.diagonal_scatter"),
     "add": ("aten.add",),
     "position": ("aten.add",),
     "token_mean": ("aten.mean",),
@@ -96,6 +98,7 @@ TORCH_BACKWARD_ELEMENTWISE = frozenset(
         "add_",
         "avg_pool2d_backward",
         "col2im",
+        "diagonal_scatter",
         "div",
         "elu_backward",
         "fill",
@@ -112,6 +115,7 @@ TORCH_BACKWARD_ELEMENTWISE = frozenset(
         "slice_backward",
         "sum",
         "threshold_backward",
+        "zeros",
         "zeros_like",
     )
 )

@@ -1,11 +1,13 @@
 """The attention mixers as lists of ops, in each of their forms.
 
 Definitions: "Static Key Attention in Vision" (Hu, Zhou, Rostami, arXiv 2412.07049). Op names are the names of the
-submodules in `skaprof.nn`: that is how each op is proved on its own.
+submodules in `skaprof.nn`: that is how each op is proved on its own. `scored` are the options of `_attend`, which only
+the eager forms have.
 """
 
 from collections.abc import Callable
 
+from skaprof.model.layers import learned_scale, mask_diagonal
 from skaprof.model.ops import (
     Op,
     Tensor,
@@ -45,13 +47,20 @@ def transposed(x: Tensor) -> Tensor:
     return x.view(*leading, columns, rows)
 
 
-def _attend(w: Workload, scores: Op, value: Op, *, bias: bool) -> list[Op]:
-    """From scores (batch, heads, tokens, tokens) to the output: scale, softmax, times the values, projection."""
-    scaled = scale("scale", scores.output.view(w.batch, w.heads, w.tokens, w.tokens))
-    weights = softmax("softmax", scaled.output)
+def _attend(
+    w: Workload, scores: Op, value: Op, *, bias: bool, learned_temperature: bool = False, diagonal_mask: bool = False
+) -> list[Op]:
+    """From scores (batch, heads, tokens, tokens) to the output: scale, softmax, times the values, projection.
+
+    The scale may be one learned value, and the diagonal of the scores masked.
+    """
+    of_pairs = scores.output.view(w.batch, w.heads, w.tokens, w.tokens)
+    scaled = learned_scale("scale", of_pairs, 1) if learned_temperature else scale("scale", of_pairs)
+    masked = [mask_diagonal("mask", scaled.output)] if diagonal_mask else []
+    weights = softmax("softmax", [scaled, *masked][-1].output)
     mixed = matmul("mix", weights.output, by_head(value.output, w))
     output = linear("output", mixed.output.view(w.batch, w.tokens, w.attention_dim), w.dim, bias=bias)
-    return [*fused("attention", scores, scaled, weights, mixed), output]
+    return [*fused("attention", scores, scaled, *masked, weights, mixed), output]
 
 
 def _attend_tiled(
@@ -66,14 +75,14 @@ def _attend_tiled(
     return [*fused("attention", scaled, *found, weights._replace(row_statistics=0), mixed), output]
 
 
-def mhsa(w: Workload, *, bias: bool = False) -> list[Op]:
+def mhsa(w: Workload, *, bias: bool = False, **scored: bool) -> list[Op]:
     """Multi-head self-attention: softmax(q k^T / sqrt(e)) v with q, k and v all computed from x."""
     x = tokens_in(w)
     query = linear("query", x, w.attention_dim, bias=bias)
     key = linear("key", x, w.attention_dim, bias=bias)
     value = linear("value", x, w.attention_dim, bias=bias)
     scores = matmul("scores", by_head(query.output, w), transposed(by_head(key.output, w)))
-    return [query, key, value, *_attend(w, scores, value, bias=bias)]
+    return [query, key, value, *_attend(w, scores, value, bias=bias, **scored)]
 
 
 def mhsa_tiled(w: Workload, *, bias: bool = False) -> list[Op]:
@@ -87,14 +96,14 @@ def mhsa_tiled(w: Workload, *, bias: bool = False) -> list[Op]:
     return [query, key, value, *_attend_tiled(w, query.output, value, scores, key_tile_elements(w), bias=bias)]
 
 
-def ska(w: Workload, *, query: bool = True, bias: bool = False) -> list[Op]:
+def ska(w: Workload, *, query: bool = True, bias: bool = False, **scored: bool) -> list[Op]:
     """Static key attention: softmax(q K^T / sqrt(e)) v with a learned K (h, n, e); query=false takes q = x."""
     x = tokens_in(w)
     queries = [linear("query", x, w.attention_dim, bias=bias)] if query else []
     value = linear("value", x, w.attention_dim, bias=bias)
     key = parameter("scores.key", w.heads, w.tokens, w.head_dim)
     scores = matmul("scores", by_head(queries[0].output if queries else x, w), transposed(key))
-    return [*queries, value, *_attend(w, scores, value, bias=bias)]
+    return [*queries, value, *_attend(w, scores, value, bias=bias, **scored)]
 
 
 def ska_tiled(w: Workload, *, query: bool = True, bias: bool = False) -> list[Op]:
@@ -111,7 +120,7 @@ def ska_tiled(w: Workload, *, query: bool = True, bias: bool = False) -> list[Op
     return [*queries, value, *_attend_tiled(w, first, value, scores, key_tile_elements(w), bias=bias)]
 
 
-def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]:
+def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True, **scored: bool) -> list[Op]:
     """Convolutional static key attention: each head's scores are a k x k convolution of its query map.
 
     A class token has no place on the map: its query meets a static key of its own, (h, n, e), as in the authors' ViT.
@@ -122,9 +131,9 @@ def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]
     query_map = query.output.view(w.batch, w.attention_dim, w.positions)
     scores = conv2d("scores", query_map, w.heads * w.tokens, w.head_dim, w.kernel_size, bias=conv_bias)
     if not w.class_tokens:
-        return [query, value, *_attend(w, scores, value, bias=bias)]
+        return [query, value, *_attend(w, scores, value, bias=bias, **scored)]
     *apart, joined = _with_class_scores(w, query.output, scores)
-    return [query, value, *apart, *_attend(w, joined, value, bias=bias)]
+    return [query, value, *apart, *_attend(w, joined, value, bias=bias, **scored)]
 
 
 def _with_class_scores(w: Workload, query: Tensor, scores: Op) -> list[Op]:

@@ -3,6 +3,7 @@
 from math import prod
 
 from skaprof.model.ops import PRICES, Op, Tensor, elementwise, parameter
+from skaprof.workload import Size
 
 
 def _norm(name: str, kind: str, x: Tensor, *, bias: bool) -> Op:
@@ -42,10 +43,15 @@ def squared_relu(name: str, x: Tensor) -> Op:
     return op._replace(kept=(Tensor(f"{name}.relu", x.shape),), scratch=x.numel)
 
 
-def learned_scale(name: str, x: Tensor) -> Op:
-    """x (..., dim) times a learned value a channel."""
+def learned_scale(name: str, x: Tensor, values: Size = None) -> Op:
+    """x (..., dim) times a learned value a channel, or so many `values`."""
     op = elementwise(name, "learned_scale", (x,), Tensor(name, x.shape), (x,))
-    return op._replace(parameters=(parameter(f"{name}.weight", x.shape[-1]),))
+    return op._replace(parameters=(parameter(f"{name}.weight", x.shape[-1] if values is None else values),))
+
+
+def mask_diagonal(name: str, scores: Tensor) -> Op:
+    """Scores (..., n, n) copied with one number all along the diagonal."""
+    return elementwise(name, "diagonal_mask", (scores,), Tensor(name, scores.shape), ())._replace(scratch=1)
 
 
 def add(name: str, x: Tensor, y: Tensor) -> Op:

@@ -95,7 +95,8 @@ def identity(w: Workload) -> list[Op]:
 class Mixer(NamedTuple):
     """A mixer's name, what it is, its op list for each implementation, and the options its spec takes.
 
-    `class_token_forms` are the implementations that have a place for a token off the grid.
+    `class_token_forms` are the implementations that have a place for a token off the grid; `eager_options` those
+    options that only the eager form has: where one is on, there is no other.
     """
 
     name: str
@@ -106,10 +107,13 @@ class Mixer(NamedTuple):
     kernel_size: int | None = None
     static_key: bool = False
     class_token_forms: tuple[str, ...] = ()
+    eager_options: tuple[str, ...] = ()
 
 
 KEY_OPS = ("scores", "class_scores")
 """The ops whose parameters are the key of a static key mixer."""
+_SCORED: dict[str, OptionValue] = {"learned_temperature": False, "diagonal_mask": False}
+"""What may be done to the scores of attention beside the constant scale."""
 
 MIXERS: dict[str, Mixer] = {
     mixer.name: mixer
@@ -118,25 +122,28 @@ MIXERS: dict[str, Mixer] = {
             "mhsa",
             "multi-head self-attention",
             {"eager": mhsa, FUSED: mhsa, TILED: mhsa_tiled},
-            {"bias": False},
+            {"bias": False, **_SCORED},
             class_token_forms=("eager", FUSED, TILED),
+            eager_options=tuple(_SCORED),
         ),
         Mixer(
             "ska",
             "static key attention",
             {"eager": ska, FUSED: ska, TILED: ska_tiled, TRITON: ska_triton},
-            {"query": True, "bias": False},
+            {"query": True, "bias": False, **_SCORED},
             static_key=True,
             class_token_forms=FORMS,
+            eager_options=tuple(_SCORED),
         ),
         Mixer(
             "cska",
             "convolutional static key attention",
             {"eager": cska, FUSED: cska_unfolded, TILED: cska_tiled, TRITON: cska_triton},
-            {"bias": False, "conv_bias": True},
+            {"bias": False, "conv_bias": True, **_SCORED},
             kernel_size=3,
             static_key=True,
             class_token_forms=("eager", TILED, TRITON),
+            eager_options=tuple(_SCORED),
         ),
         Mixer(
             "linear",

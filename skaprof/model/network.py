@@ -107,7 +107,7 @@ def make_network(
         for spec in mixers.kinds:
             channels = _channels(backbone, number, stage, spec)
             workload = Workload(batch, *grid, *channels, spec.resolve_kernel_size(), class_tokens)
-            takes = implementation in spec.mixer.op_lists and spec.why_not(workload, implementation) is None
+            takes = implementation in spec.forms() and spec.why_not(workload, implementation) is None
             placed[spec.text] = PlacedMixer(spec, implementation if takes else "eager", workload)
         stages.append(Placed(stage, mixers.text, tuple(placed[spec.text] for spec in mixers.blocks)))
     return Network(choice, batch, height, width, implementation, has_head, tuple(stages))

@@ -92,6 +92,7 @@ PRICES: dict[str, Price] = {
     "gelu": Price(5, 11, "three multiplies, erf, add; four for the cdf, four for the pdf, multiply, add, multiply"),
     "squared_relu": Price(2, 2, "relu, square; two multiplies"),
     "learned_scale": Price(1, 3, "multiply; one multiply for x, multiply and add for the scale"),
+    "diagonal_mask": Price(0, 0, "copies; its gradient is copied"),
     "add": Price(1, 0, "add; its gradient passes on"),
     "position": Price(1, 1, "add; its gradient sums over the batch"),
     "class_token": Price(0, 0, "copies"),

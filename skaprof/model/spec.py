@@ -21,14 +21,20 @@ class MixerSpec(NamedTuple):
     head_dim: int | None = None
     kernel_size: int | None = None
 
+    def forms(self) -> tuple[str, ...]:
+        """The implementations that the mixer has with these options."""
+        is_eager = any(self.options[name] for name in self.mixer.eager_options)
+        return ("eager",) if is_eager else tuple(self.mixer.op_lists)
+
     def require_implementation(self, implementation: str) -> None:
         """Raise unless the mixer has this implementation.
 
         Raises:
             SkaprofError: it has not.
         """
-        if implementation not in self.mixer.op_lists:
-            known = " or ".join(self.mixer.op_lists)
+        forms = self.forms()
+        if implementation not in forms:
+            known = " or ".join(forms)
             raise SkaprofError(f"implementation: {self.text} has no {implementation!r} form: expected {known}")
 
     def why_not(self, workload: Workload, implementation: str) -> str | None:
@@ -52,7 +58,10 @@ class MixerSpec(NamedTuple):
         reason = self.why_not(workload, implementation)
         if reason is not None:
             raise SkaprofError(f"{self.text} in its {implementation!r} form: {reason}")
-        return self.mixer.op_lists[implementation](workload, **self.options)
+        options = dict(self.options)
+        if implementation != "eager":  # which has none of these, and none of them is on
+            options = {name: value for name, value in options.items() if name not in self.mixer.eager_options}
+        return self.mixer.op_lists[implementation](workload, **options)
 
     def resolve_channels(
         self, dim: int, heads: int | None = None, head_dim: int | None = None

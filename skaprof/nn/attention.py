@@ -7,6 +7,8 @@ output through `scaled_dot_product_attention`, "tiled" some rows of queries at a
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from skaprof.errors import SkaprofError
 from skaprof.grids import parse_count
 from skaprof.model.attention import UNFOLDED_BIAS_COLUMNS
 from skaprof.nn.layers import Concat, MatMul, StaticKeyScores, UnfoldedQueries, as_map
-from skaprof.nn.scored_attention import ScoredAttention
+from skaprof.nn.scored_attention import ScoredAttention, ScoreOptions
 from skaprof.nn.tiled_layers import TiledConvAttention
 from skaprof.workload import FUSED, TILED, TRITON, is_fused, require_odd_kernel
 
@@ -28,6 +30,7 @@ class MultiHeadSelfAttention(ScoredAttention):
         heads, head_dim: as `skaprof.workload.resolve_heads` reads them; head_dim 32 where neither is given.
         bias: whether the four linear layers have a bias.
         implementation: "eager", "sdpa" or "tiled".
+        learned_temperature, diagonal_mask: as `ScoreOptions` has them.
 
     Raises:
         SkaprofError: heads or head_dim alone does not divide dim.
@@ -44,8 +47,9 @@ class MultiHeadSelfAttention(ScoredAttention):
         bias: bool = False,
         implementation: str = "eager",
         grid: tuple[int, int] | None = None,
+        **scores: Unpack[ScoreOptions],
     ) -> None:
-        super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid)
+        super().__init__(dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid, **scores)
         self.key = nn.Linear(dim, self.heads * self.head_dim, bias=bias)
         if not is_fused(implementation):
             self.scores = MatMul()
@@ -74,6 +78,7 @@ class StaticKeyAttention(ScoredAttention):
         bias: whether the linear layers have a bias.
         implementation: "eager", "sdpa", "tiled" or "triton".
         class_tokens: tokens before those of the grid, with keys too.
+        learned_temperature, diagonal_mask: as `ScoreOptions` has them.
 
     Raises:
         SkaprofError: sizes that do not fit.
@@ -92,6 +97,7 @@ class StaticKeyAttention(ScoredAttention):
         bias: bool = False,
         implementation: str = "eager",
         class_tokens: int = 0,
+        **scores: Unpack[ScoreOptions],
     ) -> None:
         super().__init__(
             dim,
@@ -102,6 +108,7 @@ class StaticKeyAttention(ScoredAttention):
             grid=grid,
             has_query=query,
             class_tokens=class_tokens,
+            **scores,
         )
         if not query and self.heads * self.head_dim != dim:
             raise SkaprofError(
@@ -144,6 +151,7 @@ class ConvStaticKeyAttention(ScoredAttention):
         bias: whether the linear layers have a bias; conv_bias: whether the convolution has.
         implementation: "eager", "sdpa", "tiled" or "triton".
         class_tokens: tokens before those of the grid; their queries meet a static key of their own; not in "sdpa".
+        learned_temperature, diagonal_mask: as `ScoreOptions` has them.
 
     Raises:
         SkaprofError: sizes that do not fit, or an even kernel size.
@@ -164,11 +172,19 @@ class ConvStaticKeyAttention(ScoredAttention):
         conv_bias: bool = True,
         implementation: str = "eager",
         class_tokens: int = 0,
+        **scores: Unpack[ScoreOptions],
     ) -> None:
         if class_tokens and implementation == FUSED:
             raise SkaprofError(f"ConvStaticKeyAttention: with class tokens it has no {FUSED} form")
         super().__init__(
-            dim, heads, head_dim, bias=bias, implementation=implementation, grid=grid, class_tokens=class_tokens
+            dim,
+            heads,
+            head_dim,
+            bias=bias,
+            implementation=implementation,
+            grid=grid,
+            class_tokens=class_tokens,
+            **scores,
         )
         require_odd_kernel(parse_count("kernel_size", kernel_size))
         tokens = class_tokens + grid[0] * grid[1]

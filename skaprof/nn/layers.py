@@ -85,14 +85,25 @@ class SquaredReLU(nn.Module):
 
 
 class LearnedScale(nn.Module):
-    """x (..., dim) times a learned value a channel, which starts at 1."""
+    """x (..., dim) times a learned value a channel, or all of it times one; which starts at `start`."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, start: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(dim))
+        self.weight = nn.Parameter(torch.full((dim,), start))
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.weight
+
+
+class DiagonalMask(nn.Module):
+    """Scores (..., n, n) with the least number of their dtype on the diagonal: no token attends to itself.
+
+    As in "Vision Transformer for Small-Size Datasets" (Lee, Lee, Song, arXiv 2112.13492).
+    """
+
+    def forward(self, scores: Tensor) -> Tensor:
+        least = scores.new_full((), torch.finfo(scores.dtype).min)
+        return torch.diagonal_scatter(scores, least.expand(scores.shape[:-1]), dim1=-2, dim2=-1)
 
 
 class Add(nn.Module):

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TypedDict, Unpack
+
 from torch import Tensor, nn
 
-from skaprof.errors import bad_value
+from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import parse_count
-from skaprof.nn.layers import FusedAttention, MatMul, Scale
+from skaprof.nn.layers import DiagonalMask, FusedAttention, LearnedScale, MatMul, Scale
 from skaprof.nn.mixers import TokenMixer
 from skaprof.nn.tiled_layers import TiledAttention
 from skaprof.workload import FORMS, FUSED, TILED, TRITON, TRITON_MOST_HEAD_DIM, check_choice, is_fused, resolve_heads
+
+
+class ScoreOptions(TypedDict, total=False):
+    """What may be done to the scores beside the constant scale; in the eager form alone.
+
+    learned_temperature: the scale is one learned value, which starts at head_dim^-1/2.
+    diagonal_mask: no token attends to itself.
+    """
+
+    learned_temperature: bool
+    diagonal_mask: bool
 
 
 class ScoredAttention(TokenMixer):
@@ -28,6 +41,7 @@ class ScoredAttention(TokenMixer):
         grid: tuple[int, int] | None,
         has_query: bool = True,
         class_tokens: int = 0,
+        **scores: Unpack[ScoreOptions],
     ) -> None:
         super().__init__(grid, class_tokens)
         self.dim = parse_count("dim", dim)
@@ -35,6 +49,11 @@ class ScoredAttention(TokenMixer):
         self.implementation = check_choice("implementation", implementation, self.forms)
         if implementation == TRITON and self.head_dim > TRITON_MOST_HEAD_DIM:
             raise bad_value("head_dim", self.head_dim, f"at most {TRITON_MOST_HEAD_DIM} in the {TRITON} form")
+        if implementation != "eager" and any(scores.values()):
+            raise SkaprofError(
+                f"{type(self).__name__}: a learned temperature or a diagonal mask has the eager form alone, "
+                f"no {implementation} one"
+            )
         attention_dim = self.heads * self.head_dim
         if has_query:
             self.query = nn.Linear(dim, attention_dim, bias=bias)
@@ -50,7 +69,8 @@ class ScoredAttention(TokenMixer):
 
             self.attention = TritonAttention(factor)
         else:
-            self.scale = Scale(factor)
+            self.scale: nn.Module = LearnedScale(1, factor) if scores.get("learned_temperature") else Scale(factor)
+            self.mask = DiagonalMask() if scores.get("diagonal_mask") else nn.Identity()
             self.softmax = nn.Softmax(dim=-1)
             self.mix = MatMul()
 
@@ -79,6 +99,7 @@ class ScoredAttention(TokenMixer):
         """x (B, N, C) -> (B, h, N, e), step by step; each step lets go of what no later one reads."""
         scores, v = self.scored(x, grid)
         scores = self.scale(scores)
+        scores = self.mask(scores)
         scores = self.softmax(scores)
         mixed: Tensor = self.mix(scores, v)
         return mixed
