@@ -91,8 +91,9 @@ def _by_image(weights: Tensor, batch: int, heads: int) -> Tensor:
             return weights
         case (first, second) if (first, second) == (heads, batch):
             return weights.transpose(0, 1)
-        case (both,) if both == batch * heads:
-            return weights.unflatten(0, (batch, heads))  # images before heads, as nn.MultiheadAttention has them
+        case (both,) if both == batch * heads:  # images before heads, as nn.MultiheadAttention has them
+            apart: Tensor = weights.unflatten(0, (batch, heads))
+            return apart
         case other:
             raise SkaprofError(
                 f"attention of shape {(*other, *weights.shape[-2:])} for {batch} images and {heads} heads: expected "

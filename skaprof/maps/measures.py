@@ -23,7 +23,7 @@ def entropy(weights: Tensor) -> Tensor:
     Returns:
         (heads,), in float64.
     """
-    of_queries = torch.special.entr(weights.double()).sum(dim=-1)
+    of_queries: Tensor = torch.special.entr(weights.double()).sum(dim=-1)
     return (of_queries.mean(dim=-1) / log(weights.shape[-1])).clamp(0, 1)
 
 

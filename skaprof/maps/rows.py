@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from skaprof.errors import SkaprofError, named
@@ -64,7 +65,7 @@ def attention_rows(
             "heads": len(layer.weights),
             "images": len(images),
         }
-        entropies = sum(entropy(weights) for weights in of_images) / len(images)
+        entropies = torch.stack([entropy(weights) for weights in of_images]).mean(dim=0)
         variations = variation(of_images) if len(images) > 1 else None
         for head, rank in enumerate(score_rank(layer.scores)):
             rows.append(
