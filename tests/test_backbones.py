@@ -391,6 +391,45 @@ def test_a_file_takes_mixers_in_brackets_and_a_folder_may_have_them_in_its_name(
         open_backbone(f"{path}[stage1=ska]", None, ["2=ska"])
 
 
+VIT = """head = "linear"
+bias = true
+activation = "gelu"
+head_dim = 8
+classes = 10
+resolution = 28
+position_std = 1
+[stem]
+kind = "patches"
+kernel_size = 4
+stride = 4
+padding = 0
+[[stages]]
+depth = 3
+dim = 32
+mixer = "mhsa"
+mlp_ratio = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"patches"', '"patch"', "line 9: stem.kind: 'patch' is not valid: expected one of convolution, patches"),
+        ("stride = 4", "stride = 2", "line 9: stem.kind: expected kernel_size and stride alike and a padding of 0"),
+        ("position_std = 1", "position_std = -1", "line 7: position_std: '-1' is not valid: expected a number from 0"),
+        ("bias = true", "class_token = 1", "line 2: class_token: '1' is not valid: expected true or false"),
+        ("[[stages]]", "[[stages]]\ndepth = 1\ndim = 32\nmixer = 'ska'\n[[stages]]", "one [[stages]] table behind"),
+        ('kind = "patches"', "[downsampling]", "stem of kind patches or shifted_patches"),
+    ],
+)
+def test_a_stem_that_does_not_fit_is_refused_with_key_and_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = VIT.replace("bias = true", "class_token = true") if old.startswith("kind") else VIT
+    (tmp_path / "vit.toml").write_text(text.replace(old, new))
+    with pytest.raises(SkaprofError) as caught:
+        load_backbone(str(tmp_path / "vit.toml"))
+    assert said in caught.value.message
+
+
 def test_the_shipped_backbones_can_be_written_as_files(tmp_path: Path) -> None:
     caformer = find_backbone("caformer_s18")
     path = tmp_path / "caformer_s18.toml"
@@ -402,6 +441,12 @@ def test_the_shipped_backbones_can_be_written_as_files(tmp_path: Path) -> None:
         )
     )
     assert load_backbone(str(path)) == caformer
+    vit = tmp_path / "vit_micro.toml"
+    vit.write_text(VIT)
+    assert load_backbone(str(vit)) == find_backbone("vit_micro")
+    vit.write_text(VIT.replace('"patches"', '"shifted_patches"').replace("bias", "class_token = true\nbias"))
+    changed = find_backbone("vit_micro")._replace(stem="shifted_patches", class_token=True)
+    assert load_backbone(str(vit)) == changed
 
 
 def test_the_readmes_file_shows_every_default(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaprof.errors import SkaprofError
+from skaprof.model.choice import parse_backbone
+from skaprof.model.network import make_network
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import (
     ConvStaticKeyAttention,
@@ -20,7 +22,10 @@ from skaprof.nn import (
     SeparableConvolution,
     StaticKeyAttention,
     TokenMixer,
+    add_drop_paths,
     build_mixer,
+    build_network,
+    draw_weights,
 )
 from skaprof.nn.layers import as_map
 from skaprof.workload import Workload
@@ -206,3 +211,40 @@ def test_tokens_seen_as_a_map_have_the_strides_of_channels_last(batch: int) -> N
     assert torch.equal(found, tokens.transpose(1, 2).unflatten(2, (3, 4)))
     assert found.stride() == (60, 1, 20, 5)
     assert found.data_ptr() == tokens.data_ptr()
+
+
+def test_weights_are_drawn_by_name_and_as_timm_has_them() -> None:
+    module = build_network(make_network(parse_backbone("vit_micro[stage1=ska]"), 28, 28))
+    before = torch.get_rng_state()
+    draw_weights(module, 0, "timm")
+    assert torch.equal(torch.get_rng_state(), before)
+    expand = module.get_submodule("stage1.block1.mlp.expand")
+    first = expand.weight.clone()
+    assert first.std().item() == pytest.approx(0.02, rel=0.1)
+    assert not expand.bias.any()
+    assert module.get_submodule("stage1.block1.mixer.scores").key.std().item() == pytest.approx(0.9, rel=0.1)
+    draw_weights(module, 0, "torch")
+    assert first.std() < expand.weight.std() / 2
+    draw_weights(module, 0, "timm")
+    assert torch.equal(expand.weight, first)
+    with pytest.raises(SkaprofError, match="initialisation: 'kaiming'"):
+        draw_weights(module, 0, "kaiming")
+
+
+def test_dropped_paths_leave_the_mean_as_it_is_and_inference_alone() -> None:
+    torch.manual_seed(0)
+    module = build_network(make_network(parse_backbone("vit_micro[stage1=identity]"), 28, 28))
+    names, x = list(module.state_dict()), torch.randn(1, 3, 28, 28).expand(4000, -1, -1, -1)
+    first, last = (module.get_submodule(f"stage1.block{place}.mixer") for place in (1, 3))
+    add_drop_paths(module, 0.4)
+    assert list(module.state_dict()) == names
+    tokens = torch.ones(4000, 2, 2)
+    kept = last.train()(tokens)
+    assert kept.unique().tolist() == pytest.approx([0, 1 / 0.6])
+    assert all(image.unique().numel() == 1 for image in kept[:50])
+    assert kept.mean().item() == pytest.approx(1, abs=0.05)
+    assert torch.equal(first.train()(tokens), tokens)
+    assert torch.equal(last.eval()(tokens), tokens)
+    assert module.eval()(x[:2]).isfinite().all()
+    with pytest.raises(SkaprofError, match="rate: '1'"):
+        add_drop_paths(module, 1)

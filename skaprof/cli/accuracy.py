@@ -78,7 +78,7 @@ def accuracy(
     where = resolve_device(trained.device)
     put_tf32(False)
     folder = None if trained.weights is None else require_folder(trained.weights)
-    asked = Asked(entered, data, recipe, seeds, points, where, folder)
+    asked = Asked(entered, data, data.hash, recipe, seeds, points, where, folder)
     with threads_put(cores):
         session = Session(asked, seconds, Terminal("training"))
         session.prepare(to.lines, to.resume, command_line(), force=to.force)
@@ -94,7 +94,7 @@ def _run(session: Session, to: Saved) -> None:
             if (kept := to.lines or to.resume) is not None:
                 say(f"wrote {printable(kept)}")
             _show(session, to)
-    _end(session, cut)
+    _end(session, cut, to)
 
 
 def _show(session: Session, to: Saved) -> None:
@@ -119,12 +119,14 @@ def _page(session: Session) -> Page:
     return Page(report.accuracy_table(runs, verdicts), report.caption(runs[0], seeds), words, concludes=True)
 
 
-def _end(session: Session, cut: str | None) -> None:
+def _end(session: Session, cut: str | None, to: Saved) -> None:
     """Say what ended the run before its end, and exit with it where that was the user."""
-    from skaprof.train.session import INTERRUPTED, OUT_OF_TIME
+    if cut is None:
+        return
+    from skaprof.train.session import INTERRUPTED
 
-    if cut == OUT_OF_TIME:
-        say(f"skaprof: --budget: time ran out after {len(session.runs):,} of {session.wanted:,} runs; --resume goes on")
+    goes_on = "; --resume goes on" if to.lines or to.resume else ""
+    why = "interrupted" if cut == INTERRUPTED else "--budget: time ran out"
+    say(f"skaprof: {why} after {len(session.runs):,} of {session.wanted:,} runs{goes_on}")
     if cut == INTERRUPTED:
-        say(f"skaprof: interrupted after {len(session.runs):,} of {session.wanted:,} runs; --resume goes on")
         raise SystemExit(EXIT_INTERRUPTED)

@@ -10,7 +10,7 @@ import typer
 
 from skaprof.analysis.contenders import MATCHES
 from skaprof.cli import options as opt
-from skaprof.cli.latency_options import Threads, positive_number, whole_number
+from skaprof.cli.latency_options import positive_number, whole_number
 from skaprof.cli.output_options import lines_of, output_option, rows_on_stdout
 from skaprof.errors import bad_value
 from skaprof.grids import parse_sizes
@@ -128,7 +128,10 @@ class Trained(opt.Options):
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:INDEX.", rich_help_panel=_TRAINING)
     ] = "auto"
-    threads: Threads = None
+    threads: Annotated[
+        str | None,
+        typer.Option(metavar="COUNT", help="PyTorch's threads. Default: as it takes.", rich_help_panel=_TRAINING),
+    ] = None
     weights: Annotated[
         str | None,
         typer.Option(

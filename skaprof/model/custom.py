@@ -68,7 +68,7 @@ def load_backbone(path: str) -> Backbone:
 
 def _stem_kind(top: TomlTable) -> str:
     """What the stem is; one of patches has neither overlap nor margin."""
-    table = top.table("stem", ("kind", *Window._fields))
+    table = top.table("stem", (*Window._fields, "kind"))
     kind = table.word("kind", _STEMS)
     window = _window(top, "stem", Window(7, 4, 2))
     if kind != "convolution" and not (window.kernel_size == window.stride and window.padding == 0):
@@ -92,6 +92,6 @@ def _stage(table: TomlTable) -> Stage:
 
 
 def _window(top: TomlTable, key: str, default: Window) -> Window:
-    table = top.table(key, (*(("kind",) if key == "stem" else ()), *Window._fields))
+    table = top.table(key, (*Window._fields, *(("kind",) if key == "stem" else ())))
     sizes = [field for field in table.values if field != "kind"]
     return default._replace(**{field: table.count(field, least=int(field != "padding")) for field in sizes})

@@ -25,6 +25,7 @@ class Asked(NamedTuple):
 
     contenders: Sequence[Contender]
     data: Images
+    data_hash: str
     recipe: Recipe
     seeds: int
     margin: float
@@ -35,7 +36,7 @@ class Asked(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """What two runs of one file have alike."""
         found = {**self.recipe._asdict(), "recipe_hash": self.recipe.hash}
-        found |= {"data": self.data.name, "data_hash": self.data.hash}
+        found |= {"data": self.data.name, "data_hash": self.data_hash}
         return cast("dict[str, Any]", json.loads(json.dumps(found)))
 
 
@@ -99,7 +100,7 @@ def identity_of(job: Job, asked: Asked, trials: Sequence[TrialRow]) -> dict[str,
         "is_trial": job.is_trial,
         "model_hash": model_hash(job.contender),
         "recipe_hash": asked.recipe.hash,
-        "data_hash": asked.data.hash,
+        "data_hash": asked.data_hash,
     }
 
 

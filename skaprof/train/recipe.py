@@ -25,9 +25,9 @@ class Recipe(NamedTuple):
     `position_std` None: as each backbone has it.
     """
 
-    epochs: int = 15
+    epochs: int = 10
     batch: int = 64
-    learning_rates: tuple[float, ...] = (0.001, 0.002, 0.004)
+    learning_rates: tuple[float, ...] = (0.001, 0.003, 0.01)
     warmup: float = 0.1
     weight_decay: float = 0.05
     label_smoothing: float = 0.0
