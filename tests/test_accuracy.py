@@ -207,12 +207,14 @@ def test_resuming_what_is_whole_trains_nothing_and_more_seeds_go_on(
 
 
 def test_the_page_says_what_there_is_to_say(train: Train, whole: list[Any], folder: Path) -> None:
-    page = train("--resume", "whole.jsonl", "--margin", "60").stdout
+    page = train("--resume", "whole.jsonl", "--margin", "60", "--plot", "differences.svg").stdout
     assert page.startswith("images.npz, 8 x 8, 2 classes, 40 training and 20 test images, 2 epochs, 2 seeds\n")
     assert "This data cannot tell mixers apart: identity" in page
     assert f"{SKA}: " in page
     assert f"Recipe {RECIPE.hash}: AdamW, batch 10, learning rate of 0.01, 0.03 by held-out images" in page
     assert "The test images can show differences of" in page
+    drawn = (folder / "differences.svg").read_text()
+    assert all(color in drawn for color in ("stroke: #d55e00", "stroke: #999999", "stroke: #56b4e9"))  # ska, controls
 
 
 def test_a_budget_ends_it_and_says_how_to_go_on(train: Train) -> None:

@@ -11,7 +11,7 @@ from skaprof.bench.store import require_free
 from skaprof.cli import options as opt
 from skaprof.cli.accuracy_options import Pictured, Saved, Trained
 from skaprof.cli.latency_options import positive_number
-from skaprof.cli.output import say
+from skaprof.cli.output import draw, say
 from skaprof.cli.show import Page, View, command_line, show
 from skaprof.cli.watch import Terminal
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, printable, require_package
@@ -100,6 +100,19 @@ def _run(session: Session, to: Saved) -> None:
 def _show(session: Session, to: Saved) -> None:
     rows = session.rows
     show(rows, to, View(lambda: _page(session), environment=session.environment, cells=lambda: _cells(rows)))
+    draw(to.plots, lambda ending: _figure(session, ending))
+
+
+def _figure(session: Session, ending: str) -> bytes:
+    from skaprof.report.accuracy_plot import accuracy_plot
+
+    return accuracy_plot(session.verdicts, _caption(session), ending)
+
+
+def _caption(session: Session) -> str:
+    from skaprof.report.accuracy import caption
+
+    return caption(session.runs[0], len({run.seed for run in session.runs})) if session.runs else ""
 
 
 def _cells(rows: list[Record]) -> list[dict[str, object]]:
@@ -114,9 +127,8 @@ def _page(session: Session) -> Page:
     if not session.runs:
         return Page(None, words=["No network is trained to its end yet."])
     runs, verdicts = session.in_order, session.verdicts
-    seeds = len({run.seed for run in runs})
     words = report.sentences(runs, session.trials, verdicts, session.asked.settings)
-    return Page(report.accuracy_table(runs, verdicts), report.caption(runs[0], seeds), words, concludes=True)
+    return Page(report.accuracy_table(runs, verdicts), _caption(session), words, concludes=True)
 
 
 def _end(session: Session, cut: str | None, to: Saved) -> None:

@@ -189,8 +189,8 @@ class Trained(opt.Options):
         return found
 
 
-class Saved(opt.Tabled):
-    """As `Tabled`, and lines of JSON, which are written as runs end."""
+class Saved(opt.Drawn):
+    """As `Drawn`, and lines of JSON, which are written as runs end."""
 
     output: Annotated[
         list[str] | None,
@@ -204,6 +204,14 @@ class Saved(opt.Tabled):
         typer.Option(
             metavar="FILE",
             help="Go on with a FILE.jsonl of the same recipe, data and machine, in the middle of a run too.",
+            rich_help_panel="Output",
+        ),
+    ] = None
+    plot: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the differences and their intervals: .png, .svg or .pdf; repeatable.",
             rich_help_panel="Output",
         ),
     ] = None

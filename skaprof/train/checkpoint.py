@@ -21,6 +21,17 @@ from skaprof.train.images import Images
 ENDING = ".checkpoint"
 """What the name of a run's checkpoint has behind that of its file of rows."""
 _FORMAT = "skaprof"
+_DAMAGED = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ImportError,
+)
+"""What PyTorch raises of files that are none of its own, or not whole."""
 
 
 def save(name: str, path: Path, document: Mapping[str, Any]) -> None:
@@ -44,7 +55,7 @@ def load(name: str, path: Path) -> dict[str, Any]:
         document = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise SkaprofError(f"{name}: {shown_path(path)} cannot be read: {error.strerror}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGED as error:
         reason = printable(str(error).partition("\n")[0])[:200]
         raise SkaprofError(f"{name}: {shown_path(path)} is no checkpoint, or damaged: {reason}") from None
     if not isinstance(document, dict):

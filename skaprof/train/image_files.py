@@ -169,7 +169,7 @@ def _npz(path: Path) -> tuple[Array, ...]:
             if missing:
                 raise _error(path, f"has no array {missing[0]}: expected {', '.join(_ARRAYS)}")
             return tuple(archive[name] for name in _ARRAYS)
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, MemoryError, OverflowError, zlib.error, zipfile.BadZipFile) as error:
         raise _error(path, f"cannot be read as .npz: {printable(error)}") from None
 
 
@@ -232,7 +232,7 @@ def _picture(path: Path, resolution: tuple[int, int] | None) -> Array:
                     path, f"is of {opened.height:,} x {opened.width:,}: expected at most {_MOST_PIXELS:,} pixels"
                 )
             picture = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
         raise _error(path, f"cannot be read as PNG or JPEG: {printable(error)}") from None
     if resolution is not None:
         picture = ImageOps.fit(picture, (resolution[1], resolution[0]), Image.Resampling.BICUBIC)

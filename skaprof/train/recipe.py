@@ -27,7 +27,7 @@ class Recipe(NamedTuple):
 
     epochs: int = 10
     batch: int = 64
-    learning_rates: tuple[float, ...] = (0.001, 0.003, 0.01)
+    learning_rates: tuple[float, ...] = (0.003, 0.01, 0.03)
     warmup: float = 0.1
     weight_decay: float = 0.05
     label_smoothing: float = 0.0
