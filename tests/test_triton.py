@@ -5,11 +5,16 @@ On a processor that is all there is to run its kernels; how fast they are on a G
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
+from conftest import ROOT, thorough
 from test_tiled import errors, trained
 from torch import Tensor, nn
 
@@ -83,6 +88,12 @@ def test_class_tokens_have_their_place(mixer: type[ConvStaticKeyAttention] | typ
     assert worst(eager.double(), kernel, (2, 14, 32), torch.float32) < LIMITS[torch.float32]
 
 
+def test_scores_beyond_what_an_exponential_takes_leave_all_gradients_finite() -> None:
+    _, kernel = pair("cska", W)
+    x = 1e4 * torch.randn(W.batch, W.tokens, W.dim)
+    assert all(tensor.isfinite().all() for tensor in trained(kernel, x, torch.ones_like(x)))
+
+
 @contextmanager
 def products_counted() -> Iterator[list[int]]:
     """The multiply-adds of every product that the interpreter makes in the block."""
@@ -149,6 +160,17 @@ def test_the_kernel_allocates_its_output_and_a_float32_a_row_of_scores() -> None
     assert allocated_in_forward(Attention(kernel), x) == 2 * x.nbytes + statistics
     saved = cost_row(Variant(parse_mixer("cska"), "triton", "train"), W).saved_bytes
     assert saved_by_autograd(kernel, torch.randn(W.batch, W.tokens, W.dim)) == saved
+
+
+@thorough
+@pytest.mark.parametrize(("capability", "product"), [("80", "mma.sync"), ("90", "wgmma.mma")])
+def test_every_kernel_compiles_for_gpus_to_products_of_tensor_cores(
+    tmp_path: Path, capability: str, product: str
+) -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, str(ROOT / "tests" / "triton_compiled.py"), capability]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    assert [line.split()[1:] for line in done.stdout.splitlines()] == [[product]] * 4, done.stderr
 
 
 def test_on_a_processor_it_runs_in_the_interpreter_alone(monkeypatch: pytest.MonkeyPatch) -> None:
