@@ -34,6 +34,8 @@ class AttentionRow(Record):
         Key("Mean total variation between a query's attention on one image and on another: 0 (the same) to 1.", 0),
     ]
     score_rank: Annotated[int | None, Key("Numerical rank of the scores before softmax, of the reference image.", 0)]
+    accuracy: float | None = None
     frozen_accuracy: Annotated[
         float | None, Key("Accuracy with the row's maps replaced by their mean over images, 0 to 1.", 0)
     ] = None
+    test_images: int | None = None

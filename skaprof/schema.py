@@ -13,6 +13,7 @@ from skaprof.grids import MAX_SIZE
 from skaprof.map_rows import AttentionRow
 from skaprof.measured import FailedRow, MeasuredRow, result_kind
 from skaprof.own_rows import PartRow, ProvedPart, TradeRow
+from skaprof.published import ImportedRow, TradeOffRow
 from skaprof.records import Expected, Record, expectations, json_name, require_figures
 from skaprof.results import (
     SCHEMA_VERSION,
@@ -59,6 +60,8 @@ KINDS = {
         trained.TrialRow, "validation_accuracy", "accuracy: a learning rate, by images held out of the training ones."
     ),
     "verdict_row": Kind(trained.VerdictRow, "seeds_to_decide", "accuracy: a contender against the baseline."),
+    "imported_row": Kind(ImportedRow, "params_published", "accuracy import: an accuracy from elsewhere, and costs."),
+    "trade_off_row": Kind(TradeOffRow, "accuracy_low", "accuracy tradeoff: what a network is worth and what it costs."),
     "attention_row": Kind(AttentionRow, "entropy", "attention: the maps of one head of one layer."),
     "swap_row": Kind(
         answers.SwapRow, "replaced", "swap: a submodule that was replaced, or the whole model (scope total)."

@@ -225,6 +225,36 @@ def test_a_checkpoint_gives_pictures_and_a_row_a_head(skaprof: Run, folder: Path
 _ENDS = (".png", ".svg")
 
 
+def test_maps_frozen_to_their_mean_are_scored_by_head_by_layer_and_all_together(skaprof: Run, folder: Path) -> None:
+    """One head is the same for all images: nothing is lost with it. The other tells the classes: all is lost."""
+    from skaprof.maps.frozen_rows import Labelled, frozen_rows
+    from skaprof.maps.rows import attention_rows, maps_of_images
+    from skaprof.maps.source import Source
+
+    labels = np.arange(20) % 2
+    alike = np.broadcast_to(255 * labels[:, None, None, None], (20, 4, 4, 3)).astype(np.uint8)
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    np.savez(folder / "alike.npz", **dict(zip(names, (alike, labels, alike, labels), strict=True)))
+    source = Source(_Telling(), "telling", 4, 4)
+    labelled = Labelled(str(folder / "alike.npz"), source)
+    rows = attention_rows(source, maps_of_images(source, labelled.images[:1].split(1), []), "a", None)
+    shares: list[float] = []
+    found = frozen_rows(source, rows, labelled, shares.append)
+    assert [(row.layer, row.head) for row in found] == [(1, 1), (1, 2), (1, None), (None, None)]
+    assert {row.accuracy for row in found} == {1.0}
+    assert [row.frozen_accuracy for row in found] == [1.0, 0.5, 0.5, 0.5]
+    assert shares[-1] == 1
+
+
+class _Telling(nn.Module):
+    """Two heads over 16 pixels: one attends to all alike, one to the last pixel of bright images, else to the first."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores = torch.zeros(len(images), 2, 16, 16)
+        scores[torch.arange(len(images)), 1, :, 15 * (images[:, 0, 0, 0] > 0)] = 100.0
+        return torch.softmax(scores, dim=-1)[:, 1, 0, [0, 15]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -24,6 +24,7 @@ LAYERS = (
         "answers",
         "own_rows",
         "map_rows",
+        "published",
         "trained",
         "measured",
         "results",

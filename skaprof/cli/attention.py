@@ -11,6 +11,7 @@ import typer
 from skaprof.cli import options as opt
 from skaprof.cli.output import STDOUT, require_no_input, say, say_notices
 from skaprof.cli.own_model import OwnModel
+from skaprof.cli.progress import Progress
 from skaprof.cli.show import Page, View, show
 from skaprof.errors import SkaprofError, bad_value, needing, printable, shown
 from skaprof.files import write_folder
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from skaprof.map_rows import AttentionRow
     from skaprof.maps.capture import AttentionMap
     from skaprof.maps.checkpoint import Weights
+    from skaprof.maps.frozen_rows import Labelled
     from skaprof.maps.source import Source
 
 _ROWS = "attention.json"
 _ENDINGS = (".png", ".svg")
+_COMPARED = 7
+"""Test images that the reference image is compared with where no other is given."""
 
 
 class Printed(opt.Tabled):
@@ -74,6 +78,14 @@ def attention(
     std: Annotated[
         str | None, typer.Option(metavar="R,G,B", help="What each channel is divided by. Default: ImageNet's.")
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR|FILE.npz",
+            help="Labelled images, as skaprof accuracy has them: what accuracy is left with maps frozen to their mean "
+            "over images, of each head, each layer and all.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the pictures that are in FOLDER.")] = False,
     own: OwnModel,
     to: Printed,
@@ -98,16 +110,36 @@ def attention(
         _channels("--std", std, of_file[1] or IMAGENET_STD, least=1e-6),
     )
     place = _place(query, source)
-    images = [read_image("--image", path, source.height, source.width) for path in image]
+    is_grey = bool(weights and weights.mean and len(weights.mean) == 1)
+    images = [read_image("--image", path, source.height, source.width, is_grey=is_grey) for path in image]
+    given = [normalized(each, *channels) for each in images]
+    labelled = None if data is None else _labelled(data, source)
+    if labelled is not None and len(given) == 1:
+        given += labelled.images[:_COMPARED].split(1)
     notes: list[str] = []
-    seen = maps_of_images(source, [normalized(each, *channels) for each in images], notes)
+    seen = maps_of_images(source, given, notes)
     rows = attention_rows(source, seen, Path(image[0]).name, Path(weights.path).name if weights else None)
+    if labelled is not None:
+        rows = _frozen(source, rows, labelled)
     files = _pictures(source, seen[0], rows, images[0], place)
     show_rows = [row.as_dict() for row in rows]
     write_folder("--output", output, {**files, _ROWS: _json(show_rows)}, _why_not if force else None)
     say(f"wrote {printable(output)}: {', '.join(files)} and {_ROWS}")
     say_notices(notes)
     show(show_rows, to, View(lambda: _page(rows)))
+
+
+def _labelled(data: str, source: Source) -> Labelled:
+    from skaprof.maps.frozen_rows import Labelled
+
+    return Labelled(data, source)
+
+
+def _frozen(source: Source, rows: list[AttentionRow], labelled: Labelled) -> list[AttentionRow]:
+    from skaprof.maps.frozen_rows import frozen_rows
+
+    with Progress("freezing maps", 100) as bar:
+        return frozen_rows(source, rows, labelled, bar.at)
 
 
 def _source(target: str, model: str | None, resolution: str | None, own: OwnModel) -> tuple[Source, Weights | None]:

@@ -116,7 +116,11 @@ skaprof accuracy --model vit_micro --model 'vit_micro\\[stage1=cska]' --match ma
 
 skaprof accuracy --model vit_micro --model 'vit_micro\\[stage1=ska]' --data mnist --resume runs.jsonl --seeds 10
 
-skaprof accuracy recipe > recipe.toml""",
+skaprof accuracy recipe > recipe.toml
+
+skaprof accuracy import results-imagenet.csv --data ImageNet-1k --output published.json
+
+skaprof accuracy tradeoff runs.jsonl --latency times.jsonl --plot tradeoff.svg""",
     "attention": """Examples:
 
 skaprof attention vit_small --image cat.png --output maps
@@ -129,7 +133,13 @@ skaprof attention models:Net --image cat.png --output maps --query 60x112 --form
 }
 """Every command and the examples below its help. Each is the function of its name in the module of its name."""
 
-SUBCOMMANDS = {"accuracy": {"recipe": "skaprof.cli.accuracy_recipe:recipe"}}
+SUBCOMMANDS = {
+    "accuracy": {
+        "recipe": "skaprof.cli.accuracy_recipe:recipe",
+        "import": "skaprof.cli.accuracy_import:import_accuracies",
+        "tradeoff": "skaprof.cli.accuracy_tradeoff:tradeoff",
+    }
+}
 """Commands that stand below another, which is a command itself: the module and the function of each."""
 
 PANELS = {

@@ -12,7 +12,7 @@ import typer
 
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli import options as opt
-from skaprof.cli.output import STDOUT, require_no_input, say
+from skaprof.cli.output import STDOUT, require_no_input, say, say_notices
 from skaprof.cli.show import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.files import write_folder
@@ -49,6 +49,14 @@ def report(
             help="Times from `skaprof latency --output FILE.jsonl` instead of timing here; repeatable.",
         ),
     ] = None,
+    accuracy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Runs of skaprof accuracy, or what skaprof accuracy import gave: a section on what networks are "
+            "worth, with the times of --latency; repeatable.",
+        ),
+    ] = None,
     config: Annotated[
         str | None, typer.Option(metavar="FILE.toml", help="Title, sections, sizes, mixers and how to time.")
     ] = None,
@@ -64,18 +72,22 @@ def report(
     """
     if output == STDOUT:
         raise bad_value("--output", output, "a folder: a report is several files")
-    if from_results is not None and (config or mixer or latency or analytic_only or device or max_seconds):
+    if from_results is not None and (config or mixer or latency or accuracy or analytic_only or device or max_seconds):
         raise SkaprofError("--from redraws what a file holds: expected no option that chooses contents beside it")
     if analytic_only and (latency or device or max_seconds):
         raise SkaprofError("--analytic-only times nothing: expected no --latency, --device or --max-seconds beside it")
     if not check:
-        require_no_input("--output", output, {"--from": from_results, "--latency": latency, "--config": config})
+        require_no_input(
+            "--output",
+            output,
+            {"--from": from_results, "--latency": latency, "--accuracy": accuracy, "--config": config},
+        )
     interrupted, source = False, None
     if from_results is not None:
         results, source = saved_report(from_results, "--from"), f"--from: {shown_path(from_results)}"
     else:
         contents = _contents(config, mixer, device, max_seconds)
-        results, interrupted = _collected(contents, latency or [], analytic_only=analytic_only)
+        results, interrupted = _collected(contents, latency or [], accuracy or [], analytic_only=analytic_only)
     files = report_files(results, source)
     if check:
         _require_unchanged(output, files)
@@ -104,14 +116,17 @@ def _contents(config: str | None, mixers: list[str] | None, device: str | None, 
     return contents
 
 
-def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -> tuple[Results, bool]:
+def _collected(
+    contents: Contents, latency: list[str], accuracy: list[str], *, analytic_only: bool
+) -> tuple[Results, bool]:
     """The results, and whether Ctrl-C cut the measuring short."""
     from skaprof.bench.session import Interrupted
     from skaprof.cli.measured_sections import EXPECTED, MEASURED, measured_machine
     from skaprof.cli.progress import progress
     from skaprof.report.sections import SECTIONS
 
-    own = [name for name, named in (("models", contents.models), ("swaps", contents.swaps)) if named]
+    given = {"models": contents.models, "swaps": contents.swaps, "accuracy": accuracy}
+    own = [name for name, named in given.items() if named]
     offered = [name for name in SECTIONS if name in own or _is_offered(name, contents, analytic_only=analytic_only)]
     names = [name for name in offered if name in own or SECTIONS[name].rows is not None or not analytic_only]
     if not names:
@@ -119,7 +134,7 @@ def _collected(contents: Contents, latency: list[str], *, analytic_only: bool) -
     files = [read_results(path, "--latency") for path in latency]
     if not contents.hardware and not analytic_only and {"roofline", "crossovers"}.intersection(names):
         contents = contents._replace(machine=measured_machine(contents, files))
-    measured = _by_section(files)
+    measured = _by_section(files) | _of_accuracies(accuracy, latency)
     rows: list[Row] = []
     interrupted = False
     notes: list[str] = []
@@ -151,8 +166,8 @@ def _is_offered(name: str, contents: Contents, *, analytic_only: bool) -> bool:
     return name in contents.sections if contents.sections else SECTIONS[name].in_analytic or not analytic_only
 
 
-OF_OWN_MODELS = ("models", "swaps")
-"""The sections that a configuration has by naming what they are about, and without timing anything."""
+OF_OWN_MODELS = ("models", "swaps", "accuracy")
+"""The sections that are there where what they are about is named, and without timing anything."""
 _NO_MACHINE = (
     "Roofline: the ceilings of the machine are not known here, so there is none: name it as `hardware` in the "
     "configuration, or a file of skaprof calibrate."
@@ -174,6 +189,17 @@ def _shortfall(title: str, found: list[Row], expected: Sequence[ExpectedSize], *
             f"{title}: too few rounds for a verdict at {'; '.join(short)}: time ran out; --max-seconds sets the limit."
         )
     return notes
+
+
+def _of_accuracies(accuracy: list[str], latency: list[str]) -> dict[str, list[Row]]:
+    """The section on what networks are worth, with times of those that were timed; {} without accuracies."""
+    if not accuracy:
+        return {}
+    from skaprof.api.trade_offs import read_trade_offs
+
+    rows, warnings = read_trade_offs(accuracy, "--accuracy", None, latency, None)
+    say_notices(warnings)
+    return {"accuracy": [row.as_dict() for row in rows]}
 
 
 def _by_section(files: list[SavedResults]) -> dict[str, list[Row]]:

@@ -17,6 +17,7 @@ from skaprof.cli import options as opt
 from skaprof.cli.model import networks_of
 from skaprof.cli.output import say
 from skaprof.cli.progress import progress
+from skaprof.cli.search_measured import is_over_accuracy, show_measured
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.grids import parse_choices, parse_optional_grid
@@ -77,6 +78,14 @@ def search(
         str | None,
         typer.Option(metavar="FILE.toml", help=f"Predicts {PREDICTED} on a machine that skaprof calibrate measured."),
     ] = None,
+    accuracy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Runs of skaprof accuracy, or what skaprof accuracy import gave: with --objective accuracy,macs the "
+            "search is over the networks whose accuracy is known; repeatable.",
+        ),
+    ] = None,
     resolution: Annotated[
         str | None,
         typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280 or 224:448:32, each searched."),
@@ -92,6 +101,17 @@ def search(
     where none is within the limits; the message says which comes nearest.
     """
     to.require()
+    if accuracy or is_over_accuracy(objective):
+        options = {
+            "--mixer": mixer,
+            "--stage": stage,
+            "--kernel-size": kernel_size,
+            "--head-dim": head_dim,
+            "--resolution": resolution,
+            "--batch": batch,
+        }
+        show_measured(name, objective, limit or [], accuracy or [], hardware, options, to)
+        return
     objectives = parse_choices("--objective", objective, SEARCHED)
     task = check_choice("--task", task, tuple(TASKS))
     if to.plots and len(objectives) < 2:

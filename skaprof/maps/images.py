@@ -15,9 +15,9 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the training images of ImageNet, a channel; what networks trained on them expect taken off and divided by."""
 
 
-def read_image(name: str, path: str, height: int, width: int) -> Tensor:
+def read_image(name: str, path: str, height: int, width: int, *, is_grey: bool = False) -> Tensor:
     """The image (1, 3, height, width), 0 to 1: its middle, of the sides asked for once the image is resized to cover
-    them. Grey becomes three channels. `name` is what the user knows the path by.
+    them. Grey, as it is or to be, becomes three channels. `name` is what the user knows the path by.
 
     Raises:
         SkaprofError: it cannot be read, or is too large.
@@ -32,9 +32,9 @@ def read_image(name: str, path: str, height: int, width: int) -> Tensor:
                     f"{name}: {shown_path(path)} has {image.width:,} x {image.height:,} pixels: expected at most "
                     f"{MOST_PIXELS:,}"
                 )
-            fitted = ImageOps.fit(
-                ImageOps.exif_transpose(image).convert("RGB"), (width, height), Image.Resampling.BICUBIC
-            )
+            upright = ImageOps.exif_transpose(image)
+            colours = (upright.convert("L") if is_grey else upright).convert("RGB")
+            fitted = ImageOps.fit(colours, (width, height), Image.Resampling.BICUBIC)
     except FileNotFoundError:
         raise bad_value(name, path, "an image that exists") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -72,7 +72,7 @@ def sentences(rows: Sequence[AttentionRow]) -> list[str]:
         told.append("No rank (-) where scores are masked, or of more than 1,024 tokens.")
     if rows[0].checkpoint is None:
         told.append("No checkpoint was loaded: these are the maps of the weights that the model is built with.")
-    return told
+    return [*told, *_frozen_sentences(rows)]
 
 
 def _entropy_sentences(heads: Sequence[AttentionRow]) -> Iterator[str]:
@@ -92,6 +92,17 @@ def _variation_sentences(heads: Sequence[AttentionRow]) -> Iterator[str]:
     yield (
         f"Over {counted(heads[0].images, 'image')}, a query's attention differs by {significant(mean(values), 3)} in "
         f"the mean of all heads, from {significant(min(values), 3)} to {significant(max(values), 3)}."
+    )
+
+
+def _frozen_sentences(rows: Sequence[AttentionRow]) -> Iterator[str]:
+    whole = rows[-1]
+    if whole.layer is not None or whole.accuracy is None or whole.frozen_accuracy is None:
+        return
+    yield (
+        f"With every map frozen to its mean over training images, accuracy goes from {_percent(whole.accuracy)} % to "
+        f"{_percent(whole.frozen_accuracy)} % on {counted(whole.test_images or 0, 'test image')}: the rest is what "
+        "maps that follow the image are worth here."
     )
 
 

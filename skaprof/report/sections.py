@@ -25,9 +25,10 @@ from skaprof.answers import (
 from skaprof.measured import result_row
 from skaprof.model.cost import flops_per_param
 from skaprof.own_rows import PartRow
+from skaprof.published import TradeOffRow
 from skaprof.records import Record
 from skaprof.report import audit as audited
-from skaprof.report import cost_sentences, own_models
+from skaprof.report import cost_sentences, own_models, worth
 from skaprof.report import crossover as crossing
 from skaprof.report import roofline as ceilings
 from skaprof.report.formats import escape_markdown
@@ -261,16 +262,9 @@ def _verification(rows: Sequence[ResultRow]) -> Rendered:
     return Rendered(f"{bullets(proof)}\n{table}", proof[:1])
 
 
-def _heads(rows: Sequence[ResultRow]) -> Rendered:
-    return Rendered(*heads_section(rows, figure))
-
-
-def _latency(rows: Sequence[ResultRow]) -> Rendered:
-    return Rendered(*latency_section(rows, figure))
-
-
-def _networks(rows: Sequence[ResultRow]) -> Rendered:
-    return Rendered(*network_section(rows))
+def _of(section: Callable[..., tuple[Any, ...]], *given: Any) -> Callable[[Sequence[Any]], Rendered]:
+    """What a section of another module renders; `given` is `figure` where it draws some."""
+    return lambda rows: Rendered(*section(rows, *given))
 
 
 SECTIONS: dict[str, Section[Any]] = {
@@ -286,14 +280,13 @@ SECTIONS: dict[str, Section[Any]] = {
     "crossovers": Section("Where costs cross", requests.crossovers, CrossoverRow.read, _crossovers, in_analytic=False),
     "memory": Section("Memory", requests.memory, ResultRow.read, _memory, in_analytic=False),
     "roofline": Section("Roofline", requests.roofline, RooflineRow.read, _roofline, in_analytic=False),
-    "models": Section("Your own models", None, PartRow.read, lambda rows: Rendered(*own_models.models_section(rows))),
-    "swaps": Section(
-        "Other mixers in your own models", None, SwapRow.read, lambda rows: Rendered(*own_models.swaps_section(rows))
-    ),
+    "models": Section("Your own models", None, PartRow.read, _of(own_models.models_section)),
+    "swaps": Section("Other mixers in your own models", None, SwapRow.read, _of(own_models.swaps_section)),
     "audit": Section("What other counters capture", None, _audited, _audit),
     "verification": Section("Verification", None, ResultRow.read, _verification),
-    "latency": Section("Latency", None, result_row, _latency),
-    "network-latency": Section("Latency of a whole backbone", None, result_row, _networks),
-    "figure-3": Section("Throughput over the number of heads", None, result_row, _heads),
+    "latency": Section("Latency", None, result_row, _of(latency_section, figure)),
+    "network-latency": Section("Latency of a whole backbone", None, result_row, _of(network_section)),
+    "accuracy": Section("What the networks are worth", None, TradeOffRow.read, _of(worth.worth_section, figure)),
+    "figure-3": Section("Throughput over the number of heads", None, result_row, _of(heads_section, figure)),
 }
 """Every section by name, in the order of the report."""
