@@ -51,7 +51,7 @@ def imported_rows(path: str, source: str | None = None, data: str | None = None)
 
 
 def _row(where: str, line: Mapping[str, str | None], defaults: Mapping[str, str]) -> ImportedRow:
-    given = {key: (value or "").strip() for key, value in line.items() if isinstance(value, str) or value is None}
+    given = {key: (value or "").strip() for key, value in line.items() if key}
     if not given["model"]:
         raise SkaprofError(f"{where}: names no model: expected one in the column model")
     side = given.get("img_size") or given.get("resolution") or ""

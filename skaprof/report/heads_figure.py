@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def _speeds(axes: Axes, points: Sequence[HeadsPoint]) -> None:
     _scale_heads(axes, points)
 
 
-def _looks(points: Sequence[HeadsPoint]) -> dict[str, dict[str, str]]:
+def _looks(points: Sequence[HeadsPoint]) -> dict[str, dict[str, Any]]:
     colors = colors_of([point.mixer for point in points])
     return {
         mixer: {"color": color, "marker": MARKERS[place % len(MARKERS)]}
