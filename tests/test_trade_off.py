@@ -37,7 +37,7 @@ def test_timms_results_are_joined_to_published_costs_at_their_image_size(tmp_pat
     assert (deit.network, deit.params, deit.macs) == ("vit_small", *published["vit_small", 224])
     assert (caformer.accuracy, caformer.data, caformer.measured_here) == (pytest.approx(0.85026), "ImageNet-1k", False)
     assert (giant.network, giant.params, giant.note) == (None, None, "no network of that name is known here")
-    assert (other.network, other.note) == (None, "224x224: 86.57 M parameters, not 86.54")
+    assert (other.network, other.note) == (None, "86.57 M parameters at 224, not 86.54")
 
 
 def test_the_published_figures_of_the_family_are_of_networks_here_or_say_why_not() -> None:

@@ -59,7 +59,7 @@ def _row(where: str, line: Mapping[str, str | None], defaults: Mapping[str, str]
     network, why = _network(where, given["model"], None if not side else parse_count(f"{where}, image size", side))
     if network is not None and published is not None and not _is_of(network, published):
         found = f"{_params(network) / _MILLION:.2f} M parameters"
-        why = f"{size_text(network.height, network.width)}: {found}, not {published}"
+        why = f"{found} at {size_text(network.height, network.width)}, not {published}"
         network = None
     return ImportedRow(
         model=given["model"],
