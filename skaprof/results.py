@@ -218,6 +218,9 @@ class ResultRow(Record):
     macs_fvcore: Annotated[int | None, Key("MACs that fvcore counts.", 0)] = None
     macs_torch: Annotated[int | None, Key("MACs that FlopCounterMode counts.", 0)] = None
     verified: Annotated[bool | None, Key("Whether the counters agree with the model.")] = None
+    workspace_bytes: Annotated[int | None, Key("Scratch of kernels above peak_bytes, computed.", 0)] = None
+    peak_allocated_bytes: Annotated[int | None, Key("Most that PyTorch's allocator gave in such a call.", 0)] = None
+    peak_note: Annotated[str | None, Key("How far that is above both, and what has no formula.")] = None
     device: Annotated[str | None, Key("The device's name.")] = None
     timing: Annotated[str | None, Key("How samples were taken.", choices=TIMINGS)] = None
     verdict: Annotated[str | None, Key("Against the baseline, or why nothing was timed.", choices=VERDICTS)] = None

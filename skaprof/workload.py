@@ -38,6 +38,18 @@ AXIS_SYMBOLS = {"tokens": "n", "resolution": "r", "dim": "d", "heads": "h", "ker
 """The axes along which costs may cross, and the symbol that each has in a formula; p is the patch of a resolution."""
 
 
+def larger(one: Size, other: Size) -> Size:
+    """The larger of two numbers, and of each pair where one is an array: `max` knows no arrays.
+
+    Of symbols it is the first: what is largest has no closed form, and nothing else is asked of this.
+    """
+    if hasattr(one + other, "free_symbols"):
+        return one
+    if hasattr(other, "clip"):
+        return other.clip(one)
+    return one.clip(other) if hasattr(one, "clip") else max(one, other)
+
+
 def is_fused(form: str) -> bool:
     """Whether a form never holds what is inside its attention group: one kernel runs it, or it runs tile by tile."""
     return form in (FUSED, TILED, TRITON)

@@ -71,20 +71,25 @@ def test_every_op_and_tensor_has_a_name_of_its_own_and_reads_what_was_written(ne
     assert len({op.name for op in ops}) == len(ops)
     written = {"image"}
     for op in ops:
-        assert {tensor.name for tensor in op.inputs} <= written, op.name
+        assert {tensor.name for tensor in op.inputs if not tensor.is_parameter} <= written, op.name
         written.add(op.output.name)
 
 
 @given(networks())
 def test_everything_but_parameters_grows_in_proportion_to_the_batch(network: Network) -> None:
+    """But for scaled biases, of which there is one a call."""
     sizes = (network.choice, network.height, network.width)
     one, many = (
-        total(network_costs(make_network(*sizes, batch, network.implementation, has_head=network.has_head)))
+        [
+            cost
+            for cost in network_costs(make_network(*sizes, batch, network.implementation, has_head=network.has_head))
+            if not cost.name.endswith(("bias_scale", "mixer.scores"))
+        ]
         for batch in (1, 5)
     )
-    assert many.params == one.params
     for metric in ("macs", "elementwise_flops", "traffic_bytes"):
-        assert getattr(many, metric) == 5 * getattr(one, metric)
+        assert [getattr(cost, metric) for cost in many] == [5 * getattr(cost, metric) for cost in one]
+    assert [cost.params for cost in many] == [cost.params for cost in one]
 
 
 @given(networks())

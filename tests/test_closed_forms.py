@@ -14,7 +14,7 @@ from skaprof.analysis.plan import Variant
 from skaprof.model.cost import op_costs, total
 from skaprof.model.spec import parse_mixer
 from skaprof.results import METRICS, SUMMED_METRICS, CostRow
-from skaprof.workload import Workload
+from skaprof.workload import DTYPE_BYTES, Workload
 
 Form = Callable[[int, int, int, int, int, int], int]
 
@@ -88,11 +88,20 @@ def test_per_op_rows_add_up_to_the_totals(drawn: tuple[Variant, Workload]) -> No
 
 @given(variants(modes=("forward",)))
 def test_every_figure_but_params_grows_in_proportion_to_the_batch(drawn: tuple[Variant, Workload]) -> None:
+    """But for the bias of a convolution against static keys: it is scaled once a call."""
     variant, w = drawn
     one, many = cost_row(variant, w._replace(batch=1)), cost_row(variant, w._replace(batch=7))
     assert (many.params, many.weight_bytes) == (one.params, one.weight_bytes)
-    for metric in ("macs", "elementwise_flops", "traffic_bytes", "saved_bytes"):
-        assert getattr(many, metric) == 7 * getattr(one, metric)
+    of_call = {row.op: row for row in op_rows(variant, w)}.get("bias_scale")
+    values = 0 if of_call is None else of_call.elementwise_flops
+    assert values in (0, (w.heads or 0) * w.tokens)
+    for metric, once in (
+        ("macs", 0),
+        ("elementwise_flops", values),
+        ("traffic_bytes", 0 if variant.is_fused else 2 * values * DTYPE_BYTES[variant.dtype]),
+        ("saved_bytes", 0),
+    ):
+        assert getattr(many, metric) - once == 7 * (getattr(one, metric) - once)
 
 
 @given(variants())
@@ -130,7 +139,7 @@ def test_fused_mhsa_moves_the_inputs_and_outputs_of_its_attention_only(data: st.
     projections = 3 * (d + a) + (a + d)
     assert row_of("mhsa", w, "sdpa").traffic_bytes == 4 * (projections + 3 * a + a)
     scores = w.batch * w.heads * w.tokens**2
-    assert row_of("mhsa", w, "eager").traffic_bytes == 4 * (projections + 3 * a + a + 6 * scores)
+    assert row_of("mhsa", w, "eager").traffic_bytes == 4 * (projections + 2 * a + 3 * a + a + 4 * scores)
 
 
 @pytest.mark.parametrize("text", SPEC_TEXTS)
@@ -148,25 +157,27 @@ def test_fusing_never_adds_traffic(text: str, data: st.DataObject) -> None:
 
 def test_elementwise_flops_are_the_stated_prices_of_each_op() -> None:
     w = Workload(2, 3, 4, 10, 2, 5, 3)
-    scores = 2 * 2 * 12 * 12
-    assert row_of("mhsa", w).elementwise_flops == (1 + 5) * scores
-    assert row_of("cska", w).elementwise_flops == (1 + 1 + 5) * scores
-    assert row_of("cska:conv_bias=false", w).elementwise_flops == (1 + 5) * scores
-    assert row_of("mhsa:bias=true", w).elementwise_flops == 6 * scores + 2 * 12 * (3 * 10 + 10)
+    scores, queries, keys = 2 * 2 * 12 * 12, 2 * 12 * 10, 2 * 12
+    assert row_of("mhsa", w).elementwise_flops == 5 * scores + queries
+    assert row_of("mhsa", w, "sdpa").elementwise_flops == (5 + 1) * scores  # a fused kernel scales the scores
+    assert row_of("mhsa", w, "tiled").elementwise_flops == 5 * scores + queries
+    assert row_of("cska", w).elementwise_flops == (5 + 1) * scores + queries + keys
+    assert row_of("cska:conv_bias=false", w).elementwise_flops == 5 * scores + queries
+    assert row_of("mhsa:bias=true", w).elementwise_flops == 5 * scores + queries + 2 * 12 * (3 * 10 + 10)
     assert row_of("pooling", w).elementwise_flops == 2 * 12 * 10 * (9 + 1)
-    # backward: softmax 4 and scale 1 per score, and x's gradient is the sum of three
-    assert row_of("mhsa", w, mode="train").elementwise_flops == (6 + 5) * scores + 2 * (2 * 12 * 10)
+    # backward: softmax 4 a score, scale 1 a query, and x's gradient is the sum of three
+    assert row_of("mhsa", w, mode="train").elementwise_flops == (5 + 4) * scores + 2 * queries + 2 * (2 * 12 * 10)
 
 
 def test_training_traffic_of_mhsa_counted_by_hand() -> None:
-    """Projections, scores, scale, softmax and mix forward; backward what each gradient reads and writes."""
+    """Projections, scale, scores, softmax and mix forward; backward what each gradient reads and writes."""
     w = Workload(3, 2, 4, 10, 2, 5)
     x = a = 3 * 8 * 10  # elements of x, and of q, k, v, o: here dim = attention dim
     s = 3 * 2 * 8 * 8  # elements of the scores
-    forward = 3 * (x + a) + (a + x) + (2 * a + s) + 2 * s + 2 * s + (s + a + a)
+    forward = 3 * (x + a) + (a + x) + 2 * a + (2 * a + s) + 2 * s + (s + a + a)
     linear = (a + x) + (a + x)  # input gradient: reads dy, writes dx; weight gradient: reads dy and x
     scores = (s + a + a) + (s + a + a)  # dq: ds, k, dq; dk: ds, q, dk
     mix = (a + a + s) + (a + s + a)  # dp: do, v, dp; dv: do, p, dv
-    backward = 4 * linear + scores + mix + 2 * s + 3 * s  # scale: ds, dx; softmax: dp, p, ds
+    backward = 4 * linear + scores + mix + 2 * a + 3 * s  # scale: its two gradients; softmax: dp, p, ds
     gradient_sums = 2 * 3 * x  # x feeds q, k and v: two sums, each reads two and writes one
     assert row_of("mhsa", w, mode="train").traffic_bytes == 4 * (forward + backward + gradient_sums)

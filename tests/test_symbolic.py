@@ -40,7 +40,7 @@ def test_closed_forms_read(text: str, params: str, macs: str) -> None:
 
 
 def test_fused_traffic_has_no_n_squared_and_training_recomputes() -> None:
-    assert written("mhsa", "traffic_bytes", implementation="eager") == "12 s B n d + 6 s B n² h"
+    assert written("mhsa", "traffic_bytes", implementation="eager") == "14 s B n d + 4 s B n² h"
     assert written("mhsa", "traffic_bytes", implementation="sdpa") == "12 s B n d"
     assert written("mhsa", "macs", implementation="sdpa", mode="train") == "12 B n d² + 7 B n² d"
 

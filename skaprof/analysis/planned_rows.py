@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _VECTORIZE_FROM = 5_000  # above this, one pass of numpy beats one row at a time even with numpy's import
-_PROOF_KEYS = ("params_counted", "macs_fvcore", "macs_torch", "verified")
+_PROOF_KEYS = (
+    "params_counted",
+    "macs_fvcore",
+    "macs_torch",
+    "verified",
+    "workspace_bytes",
+    "peak_allocated_bytes",
+    "peak_note",
+)
 
 
 def planned_rows(plan: Plan, reference: MixerSpec | None = None, *, per_op: bool = False) -> Iterable[Row]:

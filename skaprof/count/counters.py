@@ -233,20 +233,22 @@ class _FusedKernel(nn.Module):
 
 
 class _UnfoldedConvolution(nn.Module):
-    """A stride 1 convolution in groups as batched matrix products over its unfolded input."""
+    """A stride 1 convolution in groups as matrix products over its unfolded input, the bias its own or given."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
         self.convolution = convolution
+        self.bias = convolution.bias
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         conv = self.convolution
+        bias = self.bias if bias is None else bias
         kernel = (conv.kernel_size[0], conv.kernel_size[1])
         patches = F.unfold(x, kernel, padding=(conv.kernel_size[0] // 2, conv.kernel_size[1] // 2))
         patches = patches.unflatten(1, (conv.groups, -1))
         weight = conv.weight.flatten(1).unflatten(0, (conv.groups, -1))
         output = (weight @ patches).flatten(1, 2).unflatten(2, (x.shape[2], x.shape[3]))
-        return output if conv.bias is None else output + conv.bias.view(-1, 1, 1)
+        return output if bias is None else output + bias.view(-1, 1, 1)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from skaprof.count.allocator import AllocatedPeak
 from skaprof.count.counters import ELSEWHERE, Counted
 from skaprof.count.memory import held_in_forward, saved_by_autograd
 from skaprof.count.uncounted_ops import (
@@ -54,6 +55,14 @@ def memory_differences(closed: ClosedForms, module: nn.Module, x: torch.Tensor) 
         return []
     counted = saved_by_autograd(module, x) if closed.is_training else held_in_forward(module, x)
     return [] if counted == expected else [Difference(MEMORY, metric, source, f"{expected:,}", f"{counted:,}")]
+
+
+def allocator_differences(found: AllocatedPeak | None) -> list[Difference]:
+    """What the allocator hands out in a call on a processor, against what is computed of it."""
+    if found is None or found.is_explained:
+        return []
+    expected, counted = f"{found.held:,}", f"{found.allocated:,}"
+    return [Difference(MEMORY, "peak_bytes", "PyTorch's allocator", expected, counted)]
 
 
 def params_differences(costs: list[OpCost], module: nn.Module) -> list[Difference]:

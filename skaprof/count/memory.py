@@ -37,13 +37,9 @@ def saved_by_autograd(module: nn.Module, x: Tensor) -> int:
     return sum(storage.nbytes() for storage in saved.values())
 
 
-def held_in_forward(module: nn.Module, x: Tensor, *, copies: bool = False) -> int:
-    """Most bytes of activations alive at once in one inference call, its input among them, its parameters not.
-
-    Without `copies`, a copy that changes the layout alone counts as its original does: once, for as long as one of the
-    two is alive.
-    """
-    with torch.no_grad(), HeldStorages([x], copies=copies) as held:
+def held_in_forward(module: nn.Module, x: Tensor) -> int:
+    """Most bytes of activations alive at once in one inference call, its input among them, its parameters not."""
+    with torch.no_grad(), HeldStorages([x]) as held:
         module(x)
     return held.peak
 
@@ -53,16 +49,27 @@ def allocated_in_forward(module: nn.Module, x: Tensor) -> int:
 
     That is what kernels take within themselves too: copies into other layouts, scratch. A first call is not looked at.
     """
-    from torch.profiler import ProfilerActivity, profile
-
+    profiler = torch._C._profiler
+    config = profiler.ProfilerConfig(  # the older profiler: `torch.profiler` writes lines of its own to stderr
+        profiler.ProfilerState.CPU,
+        report_input_shapes=False,
+        profile_memory=True,
+        with_stack=False,
+        with_flops=False,
+        with_modules=False,
+        experimental_config=profiler._ExperimentalConfig(),
+    )
     with torch.no_grad():
         module(x)
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        torch.autograd._enable_profiler_legacy(config)
+        try:
             module(x)
+        finally:
+            records = torch.autograd._disable_profiler_legacy()
     held = peak = 0
-    for event in profiled.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
+    for record in (record for of_thread in records for record in of_thread):
+        if record.kind() == "memory_alloc":
+            held += record.cpu_memory_usage()
             peak = max(peak, held)
     return peak + storage_of(x).nbytes()
 
@@ -70,57 +77,42 @@ def allocated_in_forward(module: nn.Module, x: Tensor) -> int:
 class HeldStorages(TorchDispatchMode):
     """Follows the storages that ops make, from their birth to their end, from those of the inputs on.
 
-    A tensor and its copies in other layouts have one number; it is held while any of its storages is alive. `at_peak`
-    is what each scope had made of what was held at the peak, which is their sum.
+    `at_peak` is what each scope had made of what was held at the peak, which is their sum.
     """
 
-    def __init__(self, inputs: Iterable[Tensor], *, copies: bool, scope: Callable[[], str] = lambda: "") -> None:
+    def __init__(self, inputs: Iterable[Tensor], *, scope: Callable[[], str] = lambda: "") -> None:
         super().__init__()
-        self.copies, self.scope = copies, scope
+        self.scope = scope
         self.now = self.peak = 0
-        self.numbers: dict[int, int] = {}  # of each storage alive, by its address, which may be used again
-        self.alive: Counter[int] = Counter()
-        self.makers: dict[int, str] = {}
+        self.makers: dict[int, str] = {}  # of each storage alive, by its address, which may be used again
         self.held: Counter[str] = Counter()
         self.at_peak: dict[str, int] = {}
-        self.births = 0
         for storage in {storage_of(tensor)._cdata: storage_of(tensor) for tensor in inputs}.values():
-            self._count(storage, None)
+            self._count(storage)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {storage_of(leaf)._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         result = func(*args, **(kwargs or {}))
-        is_copy = func.overloadpacket is torch.ops.aten.clone and not self.copies
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor) and storage_of(leaf)._cdata not in given:
-                self.born(storage_of(leaf), self.numbers.get(storage_of(args[0])._cdata) if is_copy else None)
+                self.born(storage_of(leaf))
         return result
 
-    def born(self, storage: torch.UntypedStorage, number: int | None = None) -> None:
-        """A new storage, `number` that of the tensor it is a copy of."""
-        self._count(storage, number)
+    def born(self, storage: torch.UntypedStorage) -> None:
+        """A new storage."""
+        self._count(storage)
         weakref.finalize(storage, self._gone, storage._cdata, storage.nbytes())
 
-    def _count(self, storage: torch.UntypedStorage, number: int | None) -> None:
-        if number is None:
-            self.births += 1
-            number = self.births
-        self.numbers[storage._cdata] = number
-        self.alive[number] += 1
-        if self.alive[number] > 1:
-            return
-        maker = self.makers[number] = self.scope()
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        maker = self.makers[storage._cdata] = self.scope()
         self.held[maker] += storage.nbytes()
         self.now += storage.nbytes()
         if self.now > self.peak:
             self.peak, self.at_peak = self.now, dict(self.held)
 
     def _gone(self, address: int, size: int) -> None:
-        number = self.numbers.pop(address)
-        self.alive[number] -= 1
-        if self.alive[number] == 0:
-            self.now -= size
-            self.held[self.makers.pop(number)] -= size
+        self.now -= size
+        self.held[self.makers.pop(address)] -= size
 
 
 def storage_of(tensor: Tensor) -> torch.UntypedStorage:

@@ -63,7 +63,7 @@ class _Moved(HeldStorages):
     """As `HeldStorages`, and the bytes that ops read and write."""
 
     def __init__(self, inputs: Sequence[Tensor], own: set[int], running: RunningModule) -> None:
-        super().__init__(inputs, copies=True, scope=lambda: running.scope)
+        super().__init__(inputs, scope=lambda: running.scope)
         self.own = own
         self.traffic: Counter[str] = Counter()
         self.results = MetaResults()

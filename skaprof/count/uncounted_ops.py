@@ -34,7 +34,7 @@ FVCORE_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     "position": ("aten::add",),
     "token_mean": ("aten::mean",),
     GROUP_KINDS[FUSED]: ("aten::scaled_dot_product_attention",),  # the whole of it: fvcore counts SDPA as nothing
-    TILED_GROUP: ("aten::mul", "aten::mul_", "aten::add_", "aten::softmax", "aten::unfold", "aten::clone"),
+    TILED_GROUP: ("aten::mul", "aten::mul_", "aten::add_", "aten::softmax", "aten::unfold"),
     GROUP_KINDS[TRITON]: ("skaprof::static_key_attention",),  # the whole of it
 }
 
@@ -60,7 +60,7 @@ TORCH_LEAVES_OUT: dict[str, tuple[str, ...]] = {
     TILED_GROUP: ("aten.mul", "aten.mul_", "aten.add_", "aten.softmax", "aten.unfold", "aten.new_empty"),
 }
 
-FVCORE_LAYOUT = frozenset({"aten::pad", "aten::unflatten"})
+FVCORE_LAYOUT = frozenset({"aten::clone", "aten::pad", "aten::unflatten"})
 """Ops that fvcore lists as unsupported though they only move data."""
 
 TORCH_LAYOUT = frozenset(

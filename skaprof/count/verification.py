@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skaprof.analysis.scopes import TOTAL
+from skaprof.count.allocator import NOT_RUN, AllocatedPeak
 from skaprof.count.counters import ELSEWHERE
 
 MEMORY = "memory"
@@ -47,6 +48,8 @@ class Verification:
     macs_torch_by_unit: Mapping[str, int]
     missing: str = ""
     """Why fvcore does not testify, where it fails; then FlopCounterMode does alone."""
+    allocated: AllocatedPeak | None = None
+    """What the allocator says of a call in forward, where one was run."""
 
     @property
     def verified(self) -> bool:
@@ -60,6 +63,7 @@ class Verification:
             "macs_fvcore": self.macs_fvcore,
             "macs_torch": self.macs_torch,
             "verified": self.verified,
+            **(NOT_RUN if self.allocated is None else self.allocated.as_dict()),
         } | ({"error": self.missing} if self.missing else {})
 
     def of_scope(self, scope: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The proof: the model against the built module, fvcore and FlopCounterMode, op by op.
 
 A figure is verified when parameters and MACs of every op agree exactly with the module and with both counters, and
-when each counter left out exactly the ops the model predicts it leaves out; and where no fused kernel runs, when
-autograd saves and a forward call holds exactly the bytes that the model says.
+when each counter left out exactly the ops the model predicts it leaves out; where no fused kernel runs, when autograd
+saves and a forward call holds exactly the bytes that the model says; and when PyTorch's allocator hands out no more in
+a call on this processor than is computed, or known to have no formula.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from torch import nn
 
 from skaprof.analysis.costs import variant_op_costs
 from skaprof.analysis.plan import Variant
+from skaprof.count.allocator import AllocatedPeak, allocated_peak
 from skaprof.count.counters import Counted, count_fvcore, count_torch, count_torch_training
 from skaprof.count.differences import (
     ClosedForms,
+    allocator_differences,
     macs_differences,
     memory_differences,
     params_by_op,
@@ -59,8 +62,14 @@ def verify(variant: Variant, workload: Workload) -> Verification:
     )
     shape = (workload.batch, workload.tokens, workload.dim)
 
+    def build() -> nn.Module:
+        return build_mixer(variant.spec, workload, variant.implementation)
+
     def prove() -> Verification:
-        return _prove(closed, lambda: build_mixer(variant.spec, workload, variant.implementation), shape, variant.dtype)
+        allocated = None
+        if _is_ours(variant) and not closed.is_training:
+            allocated = allocated_peak(variant, workload, closed.costs, build)
+        return _prove(closed, build, shape, variant.dtype, allocated)
 
     return _apart([variant.spec], prove)
 
@@ -103,7 +112,13 @@ def _apart(specs: Iterable[MixerSpec], prove: Callable[[], Verification]) -> Ver
     return found
 
 
-def _prove(closed: ClosedForms, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: str) -> Verification:
+def _prove(
+    closed: ClosedForms,
+    build: Callable[[], nn.Module],
+    shape: tuple[int, ...],
+    dtype: str,
+    allocated: AllocatedPeak | None = None,
+) -> Verification:
     """What the module that `build` makes and both counters say, on an input of this shape."""
     if sum(cost.macs for cost in closed.costs) >= _LARGEST_COUNT:
         raise SkaprofError(
@@ -126,6 +141,7 @@ def _prove(closed: ClosedForms, build: Callable[[], nn.Module], shape: tuple[int
         *macs_differences(closed, closed.forward, torch_forward, "FlopCounterMode"),
         *uncounted_op_differences(closed, fvcore, torch_forward),
         *memory,
+        *allocator_differences(allocated),
     ]
     if training is not None:
         differences += macs_differences(closed, closed.costs, training, "FlopCounterMode")
@@ -141,6 +157,7 @@ def _prove(closed: ClosedForms, build: Callable[[], nn.Module], shape: tuple[int
         fvcore.macs if training is None and fvcore is not None else None,
         counted.macs,
         missing,
+        allocated,
     )
 
 

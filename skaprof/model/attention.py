@@ -1,11 +1,14 @@
 """The attention mixers as lists of ops, in each of their forms.
 
 Definitions: "Static Key Attention in Vision" (Hu, Zhou, Rostami, arXiv 2412.07049). Op names are the names of the
-submodules in `skaprof.nn`: that is how each op is proved on its own. `scored` are the options of `_attend`, which only
-the eager forms have.
+submodules in `skaprof.nn`: that is how each op is proved on its own.
+
+The scale e^-1/2 is on the queries (n x e), where the definitions have it on the scores (n x n): the same result for
+less work. A fused kernel scales the scores, as it finds them, and so does a learned temperature. `scored` are the
+options of `_eager`, which only the eager forms have.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 
 from skaprof.model.layers import learned_scale, mask_diagonal
 from skaprof.model.ops import (
@@ -13,6 +16,7 @@ from skaprof.model.ops import (
     Tensor,
     concat,
     conv2d,
+    copied,
     fused,
     linear,
     matmul,
@@ -37,6 +41,11 @@ def tokens_in(w: Workload) -> Tensor:
     return Tensor("x", (w.batch, w.tokens, w.dim))
 
 
+def projected(w: Workload, *names: str, bias: bool) -> list[Op]:
+    """x through a linear layer of each name, to (batch, tokens, heads * head_dim)."""
+    return [linear(name, tokens_in(w), w.attention_dim, bias=bias) for name in names]
+
+
 def by_head(x: Tensor, w: Workload) -> Tensor:
     """x (batch, tokens, heads * head_dim) seen as (batch, heads, tokens, head_dim)."""
     return x.view(w.batch, w.heads, w.tokens, w.head_dim)
@@ -47,77 +56,123 @@ def transposed(x: Tensor) -> Tensor:
     return x.view(*leading, columns, rows)
 
 
-def _attend(
-    w: Workload, scores: Op, value: Op, *, bias: bool, learned_temperature: bool = False, diagonal_mask: bool = False
-) -> list[Op]:
-    """From scores (batch, heads, tokens, tokens) to the output: scale, softmax, times the values, projection.
-
-    The scale may be one learned value, and the diagonal of the scores masked.
-    """
-    of_pairs = scores.output.view(w.batch, w.heads, w.tokens, w.tokens)
-    scaled = learned_scale("scale", of_pairs, 1) if learned_temperature else scale("scale", of_pairs)
-    masked = [mask_diagonal("mask", scaled.output)] if diagonal_mask else []
-    weights = softmax("softmax", [scaled, *masked][-1].output)
+def _mixed(w: Workload, scores: Tensor, value: Op, *, bias: bool) -> tuple[Op, Op, Op]:
+    """From scores (batch, heads, tokens, tokens) to the output: softmax, times the values, projection."""
+    weights = softmax("softmax", _of_pairs(w, scores))
     mixed = matmul("mix", weights.output, by_head(value.output, w))
     output = linear("output", mixed.output.view(w.batch, w.tokens, w.attention_dim), w.dim, bias=bias)
-    return [*fused("attention", scores, scaled, *masked, weights, mixed), output]
+    return weights, mixed, output
 
 
-def _attend_tiled(
-    w: Workload, query: Tensor, value: Op, scores: Callable[[Tensor], list[Op]], held: Size, *, bias: bool
+def _eager(
+    w: Workload,
+    scores: Sequence[Op],
+    value: Op,
+    *,
+    bias: bool,
+    learned_temperature: bool = False,
+    diagonal_mask: bool = False,
 ) -> list[Op]:
-    """From queries to the output, tile by tile: they are scaled, and not the scores; both ends alone are kept."""
-    scaled = scale("scale", query)._replace(saved=(query,))
-    found = scores(scaled.output)
-    weights = softmax("softmax", found[-1].output.view(w.batch, w.heads, w.tokens, w.tokens))
-    mixed = matmul("mix", weights.output, by_head(value.output, w))._replace(scratch=held)
-    output = linear("output", mixed.output.view(w.batch, w.tokens, w.attention_dim), w.dim, bias=bias)
-    return [*fused("attention", scaled, *found, weights._replace(row_statistics=0), mixed), output]
+    """Scores to output, op by op. Values are made when the scores are gone, and copied by head, as what is mixed is.
+
+    The scale may be one learned value, on the scores, and their diagonal masked.
+    """
+    steps = list(scores)
+    if learned_temperature:
+        steps.append(learned_scale("scale", _of_pairs(w, steps[-1].output), 1))
+    if diagonal_mask:
+        steps.append(mask_diagonal("mask", _of_pairs(w, steps[-1].output)))
+    weights, mixed, output = _mixed(w, steps[-1].output, value, bias=bias)
+    return [*steps, weights, copied(value), copied(mixed), output]
+
+
+def _of_pairs(w: Workload, scores: Tensor) -> Tensor:
+    return scores.view(w.batch, w.heads, w.tokens, w.tokens)
+
+
+def _scaled(queries: Tensor, scored: Mapping[str, bool]) -> list[Op]:
+    """The scale of the queries, unless it is learned: then it is one of the scores."""
+    return [] if scored.get("learned_temperature") else [scale("scale", queries)]
+
+
+def _fused(w: Workload, scores: Op, value: Op, *, bias: bool) -> list[Op]:
+    """Scores to output in one kernel, which scales the scores."""
+    scaled = scale("scale", scores.output)
+    weights, mixed, output = _mixed(w, scaled.output, value, bias=bias)
+    return [*fused("attention", scores, scaled, weights, mixed), output]
+
+
+def _tiled(w: Workload, scaled: Op, scores: Sequence[Op], value: Op, held: Size, *, bias: bool) -> list[Op]:
+    """Queries to output, tile by tile; both ends alone are kept."""
+    weights, mixed, output = _mixed(w, scores[-1].output, value, bias=bias)
+    scaled = scaled._replace(saved=scaled.inputs)
+    weights, mixed = weights._replace(row_statistics=0), mixed._replace(scratch=held)
+    return [*fused("attention", scaled, *scores, weights, mixed), output]
 
 
 def mhsa(w: Workload, *, bias: bool = False, **scored: bool) -> list[Op]:
     """Multi-head self-attention: softmax(q k^T / sqrt(e)) v with q, k and v all computed from x."""
-    x = tokens_in(w)
-    query = linear("query", x, w.attention_dim, bias=bias)
-    key = linear("key", x, w.attention_dim, bias=bias)
-    value = linear("value", x, w.attention_dim, bias=bias)
-    scores = matmul("scores", by_head(query.output, w), transposed(by_head(key.output, w)))
-    return [query, key, value, *_attend(w, scores, value, bias=bias, **scored)]
+    query, key, value = projected(w, "query", "key", "value", bias=bias)
+    *before, last = [query, *_scaled(query.output, scored)]
+    scores = _products(w, last.output, by_head(key.output, w))
+    return [*before, copied(last), copied(key), *_eager(w, [scores], value, bias=bias, **scored)]
+
+
+def mhsa_fused(w: Workload, *, bias: bool = False) -> list[Op]:
+    """MHSA with its attention in one kernel."""
+    query, key, value = projected(w, "query", "key", "value", bias=bias)
+    scores = _products(w, query.output, by_head(key.output, w))
+    return [query, key, value, *_fused(w, scores, value, bias=bias)]
 
 
 def mhsa_tiled(w: Workload, *, bias: bool = False) -> list[Op]:
     """MHSA some rows of queries at a time."""
-    x = tokens_in(w)
-    query, key, value = (linear(name, x, w.attention_dim, bias=bias) for name in ("query", "key", "value"))
+    query, key, value = projected(w, "query", "key", "value", bias=bias)
+    scaled = scale("scale", query.output)
+    scores = _products(w, scaled.output, by_head(key.output, w))
+    return [query, key, value, *_tiled(w, scaled, [scores], value, key_tile_elements(w), bias=bias)]
 
-    def scores(scaled: Tensor) -> list[Op]:
-        return [matmul("scores", by_head(scaled, w), transposed(by_head(key.output, w)))]
 
-    return [query, key, value, *_attend_tiled(w, query.output, value, scores, key_tile_elements(w), bias=bias)]
+def _products(w: Workload, queries: Tensor, keys: Tensor) -> Op:
+    """Scores of queries, by head, against keys (..., tokens, head_dim)."""
+    return matmul("scores", by_head(queries, w), transposed(keys))
 
 
 def ska(w: Workload, *, query: bool = True, bias: bool = False, **scored: bool) -> list[Op]:
     """Static key attention: softmax(q K^T / sqrt(e)) v with a learned K (h, n, e); query=false takes q = x."""
-    x = tokens_in(w)
-    queries = [linear("query", x, w.attention_dim, bias=bias)] if query else []
-    value = linear("value", x, w.attention_dim, bias=bias)
-    key = parameter("scores.key", w.heads, w.tokens, w.head_dim)
-    scores = matmul("scores", by_head(queries[0].output if queries else x, w), transposed(key))
-    return [*queries, value, *_attend(w, scores, value, bias=bias, **scored)]
+    projections, queries = _queries(w, query=query, bias=bias)
+    (value,) = projected(w, "value", bias=bias)
+    made = [*projections, *_scaled(queries, scored)]
+    scores = _products(w, made[-1].output if made else queries, _key(w))
+    if not made:  # x itself is copied by head
+        scores = scores._replace(scratch=queries.numel)
+    return [*made[:-1], *map(copied, made[-1:]), *_eager(w, [scores], value, bias=bias, **scored)]
+
+
+def ska_fused(w: Workload, *, query: bool = True, bias: bool = False) -> list[Op]:
+    """SKA with its attention in one kernel."""
+    projections, queries = _queries(w, query=query, bias=bias)
+    (value,) = projected(w, "value", bias=bias)
+    return [*projections, value, *_fused(w, _products(w, queries, _key(w)), value, bias=bias)]
 
 
 def ska_tiled(w: Workload, *, query: bool = True, bias: bool = False) -> list[Op]:
     """SKA some rows of queries at a time."""
-    x = tokens_in(w)
-    queries = [linear("query", x, w.attention_dim, bias=bias)] if query else []
-    value = linear("value", x, w.attention_dim, bias=bias)
-    key = parameter("scores.key", w.heads, w.tokens, w.head_dim)
+    projections, queries = _queries(w, query=query, bias=bias)
+    (value,) = projected(w, "value", bias=bias)
+    scaled = scale("scale", queries)
+    scores = _products(w, scaled.output, _key(w))
+    return [*projections, value, *_tiled(w, scaled, [scores], value, key_tile_elements(w), bias=bias)]
 
-    def scores(scaled: Tensor) -> list[Op]:
-        return [matmul("scores", by_head(scaled, w), transposed(key))]
 
-    first = queries[0].output if queries else x
-    return [*queries, value, *_attend_tiled(w, first, value, scores, key_tile_elements(w), bias=bias)]
+def _queries(w: Workload, *, query: bool, bias: bool) -> tuple[list[Op], Tensor]:
+    """What makes SKA's queries, and these; they are x itself where there is no query projection."""
+    projections = projected(w, "query", bias=bias) if query else []
+    return projections, projections[0].output if query else tokens_in(w)
+
+
+def _key(w: Workload) -> Tensor:
+    return parameter("scores.key", w.heads, w.tokens, w.head_dim)
 
 
 def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True, **scored: bool) -> list[Op]:
@@ -125,24 +180,33 @@ def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True, **scored: b
 
     A class token has no place on the map: its query meets a static key of its own, (h, n, e), as in the authors' ViT.
     """
-    x = tokens_in(w)
-    query = linear("query", x, w.attention_dim, bias=bias)
-    value = linear("value", x, w.attention_dim, bias=bias)
-    query_map = query.output.view(w.batch, w.attention_dim, w.positions)
-    scores = conv2d("scores", query_map, w.heads * w.tokens, w.head_dim, w.kernel_size, bias=conv_bias)
-    if not w.class_tokens:
-        return [query, value, *_attend(w, scores, value, bias=bias, **scored)]
-    *apart, joined = _with_class_scores(w, query.output, scores)
-    return [query, value, *apart, *_attend(w, joined, value, bias=bias, **scored)]
+    query, value = projected(w, "query", "value", bias=bias)
+    scaled = _scaled(query.output, scored)
+    queries = [query, *scaled][-1].output
+    *scores, last = _scores_by_position(w, queries, bias=conv_bias, scales_bias=bool(scaled))
+    if w.class_tokens:  # whose queries are copied by head
+        *scores, of_classes = scores
+        scores.append(of_classes._replace(scratch=of_classes.inputs[0].numel))
+    else:  # the map has the keys last already, and all heads of a position before the next
+        last = copied(last)
+    return [query, *scaled, *_eager(w, [*scores, last], value, bias=bias, **scored)]
 
 
-def _with_class_scores(w: Workload, query: Tensor, scores: Op) -> list[Op]:
-    """The grid's scores, those of class tokens against a static key of their own, and both behind each other."""
-    class_query = query.view(w.batch, w.heads, w.class_tokens, w.head_dim)
-    key = parameter("class_scores.key", w.heads, w.tokens, w.head_dim)
-    class_scores = matmul("class_scores", class_query, transposed(key))
-    joined = concat("concat", class_scores.output, scores.output, w.batch, w.heads, w.tokens, w.tokens)
-    return [scores, class_scores, joined]
+def _scores_by_position(w: Workload, queries: Tensor, *, bias: bool, scales_bias: bool = True) -> list[Op]:
+    """Scores of queries: the grid's by a convolution, whose bias is scaled where they are, and those of class tokens."""
+    query_map = queries.view(w.batch, w.attention_dim, w.positions)
+    scores = conv2d("scores", query_map, w.heads * w.tokens, w.head_dim, w.kernel_size, bias=bias)
+    found = [scores]
+    if bias and scales_bias:
+        scaled = scale("bias_scale", scores.parameters[-1])
+        found = [scaled, scores._replace(inputs=(*scores.inputs, scaled.output))]
+    if w.class_tokens:
+        class_query = queries.view(w.batch, w.heads, w.class_tokens, w.head_dim)
+        key = parameter("class_scores.key", w.heads, w.tokens, w.head_dim)
+        of_classes = matmul("class_scores", class_query, transposed(key))
+        joined = concat("concat", of_classes.output, scores.output, w.batch, w.heads, w.tokens, w.tokens)
+        found += [of_classes, joined]
+    return found
 
 
 def cska_unfolded(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]:
@@ -151,9 +215,7 @@ def cska_unfolded(w: Workload, *, bias: bool = False, conv_bias: bool = True) ->
     The same result, which a fused attention kernel can compute without the n x n scores in memory. The bias takes
     UNFOLDED_BIAS_COLUMNS columns, which cost so many times h n^2 MACs more.
     """
-    x = tokens_in(w)
-    query = linear("query", x, w.attention_dim, bias=bias)
-    value = linear("value", x, w.attention_dim, bias=bias)
+    query, value = projected(w, "query", "value", bias=bias)
     patch = w.kernel_size * w.kernel_size * w.head_dim
     width = patch + UNFOLDED_BIAS_COLUMNS * int(conv_bias)
     patches = unfold("unfold", query.output, w.batch, w.heads, w.tokens, width)
@@ -164,19 +226,13 @@ def cska_unfolded(w: Workload, *, bias: bool = False, conv_bias: bool = True) ->
         assembled = Tensor("scores.assembled_key", key.shape)
         patches = patches._replace(scratch=w.batch * w.heads * w.tokens * patch)
         scores = scores._replace(kept=(patches.output, assembled), scratch=assembled.numel)
-    return [query, value, patches, *_attend(w, scores, value, bias=bias)]
+    return [query, value, patches, *_fused(w, scores, value, bias=bias)]
 
 
 def cska_tiled(w: Workload, *, bias: bool = False, conv_bias: bool = True) -> list[Op]:
     """CSKA some of the grid's rows at a time: k x k patches of the query map times the static key."""
-    x = tokens_in(w)
-    query = linear("query", x, w.attention_dim, bias=bias)
-    value = linear("value", x, w.attention_dim, bias=bias)
-
-    def scores(scaled: Tensor) -> list[Op]:
-        maps = scaled.view(w.batch, w.attention_dim, w.positions)
-        by_position = conv2d("scores", maps, w.heads * w.tokens, w.head_dim, w.kernel_size, bias=conv_bias)
-        return _with_class_scores(w, scaled, by_position) if w.class_tokens else [by_position]
-
+    query, value = projected(w, "query", "value", bias=bias)
+    scaled = scale("scale", query.output)
+    scores = _scores_by_position(w, scaled.output, bias=conv_bias)
     held = patch_tile_elements(w, bias=conv_bias)
-    return [query, value, *_attend_tiled(w, query.output, value, scores, held, bias=bias)]
+    return [query, value, *_tiled(w, scaled, scores, value, held, bias=bias)]

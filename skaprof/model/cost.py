@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from skaprof.model.memory import held_bytes, kept_bytes
 from skaprof.model.ops import PRICES, Op, Tensor
-from skaprof.workload import Size
+from skaprof.workload import Size, larger
 
 
 def flops_per_param(flops: Size, params: Size) -> Size | None:
@@ -74,7 +74,7 @@ class Cost(NamedTuple):
     @property
     def peak_bytes(self) -> Size | None:
         """Most bytes of activations held at once in inference; None in training, and where no op runs."""
-        return reduce(_larger, self.held_bytes) if self.held_bytes else None
+        return reduce(larger, self.held_bytes) if self.held_bytes else None
 
 
 def op_costs(ops: Sequence[Op], bytes_per_element: Size, mode: str = "forward", *, fused: bool = False) -> list[OpCost]:
@@ -142,13 +142,6 @@ def total(costs: Iterable[OpCost]) -> Cost:
     )
 
 
-def _larger(one: Size, other: Size) -> Size:
-    """The larger of two numbers, and of each pair where one is an array: `max` knows no arrays."""
-    if hasattr(other, "clip"):
-        return other.clip(one)
-    return one.clip(other) if hasattr(one, "clip") else max(one, other)
-
-
 def _moved(tensors: Iterable[Tensor], hidden: set[str]) -> Size:
     """Activation elements among `tensors` that reach memory."""
     return sum(tensor.numel for tensor in tensors if not tensor.is_parameter and tensor.name not in hidden)
@@ -168,6 +161,7 @@ def _backward_traffic(op: Op, hidden: set[str]) -> Size:
     biased = len(op.parameters) > sum(tensor.is_parameter for tensor in op.contracted)
     # grad a: reads grad y and b, writes grad a; grad b: reads grad y and a, writes grad b; grad bias: reads grad y
     moved = _moved((op.output, b, a, op.output, a, b), hidden)
+    moved = moved + _moved((tensor for tensor in op.inputs if tensor not in op.contracted), hidden)  # a computed bias's
     return moved + (_moved((op.output,), hidden) if biased else 0)
 
 

@@ -1,6 +1,5 @@
 """What a list of ops holds in memory: what training keeps for the backward pass, and what inference holds at once.
 
-A tensor counts once, in whatever layout: a copy that PyTorch makes to change the layout takes its original's place.
 What a kernel uses inside itself is not seen.
 """
 
@@ -8,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from skaprof.model.ops import Op, Tensor
-from skaprof.workload import Size
+from skaprof.workload import Size, larger
 
 STATISTIC_BYTES = 4
 """Row statistics (of a norm, of a fused softmax) are float32 in whatever dtype the rest is."""
@@ -36,21 +35,26 @@ def kept_bytes(ops: Sequence[Op], hidden: set[str], bytes_per_element: Size) -> 
 def held_bytes(ops: Sequence[Op], hidden: set[str], bytes_per_element: Size, *, fused: bool) -> list[Size]:
     """For each op, bytes of the activations held while it runs in inference, the whole kernel's inside a fused group.
 
-    These are its inputs, its output, what it needs beside them, and every tensor that a later op reads. The input of
-    the list is held throughout, as whoever called holds it; every other tensor goes after its last reader.
+    These are its inputs, its output, what it needs beside them, and every tensor that a later op reads; or where that
+    is more, its output beside the copy of it, when its inputs are gone. The input of the list is held throughout, as
+    whoever called holds it; every other tensor goes after its last reader.
     """
     steps = _steps(ops, fused=fused)
     written = {op.output.name for op in ops}
     sizes = {op.output.name: op.output.numel for op in ops if op.output.name not in hidden}
-    given = {tensor.name: tensor for op in ops for tensor in op.inputs if tensor.name not in written}
+    given = {
+        tensor.name: tensor for op in ops for tensor in op.inputs if not (tensor.is_parameter or tensor.name in written)
+    }
     held: Size = sum(tensor.numel for tensor in given.values())
     found: list[Size] = []
     for step, gone in zip(steps, _freed_after(steps, hidden), strict=True):
         for op in step:
             held = held + sizes.get(op.output.name, 0)
-        found += [held * bytes_per_element + _bytes_beside(step, hidden, bytes_per_element)] * len(step)
+        running = held * bytes_per_element + _bytes_beside(step, hidden, bytes_per_element)
         for name in gone:
             held = held - sizes[name]
+        copies = sum(sizes.get(op.output.name, 0) for op in step if op.is_copied)
+        found += [larger(running, (held + copies) * bytes_per_element)] * len(step)
     return found
 
 

@@ -15,8 +15,11 @@ from skaprof.model.attention import (
     cska_tiled,
     cska_unfolded,
     mhsa,
+    mhsa_fused,
     mhsa_tiled,
+    projected,
     ska,
+    ska_fused,
     ska_tiled,
     transposed,
 )
@@ -25,6 +28,7 @@ from skaprof.model.ops import (
     Op,
     average_pool,
     conv2d,
+    copied,
     divide,
     elu_plus_one,
     linear,
@@ -42,10 +46,7 @@ OpList = Callable[..., list[Op]]
 
 def linear_attention(w: Workload, *, bias: bool = False) -> list[Op]:
     """Linear attention with elu + 1 features: f(q) (f(k)^T v) / (f(q) sum f(k)); no n x n scores at all."""
-    x = tokens_in(w)
-    query = linear("query", x, w.attention_dim, bias=bias)
-    key = linear("key", x, w.attention_dim, bias=bias)
-    value = linear("value", x, w.attention_dim, bias=bias)
+    query, key, value = projected(w, "query", "key", "value", bias=bias)
     query_features = elu_plus_one("query_features", by_head(query.output, w))
     key_features = elu_plus_one("key_features", by_head(key.output, w))
     context = matmul("context", transposed(key_features.output), by_head(value.output, w))
@@ -56,15 +57,15 @@ def linear_attention(w: Workload, *, bias: bool = False) -> list[Op]:
     output = linear("output", normalized.output.view(w.batch, w.tokens, w.attention_dim), w.dim, bias=bias)
     return [
         query,
+        copied(query_features),
         key,
-        value,
-        query_features,
-        key_features,
+        copied(key_features),
+        copied(value),
         context,
         key_sum,
         normalizer,
         mixed,
-        normalized,
+        copied(normalized),
         output,
     ]
 
@@ -121,7 +122,7 @@ MIXERS: dict[str, Mixer] = {
         Mixer(
             "mhsa",
             "multi-head self-attention",
-            {"eager": mhsa, FUSED: mhsa, TILED: mhsa_tiled},
+            {"eager": mhsa, FUSED: mhsa_fused, TILED: mhsa_tiled},
             {"bias": False, **_SCORED},
             class_token_forms=("eager", FUSED, TILED),
             eager_options=tuple(_SCORED),
@@ -129,7 +130,7 @@ MIXERS: dict[str, Mixer] = {
         Mixer(
             "ska",
             "static key attention",
-            {"eager": ska, FUSED: ska, TILED: ska_tiled, TRITON: ska_triton},
+            {"eager": ska, FUSED: ska_fused, TILED: ska_tiled, TRITON: ska_triton},
             {"query": True, "bias": False, **_SCORED},
             static_key=True,
             class_token_forms=FORMS,

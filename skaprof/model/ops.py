@@ -39,9 +39,10 @@ class Op(NamedTuple):
     inputs are (parts of) its output's, and nothing moves but what a parameter's gradient reads.
 
     `kept` is what autograd keeps in memory for the backward, where that is not what it reads (the operands or `saved`).
-    `scratch` is how many elements the op holds for a while beside inputs and output. `row_statistics` is how many
-    float32 values (a norm's mean and deviation, a fused softmax's logarithm of the sum) it has where it does not keep
-    its output.
+    `scratch` is how many elements the op holds for a while beside inputs and output. `is_copied` says that its output
+    is then copied into another layout, which takes its place once what the op read is gone. `row_statistics` is how
+    many float32 values (a norm's mean and deviation, a fused softmax's logarithm of the sum) it has where it does not
+    keep its output.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Op(NamedTuple):
     kept: tuple[Tensor, ...] | None = None
     scratch: Size = 0
     row_statistics: Size = 0
+    is_copied: bool = False
 
     @property
     def params(self) -> Size:
@@ -274,9 +276,15 @@ def scoped(scope: str, ops: Sequence[Op], x: Tensor) -> list[Op]:
             None if op.kept is None else placed(op.kept),
             op.scratch,
             op.row_statistics,
+            op.is_copied,
         )
         for op in ops
     ]
+
+
+def copied(op: Op) -> Op:
+    """`op`, whose output is then copied into another layout."""
+    return op._replace(is_copied=True)
 
 
 def fused(group: str, *ops: Op) -> list[Op]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from skaprof.errors import SkaprofError
 from skaprof.grids import parse_count
 from skaprof.model.attention import UNFOLDED_BIAS_COLUMNS
-from skaprof.nn.layers import Concat, MatMul, StaticKeyScores, UnfoldedQueries, as_map
+from skaprof.nn.layers import Concat, KeyConvolution, MatMul, Scale, StaticKeyScores, UnfoldedQueries, as_map, copied
 from skaprof.nn.scored_attention import ScoredAttention, ScoreOptions
 from skaprof.nn.tiled_layers import TiledConvAttention
 from skaprof.workload import FUSED, TILED, TRITON, is_fused, require_odd_kernel
@@ -30,7 +30,7 @@ class MultiHeadSelfAttention(ScoredAttention):
         heads, head_dim: as `skaprof.workload.resolve_heads` reads them; head_dim 32 where neither is given.
         bias: whether the four linear layers have a bias.
         implementation: "eager", "sdpa" or "tiled".
-        learned_temperature, diagonal_mask: as `ScoreOptions` has them.
+        learned_temperature, diagonal_mask, tile: as `ScoreOptions` has them.
 
     Raises:
         SkaprofError: heads or head_dim alone does not divide dim.
@@ -55,16 +55,14 @@ class MultiHeadSelfAttention(ScoredAttention):
             self.scores = MatMul()
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        mixed: Tensor = self.attention(*self._projected(x))
+        mixed: Tensor = self.attention(*(self.split_heads(made(x)) for made in (self.query, self.key, self.value)))
         return mixed
 
-    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
-        q, k, v = self._projected(x)
-        return self.scores(q, k.transpose(-2, -1)), v
-
-    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = (self.split_heads(project(x)) for project in (self.query, self.key, self.value))
-        return q, k, v
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q = self.by_head(self.scaled(self.query(x)))
+        k = self.by_head(self.key(x))
+        scores: Tensor = self.scores(q, k.transpose(-2, -1))
+        return scores
 
 
 class StaticKeyAttention(ScoredAttention):
@@ -78,13 +76,14 @@ class StaticKeyAttention(ScoredAttention):
         bias: whether the linear layers have a bias.
         implementation: "eager", "sdpa", "tiled" or "triton".
         class_tokens: tokens before those of the grid, with keys too.
-        learned_temperature, diagonal_mask: as `ScoreOptions` has them.
+        learned_temperature, diagonal_mask, tile: as `ScoreOptions` has them.
 
     Raises:
         SkaprofError: sizes that do not fit.
     """
 
     static_key = True
+    heads_first = True
 
     def __init__(
         self,
@@ -119,21 +118,17 @@ class StaticKeyAttention(ScoredAttention):
         self.scores = StaticKeyScores(self.heads, class_tokens + grid[0] * grid[1], self.head_dim)
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        q, v = self._projected(x)
+        q, v = self.split_heads(self._queries(x)), self.split_heads(self.value(x))
         key = self.scores.key if self.implementation != FUSED else self.scores.key.expand(len(x), -1, -1, -1)
         mixed: Tensor = self.attention(q, key, v)
         return mixed
 
-    def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        return super().attend(x, grid).transpose(0, 1)  # its scores have heads before batch
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        scores: Tensor = self.scores(self.by_head(self.scaled(self._queries(x))))
+        return scores
 
-    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
-        q, v = self._projected(x)
-        return self.scores(q.transpose(0, 1)), v.transpose(0, 1)
-
-    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        q = self.split_heads(self.query(x) if self.has_query else x)
-        return q, self.split_heads(self.value(x))
+    def _queries(self, x: Tensor) -> Tensor:
+        return self.query(x) if self.has_query else x
 
 
 class ConvStaticKeyAttention(ScoredAttention):
@@ -151,7 +146,7 @@ class ConvStaticKeyAttention(ScoredAttention):
         bias: whether the linear layers have a bias; conv_bias: whether the convolution has.
         implementation: "eager", "sdpa", "tiled" or "triton".
         class_tokens: tokens before those of the grid; their queries meet a static key of their own; not in "sdpa".
-        learned_temperature, diagonal_mask: as `ScoreOptions` has them.
+        learned_temperature, diagonal_mask, tile: as `ScoreOptions` has them.
 
     Raises:
         SkaprofError: sizes that do not fit, or an even kernel size.
@@ -188,7 +183,7 @@ class ConvStaticKeyAttention(ScoredAttention):
         )
         require_odd_kernel(parse_count("kernel_size", kernel_size))
         tokens = class_tokens + grid[0] * grid[1]
-        self.scores = nn.Conv2d(
+        self.scores = KeyConvolution(
             self.heads * self.head_dim,
             self.heads * tokens,
             kernel_size,
@@ -203,13 +198,15 @@ class ConvStaticKeyAttention(ScoredAttention):
         if class_tokens:
             self.class_scores = StaticKeyScores(self.heads, tokens, self.head_dim)
         if implementation == TILED:
-            self.attention = TiledConvAttention(self.head_dim**-0.5, grid, bias=conv_bias)
+            self.attention = TiledConvAttention(self.head_dim**-0.5, grid, self.tile, bias=conv_bias)
         elif implementation == TRITON:
             from skaprof.nn.triton_attention import TritonConvAttention
 
             self.attention = TritonConvAttention(self.head_dim**-0.5, grid, bias=conv_bias)
         elif class_tokens:
             self.concat = Concat()
+        if conv_bias and not is_fused(implementation) and not self.has_learned_scale:
+            self.bias_scale = Scale(self.head_dim**-0.5)
 
     def unfolded_key(self) -> Tensor:
         """K' (h, n, width): each key's convolution weights, then its bias and zeros where there is one."""
@@ -220,7 +217,7 @@ class ConvStaticKeyAttention(ScoredAttention):
         return torch.cat((key, bias), dim=-1)
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        q, v = self._projected(x)
+        q, v = self.query(x), self.split_heads(self.value(x))
         if self.implementation != FUSED:
             learned = (*self.scores.parameters(), *(self.class_scores.parameters() if self.class_tokens else ()))
             by_place: Tensor = self.attention(self.split_heads(q), v, *learned)
@@ -230,20 +227,22 @@ class ConvStaticKeyAttention(ScoredAttention):
         mixed: Tensor = self.attention(patches, self.unfolded_key().expand(x.shape[0], -1, -1, -1), v)
         return mixed
 
-    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
-        q, v = self._projected(x)
-        keys_by_position = self.scores(self._query_map(q, grid)).flatten(2).unflatten(1, (self.heads, -1))
-        scores = keys_by_position.transpose(-2, -1)
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        q = self.scaled(self.query(x))
+        keys_by_position = self.scores(self._query_map(q, grid), *self._scaled_bias()).flatten(2)
+        scores = keys_by_position.unflatten(1, (self.heads, -1)).transpose(-2, -1)
         if self.class_tokens:
-            class_queries = self.split_heads(q[:, : self.class_tokens])
-            class_scores = self.class_scores(class_queries.transpose(0, 1)).transpose(0, 1)
+            class_queries = self.split_heads(q[:, : self.class_tokens]).transpose(0, 1)
+            class_scores = self.class_scores(copied(class_queries)).transpose(0, 1)
             del q, class_queries  # they are not read again
-            return self.concat(class_scores, scores), v
-        del q  # scored, it is not read again
-        return scores.contiguous(), v  # where the convolution's layout is let go of: softmax would copy it beside both
+            return self.concat(class_scores, scores)
+        del q
+        return copied(scores)  # where the convolution's layout is let go of: softmax would copy it beside both
 
-    def _projected(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.query(x), self.split_heads(self.value(x))
+    def _scaled_bias(self) -> tuple[Tensor, ...]:
+        if self.scores.bias is None:
+            return ()
+        return (self.scores.bias if self.has_learned_scale else self.bias_scale(self.scores.bias),)
 
     def _query_map(self, q: Tensor, grid: tuple[int, int] | None) -> Tensor:
         """q (B, N, h * e) -> (B, h * e, H, W), without class tokens."""

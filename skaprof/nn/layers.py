@@ -16,6 +16,11 @@ def as_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     return tokens.unflatten(1, grid).permute(0, 3, 1, 2)
 
 
+def copied(x: Tensor) -> Tensor:
+    """A copy of x that lies as its shape says, even if x does: what a call holds is then the same at any size."""
+    return x.clone(memory_format=torch.contiguous_format)
+
+
 class MatMul(nn.Module):
     """a @ b: (..., i, j) @ (..., j, k) -> (..., i, k)."""
 
@@ -202,6 +207,13 @@ class StaticKeyScores(nn.Module):
         batch, tokens = queries.shape[1:3]
         scores = queries.flatten(1, 2) @ self.key.transpose(-2, -1)
         return scores.unflatten(1, (batch, tokens))
+
+
+class KeyConvolution(nn.Conv2d):
+    """A convolution whose bias is given at each call, as its own may be scaled, where it has one."""
+
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        return F.conv2d(x, self.weight, bias, padding=self.padding, groups=self.groups)
 
 
 class UnfoldedQueries(nn.Module):

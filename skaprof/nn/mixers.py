@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import parse_count
-from skaprof.nn.layers import Divide, EluPlusOne, MatMul, StarReLU, Subtract, TokenSum, as_map
+from skaprof.nn.layers import Divide, EluPlusOne, MatMul, StarReLU, Subtract, TokenSum, as_map, copied
 from skaprof.workload import require_odd_kernel, resolve_heads
 
 
@@ -115,24 +115,24 @@ class LinearAttention(TokenMixer):
         self.output = nn.Linear(attention_dim, dim, bias=bias)
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        q, k, v = (
-            project(x).unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
-            for project in (self.query, self.key, self.value)
-        )
-        q = self.query_features(q).contiguous()  # two products read it: else each would copy it, and autograd keep both
-        k = self.key_features(k)
-        context = self.context(k.transpose(-2, -1), v)
-        del v  # only what a later step reads is held
+        q = copied(self.query_features(self._by_head(self.query(x))))
+        k = copied(self.key_features(self._by_head(self.key(x))))
+        context = self.context(k.transpose(-2, -1), copied(self._by_head(self.value(x))))
         key_sum = self.key_sum(k)
-        del k
+        del k  # only what a later step reads is held
         normalizer = self.normalizer(q, key_sum)
         del key_sum
         mixed = self.mix(q, context)
         del q, context
         mixed = self.divide(mixed, normalizer)
         del normalizer
-        output: Tensor = self.output(mixed.transpose(1, 2).contiguous().flatten(2))
+        mixed = copied(mixed.transpose(1, 2))
+        output: Tensor = self.output(mixed.flatten(2))
         return output
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """(B, N, h * e) -> (B, h, N, e). Copied, it is one tensor for all products: else each would make its own."""
+        return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
 
 
 class SeparableConvolution(TokenMixer):

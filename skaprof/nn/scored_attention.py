@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, Unpack
+from typing import TypedDict
 
 from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import parse_count
-from skaprof.nn.layers import DiagonalMask, FusedAttention, LearnedScale, MatMul, Scale
+from skaprof.nn.functional import tile_rows
+from skaprof.nn.layers import DiagonalMask, FusedAttention, LearnedScale, MatMul, Scale, copied
 from skaprof.nn.mixers import TokenMixer
 from skaprof.nn.tiled_layers import TiledAttention
 from skaprof.workload import FORMS, FUSED, TILED, TRITON, TRITON_MOST_HEAD_DIM, check_choice, is_fused, resolve_heads
 
 
 class ScoreOptions(TypedDict, total=False):
-    """What may be done to the scores beside the constant scale; in the eager form alone.
+    """How scores are made.
 
-    learned_temperature: the scale is one learned value, which starts at head_dim^-1/2.
-    diagonal_mask: no token attends to itself.
+    learned_temperature: the scale is one learned value, on the scores, which starts at head_dim^-1/2; in the eager form.
+    diagonal_mask: no token attends to itself; in the eager form.
+    tile: in the tiled form, most rows at a time, as `skaprof.nn.functional` has it; by their size where none is given.
     """
 
     learned_temperature: bool
     diagonal_mask: bool
+    tile: int | None
 
 
 class ScoredAttention(TokenMixer):
     """What the attention mixers share: values, the way from scores to output, and the implementations."""
 
     forms: tuple[str, ...] = FORMS
+    heads_first = False
+    """Whether eager scores have heads before images."""
 
     def __init__(
         self,
@@ -41,7 +46,9 @@ class ScoredAttention(TokenMixer):
         grid: tuple[int, int] | None,
         has_query: bool = True,
         class_tokens: int = 0,
-        **scores: Unpack[ScoreOptions],
+        learned_temperature: bool = False,
+        diagonal_mask: bool = False,
+        tile: int | None = None,
     ) -> None:
         super().__init__(grid, class_tokens)
         self.dim = parse_count("dim", dim)
@@ -49,7 +56,10 @@ class ScoredAttention(TokenMixer):
         self.implementation = check_choice("implementation", implementation, self.forms)
         if implementation == TRITON and self.head_dim > TRITON_MOST_HEAD_DIM:
             raise bad_value("head_dim", self.head_dim, f"at most {TRITON_MOST_HEAD_DIM} in the {TRITON} form")
-        if implementation != "eager" and any(scores.values()):
+        self.tile = tile_rows(tile)
+        if tile is not None and implementation != TILED:
+            raise bad_value("tile", tile, f"none: it is of implementation={TILED!r} alone")
+        if implementation != "eager" and (learned_temperature or diagonal_mask):
             raise SkaprofError(
                 f"{type(self).__name__}: a learned temperature or a diagonal mask has the eager form alone, "
                 f"no {implementation} one"
@@ -63,14 +73,14 @@ class ScoredAttention(TokenMixer):
         if implementation == FUSED:
             self.attention: nn.Module = FusedAttention(factor)
         elif implementation == TILED:
-            self.attention = TiledAttention(factor)
+            self.attention = TiledAttention(factor, self.tile)
         elif implementation == TRITON:
             from skaprof.nn.triton_attention import TritonAttention  # which loads PyTorch's counter, to be known to it
 
             self.attention = TritonAttention(factor)
         else:
-            self.scale: nn.Module = LearnedScale(1, factor) if scores.get("learned_temperature") else Scale(factor)
-            self.mask = DiagonalMask() if scores.get("diagonal_mask") else nn.Identity()
+            self.scale: nn.Module = LearnedScale(1, factor) if learned_temperature else Scale(factor)
+            self.mask = DiagonalMask() if diagonal_mask else nn.Identity()
             self.softmax = nn.Softmax(dim=-1)
             self.mix = MatMul()
 
@@ -78,28 +88,47 @@ class ScoredAttention(TokenMixer):
         """(B, N, h * e) -> (B, h, N, e)."""
         return x.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
 
-    def merge_heads(self, x: Tensor) -> Tensor:
-        """(B, h, N, e) -> (B, N, h * e), in one copy whatever the sizes: a strided view would make a bias a step."""
-        return x.transpose(1, 2).contiguous().flatten(2)
+    def by_head(self, x: Tensor) -> Tensor:
+        """(B, N, h * e) -> (B, h, N, e), or (h, B, N, e), in a copy: a product of several images makes one anyway, and
+        this one takes the place of x."""
+        heads = self.split_heads(x)
+        return copied(heads.transpose(0, 1) if self.heads_first else heads)
 
     def mix_tokens(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        mixed = self.fused(x, grid) if is_fused(self.implementation) else self.attend(x, grid)
-        output: Tensor = self.output(self.merge_heads(mixed))
+        mixed = self.fused(x, grid).transpose(1, 2) if is_fused(self.implementation) else self.attend(x, grid)
+        mixed = mixed.contiguous()  # as attend's is: a strided view would make the output's bias a step of its own
+        output: Tensor = self.output(mixed.flatten(2))
         return output
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         """x (B, N, C) -> (B, h, N, e) through a fused kernel, or tile by tile."""
         raise NotImplementedError  # each mixer's own
 
-    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> tuple[Tensor, Tensor]:
-        """x (B, N, C) -> scores (..., N, N) and values (..., N, e), with batch and heads in the same order."""
+    def scored(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """x (B, N, C) -> scores (B, h, N, N), or (h, B, N, N), of queries that `scaled` gave."""
         raise NotImplementedError  # each mixer's own
 
+    @property
+    def has_learned_scale(self) -> bool:
+        """Whether the scale is learned: then it is one of the scores."""
+        return isinstance(self.scale, LearnedScale)
+
+    def scaled(self, queries: Tensor) -> Tensor:
+        """The queries times the scale, where that is no learned one: they are fewer than the scores."""
+        return queries if self.has_learned_scale else self.scale(queries)
+
     def attend(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
-        """x (B, N, C) -> (B, h, N, e), step by step; each step lets go of what no later one reads."""
-        scores, v = self.scored(x, grid)
-        scores = self.scale(scores)
+        """x (B, N, C) -> (B, N, h, e), step by step; each step lets go of what no later one reads.
+
+        Values come after the softmax: they would lie beside the scores and the weights.
+        """
+        scores = self.scored(x, grid)
+        if self.has_learned_scale:
+            scores = self.scale(scores)
         scores = self.mask(scores)
-        scores = self.softmax(scores)
-        mixed: Tensor = self.mix(scores, v)
-        return mixed
+        weights = self.softmax(scores)
+        del scores
+        mixed = self.mix(weights, self.by_head(self.value(x)))
+        del weights
+        by_image = mixed.transpose(0, 1) if self.heads_first else mixed
+        return copied(by_image.transpose(1, 2))

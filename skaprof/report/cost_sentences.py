@@ -256,6 +256,22 @@ def proof_sentences(rows: Sequence[ResultRow] | Sequence[ProvedScope]) -> list[s
     for words, is_shown in _MEMORY_PROOFS.items():
         forms = dict.fromkeys(row.implementation for row in derived if is_shown(row))
         sentences += [words.format(" and ".join(forms))] if forms else []
+    sentences += _allocator_sentences([row for row in derived if isinstance(row, ResultRow)])
     if by_fvcore and any(row.mode == "train" for row in derived):
         sentences.append("fvcore counts forward calls only: in train rows its forward count is checked, and not shown.")
     return sentences
+
+
+def _allocator_sentences(rows: Sequence[ResultRow]) -> list[str]:
+    """What the allocator handed out in calls of these rows, and which took more than is computed, and why."""
+    run = [row for row in rows if row.peak_allocated_bytes is not None]
+    if not run:
+        return []
+    more: dict[str, list[str]] = {}
+    for row in run:
+        if row.peak_note is not None:
+            more.setdefault(row.peak_note.partition(": ")[2], []).append(_name(row, rows))
+    noted = sum(row.peak_note is not None for row in run)
+    told = [f"more in {', '.join(dict.fromkeys(names))}: {why}" for why, names in more.items()]
+    agreed = f"as computed in {len(run) - noted:,} of {len(run):,} rows"
+    return [f"PyTorch's allocator, in a call on this processor: {'; '.join([agreed, *told])}."]
