@@ -25,7 +25,7 @@ from skaprof.model.network import Network, backbone_totals, make_network
 from skaprof.model.ops import Op, Tensor
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer
-from skaprof.workload import Workload
+from skaprof.workload import TRITON, Workload
 
 DTYPES = ("float32", "bfloat16")
 ONE_KERNEL = ("mhsa", "mhsa:bias=true", "ska", "ska:bias=true", "ska:query=false", "ska:query=false:bias=true")
@@ -93,8 +93,9 @@ FORMS_OF = [
     (text, form)
     for text in ("mhsa", "ska", "ska:query=false", "cska", "linear", "sepconv", "pooling")
     for form in parse_mixer(text).mixer.op_lists
+    if form != TRITON
 ]
-"""Every form of every mixer that has ops."""
+"""Every form that a processor runs, of every mixer that has ops."""
 WITHOUT_FORMULA = {("cska", "eager"), ("cska", "sdpa"), ("sepconv", "eager")}
 """Where PyTorch takes what nothing here computes: convolutions, and attention that it runs as plain operations."""
 

@@ -49,7 +49,8 @@ def allocated_in_forward(module: nn.Module, x: Tensor) -> int:
 
     That is what kernels take within themselves too: copies into other layouts, scratch. A first call is not looked at.
     """
-    profiler = torch._C._profiler
+    profiler: Any = torch._C._profiler
+    autograd: Any = torch.autograd
     config = profiler.ProfilerConfig(  # the older profiler: `torch.profiler` writes lines of its own to stderr
         profiler.ProfilerState.CPU,
         report_input_shapes=False,
@@ -61,11 +62,11 @@ def allocated_in_forward(module: nn.Module, x: Tensor) -> int:
     )
     with torch.no_grad():
         module(x)
-        torch.autograd._enable_profiler_legacy(config)
+        autograd._enable_profiler_legacy(config)
         try:
             module(x)
         finally:
-            records = torch.autograd._disable_profiler_legacy()
+            records = autograd._disable_profiler_legacy()
     held = peak = 0
     for record in (record for of_thread in records for record in of_thread):
         if record.kind() == "memory_alloc":

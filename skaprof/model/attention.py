@@ -193,7 +193,7 @@ def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True, **scored: b
 
 
 def _scores_by_position(w: Workload, queries: Tensor, *, bias: bool, scales_bias: bool = True) -> list[Op]:
-    """Scores of queries: the grid's by a convolution, whose bias is scaled where they are, and those of class tokens."""
+    """Scores of queries: the grid's by a convolution, its bias scaled where they are, and those of class tokens."""
     query_map = queries.view(w.batch, w.attention_dim, w.positions)
     scores = conv2d("scores", query_map, w.heads * w.tokens, w.head_dim, w.kernel_size, bias=bias)
     found = [scores]

@@ -18,8 +18,8 @@ from skaprof.workload import FORMS, FUSED, TILED, TRITON, TRITON_MOST_HEAD_DIM, 
 class ScoreOptions(TypedDict, total=False):
     """How scores are made.
 
-    learned_temperature: the scale is one learned value, on the scores, which starts at head_dim^-1/2; in the eager form.
-    diagonal_mask: no token attends to itself; in the eager form.
+    learned_temperature: in the eager form, the scale is one learned value, on the scores, from head_dim^-1/2 on.
+    diagonal_mask: in the eager form, no token attends to itself.
     tile: in the tiled form, most rows at a time, as `skaprof.nn.functional` has it; by their size where none is given.
     """
 
