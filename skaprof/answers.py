@@ -106,6 +106,7 @@ class RooflineRow(_Conditions, Sized):
     predicted_ms: Annotated[float | None, Key("What the calibrated machine will take; of a kernel, at its rates.", 0)]
     predicted_low_ms: Annotated[float | None, Key("Nine in ten calls took no less, as the calibration saw.", 0)] = None
     predicted_high_ms: Annotated[float | None, Key("Nine in ten calls took no more, as the calibration saw.", 0)] = None
+    outside_ops: str | None = None
     measured_ms: Annotated[float | None, Key("The median of the results file.", 0)]
     peak_share: Annotated[float | None, Key("Measured FLOP/s over the peak.", 0)]
     ideal_share: Annotated[float | None, Key("ideal_ms / measured_ms.", 0)]

@@ -130,20 +130,6 @@ class ScopeRow(Record):
     flops_per_param: float | None = None
 
 
-class PredictedScope(ScopeRow):
-    """`skaprof model --hardware`: a scope's row with the time that a calibrated machine will take for it.
-
-    None where an op was never timed there, or, in training, of a part: the backward pass is of the whole network.
-    `unknown_ops` are those that were never timed, with commas; None where all were.
-    """
-
-    hardware: str
-    predicted_ms: Annotated[float | None, Key("What the calibrated machine will take; of a kernel, at its rates.", 0)]
-    predicted_low_ms: Annotated[float | None, Key("Nine in ten calls took no less, as the calibration saw.", 0)]
-    predicted_high_ms: Annotated[float | None, Key("Nine in ten calls took no more, as the calibration saw.", 0)]
-    unknown_ops: Annotated[str | None, Key("Ops that were never timed on the machine.")]
-
-
 class ProvedScope(ScopeRow):
     """`skaprof model --verify`: a scope's row with what counters say of it."""
 

@@ -13,6 +13,7 @@ from skaprof.grids import MAX_SIZE
 from skaprof.map_rows import AttentionRow
 from skaprof.measured import FailedRow, MeasuredRow, result_kind
 from skaprof.own_rows import PartRow, ProvedPart, TradeRow
+from skaprof.predictions import PredictedPart, PredictedScope, PredictedSwap
 from skaprof.published import ImportedRow, TradeOffRow
 from skaprof.records import Expected, Record, expectations, json_name, require_figures
 from skaprof.results import (
@@ -20,7 +21,6 @@ from skaprof.results import (
     SIZE_KEYS,
     CostRow,
     OpRow,
-    PredictedScope,
     ResultRow,
     ScopeRow,
 )
@@ -74,7 +74,10 @@ _COSTS = Kind(
     "flops; with --per-op also op and kind, with --verify what counters say, with --baseline ratios; latency adds what "
     "it measured.",
 )
-_RECORDS = (CostRow, OpRow, ScopeRow, PredictedScope, ResultRow, FailedRow, MeasuredRow, answers.KernelRow)
+_RECORDS = (
+    *(CostRow, OpRow, ScopeRow, PredictedScope, ResultRow, FailedRow, MeasuredRow, answers.KernelRow),
+    *(PredictedPart, PredictedSwap),
+)
 _OF_A_MIXER = ("mixer", "height", "width", "tokens", "dim")
 _POSSIBLE = 1e20
 _POSITIVE = (
@@ -94,6 +97,8 @@ def _narrower(record: type[Record], row: Mapping[str, Any]) -> type[Record]:
     """The record itself, or the one of what a row of its kind may be instead."""
     if record is PartRow and "params_counted" in row:
         return ProvedPart
+    if "predicted_ms" in row and record in (PartRow, answers.SwapRow):
+        return PredictedPart if record is PartRow else PredictedSwap
     if record is answers.AuditRow and row.get("mixer") is None:
         return answers.AbsentCounter
     return answers.KernelRow if record is answers.RooflineRow and "op" in row else record

@@ -21,6 +21,7 @@ LAYERS = (
         "error_places",
         "saved",
         "schema",
+        "predictions",
         "answers",
         "own_rows",
         "map_rows",

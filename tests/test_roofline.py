@@ -15,6 +15,7 @@ from test_schema import require_valid
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.explain import PARTS, explained_rows, ledger
+from skaprof.analysis.kernel_model import Predicted
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.prediction import prediction_error
 from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted, ridge
@@ -267,37 +268,43 @@ def test_page_faults_are_a_part_of_their_own_and_old_files_lack_it() -> None:
 
 
 def test_a_ledger_by_hand() -> None:
-    kernels_timed = timed_kernels(RooflinePoint(variant("ska", "sdpa"), W), calibrated(), "float32")
-    found = ledger(kernels_timed)
+    point = RooflinePoint(variant("ska", "sdpa"), W)
+    kernels_timed = timed_kernels(point, calibrated(), "float32")
+    found = ledger(point, calibrated(), "float32", None)
     assert sum(found) == pytest.approx(1e3 * sum(each.predicted.seconds for each in kernels_timed))
     assert found.launch_ms == pytest.approx(len(kernels_timed) * 1e-3)
-    at_ceilings = ledger(timed_kernels(RooflinePoint(variant("ska", "sdpa"), W), machine(), "float32"))
+    at_ceilings = ledger(point, machine(), "float32", None)
     assert (at_ceilings.kernels_ms, at_ceilings.launch_ms) == (0, 0)
     assert at_ceilings[:2] == found[:2]
     assert found.compute_ms + found.bandwidth_ms == pytest.approx(1e3 * sum(t.ideal.seconds for t in kernels_timed))
     assert found.kernels_ms > 0  # at half of the peak
+    said = ledger(point, machine(), "float32", lambda _: Predicted(0.003, kernels=0.002))
+    assert (said.launch_ms, said.kernels_ms) == (pytest.approx(1), pytest.approx(2 - sum(at_ceilings[:2])))
 
 
-def test_only_sound_plain_forward_rows_of_mixers_are_used_and_the_others_are_counted() -> None:
+def test_only_sound_plain_rows_of_mixers_are_used_and_the_others_are_counted() -> None:
     good = measured_row(variant(), W, 1.0)
     others = [
         good.replace(implementation="compile"),
-        good.replace(mode="train"),
         result_row(good.as_dict() | {"median_ms": None}),
         good.replace(flags=["few-rounds"]),
         good.replace(mixer="mine:Mine"),
         good.replace(model="caformer_s18"),
         good.replace(dim=None, scope="stem"),
     ]
-    saved = SavedResults("runs.jsonl", 1, "skaprof latency", {}, None, (), (good, *others), 0)
+    trained = good.replace(mode="train")
+    saved = SavedResults("runs.jsonl", 1, "skaprof latency", {}, None, (), (good, trained, *others), 0)
     found = measured_points(saved, None)
-    assert found.points == [RooflinePoint(variant(), W, good)]
+    assert found.points == [
+        RooflinePoint(variant(), W, good),
+        RooflinePoint(variant()._replace(mode="train"), W, trained),
+    ]
     assert sum(found.left_out.values()) == len(others)
     assert found.left_out["not of a mixer"] == 3
     assert "1 flagged few-rounds" in (found.notice() or "")
-    with pytest.raises(SkaprofError, match="no measured forward rows of cska"):
+    with pytest.raises(SkaprofError, match="no measured rows of cska"):
         measured_points(saved, ["cska"])
-    with pytest.raises(SkaprofError, match=r"no measured forward rows, .* \(rows left out: 1 compiled"):
+    with pytest.raises(SkaprofError, match=r"no measured rows, .* \(rows left out: 1 compiled"):
         measured_points(replace(saved, records=tuple(others)), None)
 
 
@@ -414,6 +421,9 @@ def test_no_sentence_on_bounds_is_refuted_by_the_rows() -> None:
         (("explain", "--hardware", "l4", "--results", RUNS, "-m", "ska", "-b", "ska"), "another mixer or form"),
         (("calibrate", "--dtype", "float8"), "--dtype: 'float8'"),
         (("calibrate", "--output", "machine.json"), ".toml"),
+        (("calibrate", "--resume", "calls.toml"), "--resume: 'calls.toml'"),
+        (("roofline", "--plot-predicted", "p.png"), "--plot-predicted: expected --results with it"),
+        (("roofline", "--results", RUNS, "--plot-predicted", "p.txt"), "--plot-predicted: 'p.txt'"),
     ],
 )
 def test_bad_input(skaprof: Run, arguments: tuple[str, ...], words: str) -> None:

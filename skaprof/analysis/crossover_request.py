@@ -14,6 +14,7 @@ from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
     from skaprof.analysis.crossover_times import SampledTimes
+    from skaprof.analysis.roofline_rows import Predict
     from skaprof.saved import SavedResults
 
 
@@ -60,7 +61,7 @@ def _default_mixers(reference: MixerSpec, axis: str) -> list[str]:
 
 
 def times_of(
-    pair: MixerPair, saved: SavedResults | None, machine: Hardware | None, *, tf32: bool
+    pair: MixerPair, saved: SavedResults | None, machine: Hardware | None, predict: Predict | None, *, tf32: bool
 ) -> list[SampledTimes]:
     """The pair's times: as predicted for a machine, and as a results file has them.
 
@@ -69,5 +70,5 @@ def times_of(
     """
     from skaprof.analysis.crossover_times import measured_times, predicted_times
 
-    found = predicted_times(pair, machine, tf32=tf32) if machine is not None else []
+    found = predicted_times(pair, machine, predict, tf32=tf32) if machine is not None else []
     return [*found, *(measured_times(saved, pair) if saved is not None else [])]

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from skaprof.analysis.mixer_pair import MixerPair, row_identity
-from skaprof.analysis.roofline_rows import KernelTimes, RooflinePoint, predicted_seconds, timed_kernels
+from skaprof.analysis.roofline_rows import Predict, RooflinePoint, predict_by_rates, timed_kernels
 from skaprof.analysis.row_trust import baselines_of, faster_of
 from skaprof.answers import CrossoverRow
 from skaprof.errors import SkaprofError, named, shown_path
@@ -118,9 +118,11 @@ def _has(rows: Sequence[MeasuredRow]) -> str:
     return f"{', '.join(names)}{' at dim ' if dims else ''}{', '.join(map(str, dims))}"
 
 
-def predicted_times(pair: MixerPair, hardware: Hardware, *, tf32: bool = False) -> list[SampledTimes]:
-    """Both mixers' times over the axis in each form that both have, forward: predicted where the machine is calibrated
-    for all of their kernels, else at its ceilings.
+def predicted_times(
+    pair: MixerPair, hardware: Hardware, predict: Predict | None = None, *, tf32: bool = False
+) -> list[SampledTimes]:
+    """Both mixers' times over the axis in each form that both have, forward: as predicted where `predict` (the
+    machine's rates where None) says them at all sizes looked at first, else at its ceilings.
 
     Times are no polynomials of a size, so the winner is looked at `SAMPLES` sizes up to `LARGEST`, evenly by
     logarithms; between two with different winners, the sizes where it changes are found by halving.
@@ -129,23 +131,29 @@ def predicted_times(pair: MixerPair, hardware: Hardware, *, tf32: bool = False) 
         SkaprofError: the machine has no peak of the dtype.
     """
     forms = [form for form in USUAL_FORMS if all(form in spec.forms() for spec in pair.specs)]
-    return [_sampled(pair, hardware, form, tf32=tf32) for form in forms]
+    by = predict or predict_by_rates(hardware)
+    return [_sampled(pair, hardware, form, by, tf32=tf32) for form in forms]
 
 
-def _sampled(pair: MixerPair, hardware: Hardware, form: str, *, tf32: bool) -> SampledTimes:
+def _sampled(pair: MixerPair, hardware: Hardware, form: str, predict: Predict, *, tf32: bool) -> SampledTimes:
     sizes = _looked_at(pair)
 
     @cache
-    def kernels_at(at: int) -> tuple[list[KernelTimes], list[KernelTimes]]:
-        points = (RooflinePoint(*pair.at(spec, at, form)) for spec in pair.specs)
-        ours, theirs = (timed_kernels(point, hardware, point.peak(tf32=tf32)) for point in points)
-        return ours, theirs
+    def predicted_at(at: int) -> list[float | None]:
+        return [predict(point).seconds for point in points_at(at)]
 
-    unknown = any(predicted_seconds(timed) is None for at in sizes for timed in kernels_at(at))
-    metric = IDEAL if unknown else PREDICTED
+    def points_at(at: int) -> list[RooflinePoint]:
+        return [RooflinePoint(*pair.at(spec, at, form)) for spec in pair.specs]
+
+    def ideal_at(at: int) -> list[float]:
+        timed = (timed_kernels(point, hardware, point.peak(tf32=tf32)) for point in points_at(at))
+        return [sum(each.ideal.seconds for each in kernels) for kernels in timed]
+
+    metric = IDEAL if any(None in predicted_at(at) for at in sizes) else PREDICTED
 
     def sample(at: int) -> Sample:
-        ours, theirs = (1e3 * _seconds(timed, metric) for timed in kernels_at(at))
+        seconds = predicted_at(at) if metric == PREDICTED else ideal_at(at)
+        ours, theirs = (1e3 * (each or 0.0) for each in seconds)
         winner = None if ours == theirs else (pair.mixer if ours < theirs else pair.baseline).text
         return Sample(at, winner, ours, theirs)
 
@@ -156,11 +164,6 @@ def _sampled(pair: MixerPair, hardware: Hardware, form: str, *, tf32: bool) -> S
             found[middle] = sample(middle)
             below, above = (found[middle], above) if found[middle].winner == below.winner else (below, found[middle])
     return SampledTimes(metric, form, "forward", hardware.id, None, tuple(found[at] for at in sorted(found)))
-
-
-def _seconds(timed: list[KernelTimes], metric: str) -> float:
-    """The time of these kernels; 0 where one of them cannot be predicted, at a size between those looked at first."""
-    return (predicted_seconds(timed) or 0.0) if metric == PREDICTED else sum(each.ideal.seconds for each in timed)
 
 
 def _looked_at(pair: MixerPair) -> list[int]:

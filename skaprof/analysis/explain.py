@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from skaprof.analysis.roofline_rows import KernelTimes, RooflinePoint, timed_kernels
+from skaprof.analysis.roofline_rows import Predict, RooflinePoint, predict_by_rates, timed_kernels
 from skaprof.analysis.row_trust import baselines_of, faster_of
 from skaprof.answers import ExplainedRow
 from skaprof.errors import SkaprofError, named
@@ -16,8 +16,9 @@ PARTS = ("compute_ms", "bandwidth_ms", "kernels_ms", "launch_ms", "faults_ms", "
 
 
 class Ledger(NamedTuple):
-    """Where a time goes, in ms, kernel by kernel: arithmetic or bytes at the ceilings, whichever take longer; what
-    kernels of its kind and size take beyond that, below 0 where caches make them faster; and the launch.
+    """Where a time goes, in ms: each kernel's arithmetic or bytes at the ceilings, whichever take longer; what the
+    call's kernels take beyond that as predicted, below 0 where caches make them faster; and what the call costs beside
+    them.
     """
 
     compute_ms: float
@@ -26,16 +27,14 @@ class Ledger(NamedTuple):
     launch_ms: float
 
 
-def ledger(timed: Iterable[KernelTimes]) -> Ledger:
-    """The parts of these kernels' times."""
-    found = dict.fromkeys(Ledger._fields, 0.0)
-    for each in timed:
-        at_ceiling, known = each.ideal, each.best_known
-        longest = max(at_ceiling.compute, at_ceiling.memory)
-        found["compute_ms" if at_ceiling.compute >= at_ceiling.memory else "bandwidth_ms"] += 1e3 * longest
-        found["kernels_ms"] += 1e3 * (max(known.compute, known.memory) - longest)
-        found["launch_ms"] += 1e3 * known.launch
-    return Ledger(**found)
+def ledger(point: RooflinePoint, hardware: Hardware, peak: str, predict: Predict | None) -> Ledger:
+    """The parts of a point's time."""
+    times = [each.ideal for each in timed_kernels(point, hardware, peak)]
+    compute = sum(time.compute for time in times if time.compute >= time.memory)
+    bandwidth = sum(time.memory for time in times if time.compute < time.memory)
+    said = (predict or predict_by_rates(hardware))(point)
+    beyond = 0.0 if said.seconds is None else said.kernels - compute - bandwidth
+    return Ledger(*(1e3 * part for part in (compute, bandwidth, beyond, said.calls)))
 
 
 def explained_rows(
@@ -43,6 +42,7 @@ def explained_rows(
     mixer: tuple[str, str | None],
     baseline: tuple[str, str | None],
     hardware: Hardware,
+    predict: Predict | None = None,
     *,
     tf32: bool = False,
 ) -> list[ExplainedRow]:
@@ -50,6 +50,7 @@ def explained_rows(
 
     Args:
         mixer, baseline: the spec, and the form ("eager", "sdpa"), or None for every form that both were measured in.
+        predict: says what a call takes; the machine's rates where None.
         tf32: whether float32 was measured with TF32 allowed.
 
     Raises:
@@ -58,8 +59,9 @@ def explained_rows(
     ours = [point for point in points if _matches(point, mixer)]
     baselines = baselines_of(point.measured for point in points if point.measured)
     same_form = mixer[1] is None and baseline[1] is None
+    parts = {id(point): ledger(point, hardware, point.peak(tf32=tf32), predict) for point in points}
     rows = [
-        _row(point, other, hardware, baselines, tf32=tf32)
+        _row((point, parts[id(point)]), (other, parts[id(other)]), hardware.id, baselines)
         for point in ours
         for other in points
         if _matches(other, baseline) and _beside(point, other, same_form=same_form)
@@ -84,7 +86,7 @@ def _beside(point: RooflinePoint, other: RooflinePoint, *, same_form: bool) -> b
     alike = (a.batch, a.height, a.width, a.dim) == (b.batch, b.height, b.width, b.dim)
     shared = all(None in pair or pair[0] == pair[1] for pair in zip(a[4:], b[4:], strict=True))
     forms = not same_form or point.variant.implementation == other.variant.implementation
-    conditions = point.conditions == other.conditions and point.variant.dtype == other.variant.dtype
+    conditions = point.conditions == other.conditions and point.variant[2:] == other.variant[2:]
     return alike and shared and forms and conditions
 
 
@@ -92,20 +94,21 @@ def _named(wanted: tuple[str, str | None]) -> str:
     return "/".join(word for word in wanted if word)
 
 
-def _row(
-    point: RooflinePoint, other: RooflinePoint, hardware: Hardware, baselines: Sequence[MeasuredRow], *, tf32: bool
-) -> ExplainedRow:
+_Parted = tuple[RooflinePoint, Ledger]
+
+
+def _row(ours: _Parted, theirs: _Parted, hardware: str, baselines: Sequence[MeasuredRow]) -> ExplainedRow:
+    (point, parts_of_ours), (other, parts_of_theirs) = ours, theirs
     row, against = point.measured, other.measured
     assert row is not None  # points of a results file have a row
     assert against is not None
-    ours, theirs = (ledger(timed_kernels(each, hardware, each.peak(tf32=tf32))) for each in (point, other))
-    parts = [mine - yours for mine, yours in zip(ours, theirs, strict=True)]
+    parts = [mine - yours for mine, yours in zip(parts_of_ours, parts_of_theirs, strict=True)]
     parts.append(_faults_ms(row) - _faults_ms(against))
     difference = row.median_ms - against.median_ms
     return ExplainedRow(
         **point.identity,
         baseline=f"{other.variant.spec.text} ({other.variant.implementation})",
-        hardware=hardware.id,
+        hardware=hardware,
         measured_ms=row.median_ms,
         baseline_ms=against.median_ms,
         difference_ms=difference,

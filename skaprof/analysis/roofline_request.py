@@ -12,23 +12,32 @@ from skaprof.analysis.roofline_rows import (
     mixer_row,
     require_possible,
 )
+from skaprof.analysis.same_machine import require_same_machine
 from skaprof.answers import RooflineRow
-from skaprof.errors import SkaprofError, named
+from skaprof.errors import SkaprofError, named, shown_path
 from skaprof.model.hardware import Hardware, known_hardware
 from skaprof.saved import SavedResults
 
 
 def measured_against(
-    saved: SavedResults, mixers: Sequence[str] | None, machine: Hardware
+    saved: SavedResults, mixers: Sequence[str] | None, machine: Hardware, *, allow_different_machine: bool = False
 ) -> tuple[list[RooflinePoint], list[str]]:
     """The file's points of these mixers; and in words what was left out, or does not fit the machine.
 
     Raises:
-        SkaprofError: there is none.
+        SkaprofError: there is none, or they are of another machine, PyTorch or thread count than the predictions.
     """
     found = measured_points(saved, mixers)
     devices = sorted({str(point.conditions[0]) for point in found.points})
-    notices = (saved.warning, found.notice(), _another_machine(devices, machine), _other_conditions(saved, machine))
+    what = f"the times of {shown_path(saved.path)}"
+    other = require_same_machine(machine, saved.environment, what, allowed=allow_different_machine)
+    notices = (
+        saved.warning,
+        found.notice(),
+        _another_machine(devices, machine),
+        other,
+        _another_clock(found.points, machine),
+    )
     return found.points, [f"{named('results')}: {notice}" for notice in notices if notice is not None]
 
 
@@ -40,12 +49,12 @@ def _another_machine(devices: Sequence[str], machine: Hardware) -> str | None:
     return f"its times are of {', '.join(devices)}, and {named('hardware')} {machine.id} is another machine"
 
 
-def _other_conditions(saved: SavedResults, machine: Hardware) -> str | None:
-    """What the calibration of the machine and the measurement of the times do not have in common."""
-    calibrated = machine.kernels.conditions if machine.kernels else {}
-    pairs = {key: (calibrated[key], str(saved.environment.get(key))) for key in calibrated if key in saved.environment}
-    differ = [f"{key} {theirs}, calibrated with {ours}" for key, (ours, theirs) in pairs.items() if ours != theirs]
-    return f"its times are of another setting than the predictions: {'; '.join(differ)}" if differ else None
+def _another_clock(points: Sequence[RooflinePoint], machine: Hardware) -> str | None:
+    """That times by another clock than the predictions' are among them."""
+    others = [point for point in points if point.measured and point.measured.clock not in (None, "cpu")]
+    if machine.kernels is None or not others:
+        return None
+    return f"{len(others)} of its {len(points)} times are by another clock than CPU time, which the predictions are in"
 
 
 def peaks_of(points: Sequence[RooflinePoint], *, tf32: bool) -> list[str]:

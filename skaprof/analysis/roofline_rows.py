@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from skaprof.analysis.costs import cost_row
+from skaprof.analysis.kernel_model import Predicted
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.roofline import Kernel, Times, ideal, kernels, predicted
 from skaprof.analysis.row_trust import why_unsound
@@ -19,10 +20,7 @@ from skaprof.model.spec import parse_mixer
 from skaprof.records import Record
 from skaprof.results import CONDITION_KEYS, SIZE_KEYS, values_of
 from skaprof.saved import SavedResults
-from skaprof.workload import Workload
-
-if TYPE_CHECKING:
-    from skaprof.analysis.kernel_model import Predicted
+from skaprof.workload import MODES, Workload
 
 ALLOWANCE = 1.1
 """How far a measured rate may pass a machine's peak before one of the two must be wrong: clocks boost a little."""
@@ -56,7 +54,7 @@ class RooflinePoint(NamedTuple):
         return "tf32" if tf32 and self.variant.dtype == "float32" else self.variant.dtype
 
 
-class KernelTimes(NamedTuple):
+class TimedKernel(NamedTuple):
     """A kernel with its times at the ceilings, and as predicted, None where the machine is not calibrated for it."""
 
     kernel: Kernel
@@ -77,23 +75,37 @@ class KernelTimes(NamedTuple):
         return self.ideal.bound
 
 
-def timed_kernels(point: RooflinePoint, hardware: Hardware, peak: str) -> list[KernelTimes]:
+def timed_kernels(point: RooflinePoint, hardware: Hardware, peak: str) -> list[TimedKernel]:
     """Every kernel of a point. `peak` is the dtype, or "tf32"."""
     return [
-        KernelTimes(kernel, ideal(kernel, hardware, peak), predicted(kernel, hardware, point.variant.dtype))
+        TimedKernel(kernel, ideal(kernel, hardware, peak), predicted(kernel, hardware, point.variant.dtype))
         for kernel in kernels(point.variant, point.workload)
     ]
 
 
-def predicted_seconds(timed: Sequence[KernelTimes]) -> float | None:
-    """The sum over the kernels; None where one of them cannot be predicted."""
-    times = [kernel.predicted for kernel in timed]
-    found = [time.seconds for time in times if time is not None]
-    return sum(found) if len(found) == len(times) else None
+Predict = Callable[["RooflinePoint"], Predicted]
+"""What a call of the point will take."""
+
+
+def predict_by_rates(hardware: Hardware) -> Predict:
+    """What a machine will take, forward, where the ops of calls were not timed, as on a GPU: its kernels at the rates
+    of their kinds; nothing is predicted where there is none for one.
+    """
+
+    def predict(point: RooflinePoint) -> Predicted:
+        timed = timed_kernels(point, hardware, point.peak(tf32=False))
+        times = [kernel.predicted for kernel in timed if kernel.predicted is not None]
+        if len(times) < len(timed) or point.variant.mode != MODES[0]:
+            return Predicted(None)
+        launches = sum(time.launch for time in times)
+        seconds = sum(time.seconds for time in times)
+        return Predicted(seconds, kernels=seconds - launches)
+
+    return predict
 
 
 class MeasuredPoints(NamedTuple):
-    """What a results file holds of single mixers, forward, eager or fused, and how many of its rows were left out."""
+    """What a results file holds of single mixers, eager or fused, and how many of its rows were left out."""
 
     points: list[RooflinePoint]
     left_out: Mapping[str, int]
@@ -112,19 +124,23 @@ def measured_points(saved: SavedResults, mixers: Sequence[str] | None) -> Measur
         SkaprofError: there is none.
     """
     wanted = {parse_mixer(text, named("mixer")).text for text in mixers or ()}
-    rows = [row for row in saved.records if not wanted or getattr(row, "mixer", None) in wanted]
-    reasons = [_why_left_out(row) for row in rows]
-    left_out = Counter(why for why in reasons if why is not None)
-    sound = [row for row, why in zip(rows, reasons, strict=True) if why is None and isinstance(row, MeasuredRow)]
-    found = MeasuredPoints(list(map(_point, sound)), left_out)
+    found = points_of([row for row in saved.records if not wanted or getattr(row, "mixer", None) in wanted])
     if not found.points:
         of = f" of {', '.join(mixers)}" if mixers else ""
-        also = f" ({found.notice()})" if left_out else ""
+        also = f" ({found.notice()})" if found.left_out else ""
         raise SkaprofError(
-            f"{named('results')}: {shown_path(saved.path)} has no measured forward rows{of}, eager or sdpa{also}: "
+            f"{named('results')}: {shown_path(saved.path)} has no measured rows{of}, eager or sdpa{also}: "
             "expected what skaprof latency saved"
         )
     return found
+
+
+def points_of(rows: Sequence[Record]) -> MeasuredPoints:
+    """The sound ones of these rows, that can be held against a machine's ceilings."""
+    reasons = [_why_left_out(row) for row in rows]
+    left_out = Counter(why for why in reasons if why is not None)
+    sound = [row for row, why in zip(rows, reasons, strict=True) if why is None and isinstance(row, MeasuredRow)]
+    return MeasuredPoints(list(map(_point, sound)), left_out)
 
 
 def measured_with_tf32(saved: SavedResults) -> bool:
@@ -138,8 +154,6 @@ def _why_left_out(row: Record) -> str | None:
         return "not of a mixer"
     if not isinstance(row, MeasuredRow):
         return "without a time"
-    if row.mode != "forward":
-        return "in training"
     how = IMPLEMENTATIONS.get(row.implementation)
     if how is None or how.compiled or how.channels_last:
         return "compiled or channels-last"
@@ -162,7 +176,7 @@ def _is_mixer(row: Record) -> bool:
 
 def _point(row: MeasuredRow) -> RooflinePoint:
     form = IMPLEMENTATIONS[row.implementation].form
-    variant = Variant(parse_mixer(str(row.mixer)), form, "forward", row.dtype)
+    variant = Variant(parse_mixer(str(row.mixer)), form, row.mode, row.dtype)
     sizes = row.batch, row.height, row.width, row.dim, row.heads, row.head_dim, row.kernel_size
     return RooflinePoint(variant, Workload(*sizes, row.class_tokens), row)
 
@@ -187,12 +201,8 @@ def require_possible(points: Iterable[RooflinePoint], hardware: Hardware, *, tf3
             )
 
 
-Predict = Callable[[RooflinePoint], "Predicted"]
-"""What a call of the point will take, by every op that it dispatches: `skaprof.bench.predicting`."""
-
-
 def mixer_row(point: RooflinePoint, hardware: Hardware, peak: str, predict: Predict | None = None) -> RooflineRow:
-    """The row of a mixer: its kernels one after the other; predicted by `predict` where that is there."""
+    """The row of a mixer: its kernels one after the other, and what `predict` says of its call, or the rates do."""
     timed = timed_kernels(point, hardware, peak)
     kernel = Kernel("", "", *(sum(getattr(each.kernel, key) for each in timed) for key in _SUMMED))
     bounds: defaultdict[str, float] = defaultdict(float)
@@ -200,12 +210,12 @@ def mixer_row(point: RooflinePoint, hardware: Hardware, peak: str, predict: Pred
         bounds[each.bound] += each.best_known.seconds
     bound = max(bounds, key=lambda name: bounds[name]) if bounds else None
     ideal_s, measured_ms = sum(each.ideal.seconds for each in timed), point.measured_ms
-    said = predict(point) if predict is not None else None
-    predicted_s = said.seconds if said is not None else predicted_seconds(timed)
+    said = (predict or predict_by_rates(hardware))(point)
     return RooflineRow(
-        **_figures(point, hardware, peak, kernel, ideal_s, predicted_s),
-        predicted_low_ms=_ms(said.low if said else None),
-        predicted_high_ms=_ms(said.high if said else None),
+        **_figures(point, hardware, peak, kernel, ideal_s, said.seconds),
+        predicted_low_ms=_ms(said.low),
+        predicted_high_ms=_ms(said.high),
+        outside_ops=", ".join(said.outside) or None,
         bound=bound,
         measured_ms=measured_ms,
         peak_share=None if measured_ms is None else kernel.flops / (measured_ms / 1e3) / hardware.peak(peak),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from skaprof.answers import SwapRow
 from skaprof.model.cost import Cost, OpCost, total
 from skaprof.model.mixers import KEY_OPS
 from skaprof.model.network import Network, Placed, PlacedMixer, make_network, network_costs
-from skaprof.results import FLOPS_PER_PARAM, METRICS, PredictedScope, ProvedScope, ScopeRow
+from skaprof.own_rows import PartRow
+from skaprof.predictions import PredictedPart, PredictedScope, PredictedSwap
+from skaprof.results import FLOPS_PER_PARAM, METRICS, ProvedScope, ScopeRow
 
 if TYPE_CHECKING:
     from skaprof.analysis.kernel_model import Predicted
@@ -70,8 +73,8 @@ def costed(network: Network, dtype: str = "float32", mode: str = "forward") -> C
     return Costed(network, dtype, mode, costs, own)
 
 
-PredictNetwork = Callable[[Network, str, str], Mapping[str, "Predicted"]]
-"""What each scope of a network takes: `skaprof.bench.predicting`."""
+PredictNetwork = Callable[[Network, str, str, Network | None], Mapping[str, "Predicted"]]
+"""What each scope of a network takes, on its own or as a part of a larger one: `skaprof.bench.predicting`."""
 
 
 def predicted_rows(
@@ -81,7 +84,7 @@ def predicted_rows(
     rows: list[ScopeRow] = []
     totals: list[ScopeRow] = []
     for variant in variants:
-        said = predict(*variant)
+        said = predict(*variant, None)
         costs = costed(*variant)
         for at, collected in ((depth, rows), (TOTAL, totals)):
             collected += [_predicted(row, said.get(row.scope), hardware) for row in costs.rows(at)]
@@ -89,16 +92,38 @@ def predicted_rows(
 
 
 def _predicted(row: ScopeRow, said: Predicted | None, hardware: str) -> PredictedScope:
+    return PredictedScope(**row.as_dict(), **prediction(said, hardware))
+
+
+def predicted_parts(rows: Iterable[PartRow], said: Mapping[str, Predicted], hardware: str) -> list[PredictedPart]:
+    """The rows of a model of the user's own with their times on a machine, by the names of its submodules."""
+    return [PredictedPart(**row.as_dict(), **prediction(said.get(row.scope), hardware)) for row in rows]
+
+
+def predicted_swap(
+    rows: Iterable[SwapRow], before: Mapping[str, Predicted], after: Mapping[str, Predicted], hardware: str
+) -> list[PredictedSwap]:
+    """The rows of a swap with the times before and after it on a machine, by the names of the submodules."""
+    found = []
+    for row in rows:
+        scope = "" if row.scope == TOTAL else row.scope
+        was = prediction(before.get(scope), hardware)["predicted_ms"]
+        found.append(PredictedSwap(**row.as_dict(), **prediction(after.get(scope), hardware), predicted_before_ms=was))
+    return found
+
+
+def prediction(said: Predicted | None, hardware: str) -> dict[str, Any]:
+    """The keys of `skaprof.results.Prediction`; None where nothing is said."""
     seconds = (None, None, None) if said is None else (said.seconds, said.low, said.high)
     middle, low, high = (None if value is None else 1e3 * value for value in seconds)
-    return PredictedScope(
-        **row.as_dict(),
-        hardware=hardware,
-        predicted_ms=middle,
-        predicted_low_ms=low,
-        predicted_high_ms=high,
-        unknown_ops=", ".join(said.unknown) or None if said is not None else None,
-    )
+    return {
+        "hardware": hardware,
+        "predicted_ms": middle,
+        "predicted_low_ms": low,
+        "predicted_high_ms": high,
+        "unknown_ops": None if said is None else ", ".join(said.unknown) or None,
+        "outside_ops": None if said is None else ", ".join(said.outside) or None,
+    }
 
 
 def scope_rows(

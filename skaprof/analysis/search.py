@@ -6,6 +6,8 @@ is sums of those, and their front comes from the fronts of the stages. A class t
 stages (it goes where every mixer has a place for it); backbones with one have one stage.
 """
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
@@ -63,10 +65,12 @@ class Part(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """A calibrated machine: its name, and the seconds that it will take for a network in a dtype and mode."""
+    """A calibrated machine: its name, and the seconds that it will take for a network in a dtype and mode, or for that
+    as a part of a larger one, the last argument.
+    """
 
     id: str
-    seconds: Callable[[Network, str, str], float]
+    seconds: Callable[[Network, str, str, Network | None], float]
 
 
 Dropped = tuple[int, str, str]
@@ -172,39 +176,63 @@ def make_search(
     """
     own = _with(network, network.choice.unmodified.stages)
     empty = Search(own, dtype, mode, network_costs(own, dtype, mode), (), (), (), per, machine)
-    thin = _thin(own)
-    figures = empty.own_figures | (_time(machine, thin, empty) if machine else {})
+    thin = _Thin(empty)
     fitting = [_fitting(empty, place, specs) for place, specs in enumerate(candidates)]
     return empty._replace(
         stages=tuple(
-            tuple(_part(empty, figures, thin, place, spec) for spec in of_stage.specs)
-            for place, of_stage in enumerate(fitting)
+            tuple(_part(empty, thin, place, spec) for spec in of_stage.specs) for place, of_stage in enumerate(fitting)
         ),
         left_out=tuple(chain.from_iterable(stage.left_out for stage in fitting)),
         doubled=tuple(chain.from_iterable(stage.doubled for stage in fitting)),
     )
 
 
-def _part(search: Search, own: dict[str, int], thin: Network, place: int, spec: MixerSpec) -> Part:
-    """What the candidate adds in all of the stage, or its share in one of the stage's blocks, which are alike.
+def _part(search: Search, thin: _Thin, place: int, spec: MixerSpec) -> Part:
+    """What the candidate adds in all of the stage, or its share in one of the stage's blocks, which are alike."""
+    new, shares = thin.added(place, spec), search.choices(place)
+    if thin.is_whole:
+        return Part(spec, {key: value // shares for key, value in new.items()})
+    had = [thin.added(place, block) for block in search.network.choice.stages[place].blocks]
+    return Part(spec, {key: (len(had) * new[key] - sum(each[key] for each in had)) // shares for key in new})
 
-    Times are of the network with one block a stage, `thin`: as many times that as the stage has blocks.
+
+class _Thin:
+    """The network of a search with one block in each stage: what a block adds, it adds as often as there are blocks.
+
+    The whole network where it has a class token: that comes and goes with all the blocks, and once.
     """
-    row = search.row_of(_replaced(search.network, place, spec))
-    shares, depth = search.choices(place), search.network.stages[place].stage.depth
-    added = {key: (getattr(row, key) - own[key]) // shares for key in COSTS}
-    if search.machine is not None:
-        mixed = _time(search.machine, _with(thin, _replaced(thin, place, spec)), search)[PREDICTED]
-        added[PREDICTED] = (mixed - own[PREDICTED]) * (depth // shares)
-    return Part(spec, added)
+
+    def __init__(self, search: Search) -> None:
+        self.is_whole = search.network.backbone.class_token
+        network = search.network if self.is_whole else _thin(search.network)
+        own_costs = network_costs(network, search.dtype, search.mode)
+        self._search = search._replace(network=network, own_costs=own_costs)
+        self._whole = search.network
+        self._known: dict[tuple[int, str], dict[str, int]] = {}
+        self._own = self._figures(network)
+
+    def added(self, place: int, spec: MixerSpec) -> dict[str, int]:
+        """What the mixer adds to the figures in all blocks of that stage, which are one unless it is whole."""
+        if (place, spec.text) not in self._known:
+            network = self._search.network
+            found = self._figures(_with(network, _replaced(network, place, spec)))
+            self._known[place, spec.text] = {key: value - self._own[key] for key, value in found.items()}
+        return self._known[place, spec.text]
+
+    def _figures(self, network: Network) -> dict[str, int]:
+        search = self._search
+        costs = _costs(search.row_of(network.choice.stages))
+        return costs | (_time(search.machine, network, search, self._whole) if search.machine else {})
 
 
 def _costs(row: ScopeRow) -> dict[str, int]:
     return {key: getattr(row, key) for key in COSTS}
 
 
-def _time(machine: Machine, network: Network, search: Search) -> dict[str, int]:
-    return {PREDICTED: round(1e3 * NANOSECONDS * machine.seconds(network, search.dtype, search.mode))}
+def _time(machine: Machine, network: Network, search: Search, whole: Network | None = None) -> dict[str, int]:
+    """Of a part of the whole network, as in a call that touches as much memory as the whole one does."""
+    seconds = machine.seconds(network, search.dtype, search.mode, whole)
+    return {PREDICTED: round(1e3 * NANOSECONDS * seconds)}
 
 
 def _thin(network: Network) -> Network:

@@ -8,9 +8,11 @@ from math import ceil, floor
 from typing import NamedTuple
 
 from skaprof.analysis.fronts import Bound, Sums, front_of_choices, front_of_sums, undominated
+from skaprof.analysis.scopes import prediction
 from skaprof.analysis.search import DEFAULT_OBJECTIVES, NANOSECONDS, PREDICTED, Amounts, Limit, Machine, Part, Search
 from skaprof.model.spec import StageMixers, stage_mixers
-from skaprof.results import PredictedScope, ScopeRow
+from skaprof.predictions import PredictedScope
+from skaprof.results import ScopeRow
 
 MOST_LISTED = 1_000_000
 """Networks that are looked at one by one: to be counted within limits, or drawn."""
@@ -50,14 +52,7 @@ def found_rows(search: Search, found: Found) -> list[ScopeRow]:
 
 
 def _timed(row: ScopeRow, milliseconds: float, machine: Machine) -> PredictedScope:
-    return PredictedScope(
-        **row.as_dict(),
-        hardware=machine.id,
-        predicted_ms=milliseconds,
-        predicted_low_ms=None,
-        predicted_high_ms=None,
-        unknown_ops=None,
-    )
+    return PredictedScope(**row.as_dict(), **prediction(None, machine.id) | {"predicted_ms": milliseconds})
 
 
 def find(search: Search, objectives: Sequence[str] = DEFAULT_OBJECTIVES, limits: Sequence[Limit] = ()) -> Found:

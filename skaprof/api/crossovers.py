@@ -6,6 +6,7 @@ from skaprof.analysis.crossover_request import free_axis, pairs_of, require_tf32
 from skaprof.analysis.mixer_pair import Sizes
 from skaprof.answers import CrossoverRow
 from skaprof.api.arguments import Path, Words, mixer_texts
+from skaprof.api.loading import load_predict
 from skaprof.api.rows import Rows
 from skaprof.errors import named, needing
 from skaprof.grids import DEFAULT_PATCH, parse_count
@@ -30,6 +31,7 @@ def crossover(
     results: Path | None = None,
     hardware: Path | None = None,
     tf32: bool = False,
+    allow_different_machine: bool = False,
 ) -> Rows[CrossoverRow]:
     """Where each mixer starts or stops costing less than the baseline as a size grows: a row for each crossing.
 
@@ -50,6 +52,7 @@ def crossover(
         results: a file of `skaprof latency`, which adds measured time: between which sizes the verdict changes.
         hardware: a machine's name or TOML file, which adds predicted time, or time at the ceilings.
         tf32: against the machine's TF32 peak.
+        allow_different_machine: predict all the same by a calibration of another PyTorch than the one here.
 
     Returns:
         Rows whose `crossover` is the real size at which both cost the same, None where they never do; `last_win` and
@@ -82,8 +85,10 @@ def crossover(
 
     texts = None if mixer is None else mixer_texts(mixer, "mixer")
     rows: list[CrossoverRow] = []
+    allowed = allow_different_machine
+    predict = None if machine is None else load_predict(machine, allow_different_machine=allowed)
     for pair in pairs_of(texts, baseline, axis, sizes):
-        rows += [*crossover_rows(pair), *sampled_rows(pair, times_of(pair, saved, machine, tf32=tf32))]
+        rows += [*crossover_rows(pair), *sampled_rows(pair, times_of(pair, saved, machine, predict, tf32=tf32))]
     return Rows(rows, [saved.warning] if saved is not None and saved.warning else [])
 
 

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from skaprof.analysis.plan import Variant
+from skaprof.analysis.same_machine import require_same_machine
 from skaprof.analysis.scopes import TOTAL
 from skaprof.analysis.search import PREDICTED, Machine
 from skaprof.answers import SwapRow
@@ -17,7 +18,7 @@ from skaprof.workload import Workload
 
 if TYPE_CHECKING:
     from skaprof.analysis.roofline_rows import Predict
-    from skaprof.analysis.scopes import PredictNetwork
+    from skaprof.bench.predicting import Predictor
     from skaprof.count import Verification
     from skaprof.count.user import UserCount
     from skaprof.foreign_code import UserModule
@@ -79,39 +80,53 @@ def load_count_model() -> tuple[Callable[..., Any], Callable[..., Any]]:
     return count_model, proved_rows
 
 
-def load_predict(machine: Hardware) -> Predict | None:
-    """What predicts whole calls on a machine whose ops were timed; None where none were.
+def load_predict(machine: Hardware, *, allow_different_machine: bool = False) -> Predict:
+    """What predicts calls on a machine: by the ops that they dispatch where such were timed there, else by the rates of
+    its kernels.
 
     Raises:
-        SkaprofError: torch is not installed here (exit code 3).
+        SkaprofError: torch is not installed here (exit code 3), or it is another than the calibration's, whose ops may
+            be others.
     """
     if machine.kernels is None:
-        return None
-    require_package("torch", f"a prediction by {machine.id}")
+        from skaprof.analysis.roofline_rows import predict_by_rates
+
+        return predict_by_rates(machine)
+    _require_torch(machine, allow_different_machine=allow_different_machine)
     from skaprof.bench.predicting import predict_points
 
-    return predict_points(machine.kernels)
+    return predict_points(machine.kernels, machine.peaks)
 
 
-def load_predict_network(machine: Hardware) -> PredictNetwork:
-    """What predicts whole networks on a machine whose ops were timed.
+def _require_torch(machine: Hardware, *, allow_different_machine: bool) -> None:
+    require_package("torch", f"a prediction by {machine.id}")
+    import torch
+
+    there = {"torch": torch.__version__}
+    require_same_machine(machine, there, "the PyTorch here, which says what runs", allowed=allow_different_machine)
+
+
+def load_predictor(machine: Hardware, *, allow_different_machine: bool = False) -> Predictor:
+    """What predicts whole networks and models on a machine whose ops were timed.
 
     Raises:
-        SkaprofError: they were not; torch is not installed here (exit code 3).
+        SkaprofError: they were not; or as `load_predict`.
     """
     if machine.kernels is None:
         raise bad_value(named("hardware"), machine.id, "a file of skaprof calibrate with [[kernels]], the times of ops")
-    require_package("torch", f"a prediction by {machine.id}")
-    from skaprof.bench.predicting import predict_networks
+    _require_torch(machine, allow_different_machine=allow_different_machine)
+    from skaprof.bench.predicting import Predictor
 
-    return predict_networks(machine.kernels)
+    return Predictor(machine.kernels, machine.peaks)
 
 
-def load_machine(hardware: str | None, metrics: Iterable[str]) -> Machine | None:
+def load_machine(
+    hardware: str | None, metrics: Iterable[str], *, allow_different_machine: bool = False
+) -> Machine | None:
     """A machine to search for: the seconds that it will take for a network; None where none is named.
 
     Raises:
-        SkaprofError: times are among the metrics and no machine is named; as `load_predict_network`; or an op of a
+        SkaprofError: times are among the metrics and no machine is named; as `load_predictor`; or an op of a
             network was never timed there.
     """
     if hardware is None:
@@ -119,10 +134,10 @@ def load_machine(hardware: str | None, metrics: Iterable[str]) -> Machine | None
             raise bad_value(named("objective"), PREDICTED, f"a machine with it, {named('hardware')} FILE.toml")
         return None
     machine = find_hardware(hardware)
-    predict = load_predict_network(machine)
+    predict = load_predictor(machine, allow_different_machine=allow_different_machine).network
 
-    def seconds(network: Network, dtype: str, mode: str) -> float:
-        said = predict(network, dtype, mode)[TOTAL]
+    def seconds(network: Network, dtype: str, mode: str, like: Network | None) -> float:
+        said = predict(network, dtype, mode, like)[TOTAL]
         if said.seconds is None:
             never = f"{', '.join(said.unknown)} of {','.join(network.choice.texts)} never timed there"
             raise bad_value(named("hardware"), machine.id, f"a machine that knows all ops: {never}")

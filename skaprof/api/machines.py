@@ -31,6 +31,7 @@ def roofline(
     per_op: bool = False,
     results: Path | None = None,
     tf32: bool = False,
+    allow_different_machine: bool = False,
 ) -> Rows[RooflineRow]:
     """Arithmetic intensity, bound, ideal and predicted time of mixers on a machine, forward.
 
@@ -43,16 +44,18 @@ def roofline(
         mixer, tokens, size, dim, batch, heads, head_dim, kernel_size, dtype, implementation: as `sweep` has them, with
             its defaults; none but mixer with `results`.
         per_op: a row for each kernel of each mixer.
-        results: a file of `skaprof latency`: its forward rows are held against the ceilings.
+        results: a file of `skaprof latency`: its rows of mixers are held against the ceilings.
         tf32: against the machine's TF32 peak; the bytes stay float32's.
+        allow_different_machine: predict all the same by a calibration of another processor, PyTorch or thread count
+            than the times.
 
     Returns:
         Rows with `intensity` in FLOPs a byte, `ideal_ms` at the ceilings, `predicted_ms` for a calibrated machine, and
         with `results` `measured_ms` and the shares of the peak; times in milliseconds, None where unknown.
 
     Raises:
-        SkaprofError: a value that is not valid, a machine without a peak of the dtype, a file without measured rows, or
-            times that the machine could not reach.
+        SkaprofError: a value that is not valid, a machine without a peak of the dtype, a file without measured rows,
+            times that the machine could not reach, or a calibration of another machine.
     """
     machine = find_hardware(str(hardware))
     texts = None if mixer is None else mixer_texts(mixer, "mixer")
@@ -69,8 +72,8 @@ def roofline(
                 f"whole mixers: expected none of them, and no {named('per_op')}"
             )
         saved = read_results(str(results), named("results"))
-        points, notes = measured_against(saved, texts, machine)
+        points, notes = measured_against(saved, texts, machine, allow_different_machine=allow_different_machine)
         tf32 = tf32 or measured_with_tf32(saved)
     peaks_of(points, tf32=tf32)
-    predict = None if per_op else load_predict(machine)
+    predict = None if per_op else load_predict(machine, allow_different_machine=allow_different_machine)
     return Rows(machine_rows(points, machine, tf32=tf32, per_op=per_op, predict=predict), notes)

@@ -97,6 +97,7 @@ def search(
     head_dim: Sizes | None = None,
     per: str = "stage",
     hardware: str | PathLike[str] | None = None,
+    allow_different_machine: bool = False,
     objective: Words = DEFAULT_OBJECTIVES,
     limit: Words = (),
     resolution: int | tuple[int, int] | None = None,
@@ -119,6 +120,7 @@ def search(
         kernel_size, head_dim: each candidate that leaves it open, at each of these.
         per: "stage", whose blocks then have the same mixer, or "block", where every block may have its own.
         hardware: a file of `skaprof calibrate`, for the objective and limit "predicted_ms".
+        allow_different_machine: predict all the same by a calibration of another PyTorch than the one here.
         objective: what to minimize; the first sorts.
         limit: what a network must keep to: "params<=28M", "macs<=4.1G", "traffic_bytes<=350MiB".
         resolution, task, batch, dtype, mode, implementation: as `model_cost` has them.
@@ -141,7 +143,9 @@ def search(
         () if head_dim is None else sizes_of("head_dim", head_dim),
     )
     machine = load_machine(
-        None if hardware is None else str(hardware), [*objectives, *(limit.metric for limit in limits)]
+        None if hardware is None else str(hardware),
+        [*objectives, *(limit.metric for limit in limits)],
+        allow_different_machine=allow_different_machine,
     )
     made = make_search(
         network, candidates, *dtype_and_mode(dtype, mode), check_choice(named("per"), per, PLACES), machine

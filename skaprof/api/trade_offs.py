@@ -59,12 +59,12 @@ def _times(latency: Sequence[str], hardware: str | None) -> tuple[Times, list[st
 
 
 def _predict(hardware: str) -> Predict:
-    from skaprof.api.loading import load_predict_network
+    from skaprof.api.loading import load_predictor
 
-    predict = load_predict_network(find_hardware(hardware))
+    predict = load_predictor(find_hardware(hardware)).network
 
     def milliseconds(network: Network) -> float | None:
-        seconds = predict(network, DEFAULT_DTYPE, "forward")[TOTAL].seconds
+        seconds = predict(network, DEFAULT_DTYPE)[TOTAL].seconds
         return None if seconds is None else 1e3 * seconds
 
     return milliseconds

@@ -1,7 +1,8 @@
 """What PyTorch dispatches during a call, described by what decides its time; seen alone, or timed one by one.
 
 A description is of the op as the processor runs it: its kind (the op, and how its tensors lie in memory) and its sizes
-(rows, inner and columns of a product; channels, window and positions of a convolution; rows and columns of all else).
+(rows, inner and columns of a product; channels, window and positions of a convolution; rows and columns of all else),
+and last the KiB that the whole call touches: what is read again in the next call is then in a cache, or no longer.
 Timed in the call itself, each op finds its inputs where the op before left them, which alone on fresh data it does not:
 summed, they are within some percent of the call.
 """
@@ -25,17 +26,38 @@ Sizes = tuple[int, ...]
 
 
 class _Seen(TorchDispatchMode):
-    """Describes each op."""
+    """Describes each op, and counts the bytes that the call touches: what it is given, and each tensor it makes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kernels: list[DispatchedKernel] = []
+        self.touched = 0
+        self._storages: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if func.namespace != "prim":  # questions about a tensor, which fake ones answer here
-            self.kernels.append(described(func, [*args, *(kwargs or {}).values()], result))
+            taken = [*args, *(kwargs or {}).values()]
+            self.kernels.append(described(func, taken, result))
+            self._touch(list(_tensors(taken)), list(_tensors([result])))
         return result
+
+    def _touch(self, taken: Sequence[Tensor], given: Sequence[Tensor]) -> None:
+        """A tensor that is given may lie where one that is freed lay: it is new unless it is one of those taken."""
+        of_taken = {_storage(tensor): tensor for tensor in taken}
+        new = [tensor for storage, tensor in of_taken.items() if storage not in self._storages]
+        new += [tensor for tensor in given if _storage(tensor) not in of_taken]
+        self.touched += sum(tensor.numel() * tensor.element_size() for tensor in new)
+        self._storages.update(of_taken, map(_storage, given))
+
+    def among(self, elsewhere: int) -> list[DispatchedKernel]:
+        """Every op, with the KiB that the call touches and what is touched elsewhere from one call to the next."""
+        kibibytes = max(1, (self.touched + elsewhere) // 1024)
+        return [kernel.among(kibibytes) for kernel in self.kernels]
+
+
+def _storage(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
 
 
 class _Timed(TorchDispatchMode):
@@ -64,25 +86,25 @@ def shapes_alone(build: Callable[[], nn.Module]) -> Iterator[nn.Module]:
         yield module.to_empty(device="cpu").eval()
 
 
-def dispatched(call: Callable[[], object]) -> list[DispatchedKernel]:
-    """Every op of the call, in order."""
+def dispatched(call: Callable[[], object], elsewhere: int = 0) -> list[DispatchedKernel]:
+    """Every op of the call, in order, where so many bytes of other memory are touched before it is made again."""
     seen = _Seen()
     with seen:
         call()
-    return seen.kernels
+    return seen.among(elsewhere)
 
 
 def dispatched_in(module: nn.Module, call: Callable[[], object]) -> dict[str, list[DispatchedKernel]]:
     """The ops of the call of a module, and of each submodule while it ran, by name; "" has all of them."""
     seen = _Seen()
-    found: dict[str, list[DispatchedKernel]] = {}
+    found: dict[str, list[slice]] = {}
     starts: dict[str, int] = {}
 
     def enters(name: str) -> Callable[..., None]:
         return lambda *_: starts.__setitem__(name, len(seen.kernels))
 
     def leaves(name: str) -> Callable[..., None]:
-        return lambda *_: found.setdefault(name, []).extend(seen.kernels[starts[name] :])
+        return lambda *_: found.setdefault(name, []).append(slice(starts[name], len(seen.kernels)))
 
     parts = [(name, part) for name, part in module.named_modules() if name]
     hooks = [part.register_forward_pre_hook(enters(name)) for name, part in parts]
@@ -93,7 +115,8 @@ def dispatched_in(module: nn.Module, call: Callable[[], object]) -> dict[str, li
     finally:
         for hook in hooks:
             hook.remove()
-    return {"": seen.kernels, **found}
+    kernels = seen.among(0)
+    return {"": kernels, **{name: [each for of in runs for each in kernels[of]] for name, runs in found.items()}}
 
 
 def timed(call: Callable[[], object]) -> list[int]:
@@ -105,17 +128,17 @@ def timed(call: Callable[[], object]) -> list[int]:
 
 
 def described(func: Any, args: Sequence[Any], result: Any) -> DispatchedKernel:
-    """The op, by what decides its time."""
+    """The op, by what decides its time; what the call touches is known when that is over."""
     name = func._schema.name.removeprefix("aten::")
     if func.is_view or name in _SEEN_AS:
-        return DispatchedKernel(VIEW, "", ())
+        return DispatchedKernel(f"{VIEW}/{name}", "", ())
     taken, given = list(_tensors(args)), list(_tensors([result]))
     dtype = str((taken or given)[0].dtype).removeprefix("torch.") if taken or given else ""
     describe = _SIZES.get(name, _rows_and_columns)
     sizes, traits = describe(taken, given, args)
     largest = 0 if name in _SIZES else max((tensor.numel() for tensor in taken), default=0)
     layouts = [_layout(tensor, largest) for tensor in taken if tensor.dim() > 1]
-    return DispatchedKernel("/".join([name, *layouts, *traits]), dtype, sizes)
+    return DispatchedKernel("/".join([name, *layouts, *traits]), dtype, (*sizes, 0))
 
 
 _SEEN_AS = ("_unsafe_view", "_reshape_alias", "alias", "detach", "lift_fresh")

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,9 +37,17 @@ def calibrate(
         str,
         typer.Option(
             metavar="SECONDS",
-            help="Time for the ops of calls, on one thread of a processor: predictions rest on them; 0: none.",
+            help="Time for all of it; what the ceilings leave is for the ops of calls, on one thread of a processor: "
+            "predictions rest on them. 0: ceilings alone.",
         ),
     ] = "180",
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Keep each call here as it is timed, and go on after those that are there: --budget is what is added.",
+        ),
+    ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option("--output", "-o", metavar="FILE.toml", help="Write to FILE.toml instead of stdout. Repeatable."),
@@ -54,7 +63,10 @@ def calibrate(
     for path in files:
         suffix_of("--output", path, (".toml",))
     require_destinations(files, ())
+    start = perf_counter()
     seconds = 0.0 if budget == "0" else positive_number("--budget", budget)
+    if resume is not None:
+        suffix_of("--resume", resume, (".jsonl",))
     dtypes = parse_choices("--dtype", dtype, tuple(DTYPE_BYTES))
     require_package("torch", "skaprof calibrate")
     from skaprof.bench.calibrate import ROUNDS
@@ -70,18 +82,25 @@ def calibrate(
             found = measured(open_device(where), where, dtypes, tick=lambda rounds: bar.advance())
         if found.flags:
             say(f"skaprof: the measurement is flagged {', '.join(sorted(found.flags))}: see docs/timing.md")
-        kernels = _kernels(where, seconds) if seconds and where == "cpu" and count in (None, 1) else None
+        has_kernels = seconds and where == "cpu" and count in (None, 1)
+        kernels = _kernels(where, seconds, start, resume) if has_kernels else None
         text = list(hardware_text(found, stamp(where), kernels))
     for path in output or (STDOUT,):
         deliver(text, path)
 
 
-def _kernels(where: str, budget: float) -> KernelTimes:
+FITTING = 0.04
+"""Of a budget, what is left for learning from the times."""
+
+
+def _kernels(where: str, budget: float, start: float, resume: str | None) -> KernelTimes:
+    """The times of ops in what is left of the budget since the start, or in half of it where that is more."""
     from skaprof.bench.environment import stamp
     from skaprof.bench.kernel_times import measured_kernels
 
+    left = max(budget / 2, (1 - FITTING) * budget - (perf_counter() - start))
     with Progress("timing the ops of calls", 100) as bar:
-        return measured_kernels(budget, stamp(where), bar.at)
+        return measured_kernels(left, stamp(where), bar.at, resume)
 
 
 def hardware_text(found: Calibration, where: Mapping[str, Any], kernels: KernelTimes | None = None) -> Iterator[str]:

@@ -88,6 +88,7 @@ def crossover(
         typer.Option("--results", "-r", metavar="FILE", help="Results of skaprof latency: adds measured time."),
     ] = None,
     hardware: Annotated[str | None, opt.HARDWARE] = None,
+    allow_different_machine: Annotated[bool, opt.DIFFERENT_MACHINE] = False,
     tf32: Annotated[bool, opt.TF32] = False,
     to: DrawnPair,
 ) -> None:
@@ -108,8 +109,12 @@ def crossover(
     from skaprof.analysis.crossover import crossover_rows
 
     drawn: list[Crossed] = []
+    from skaprof.api.loading import load_predict
+
+    allowed = allow_different_machine
+    predict = load_predict(machine, allow_different_machine=allowed) if machine is not None else None
     for pair in pairs_of(mixer, baseline, axis, counts.sizes()):
-        timed = times_of(pair, saved, machine, tf32=tf32)
+        timed = times_of(pair, saved, machine, predict, tf32=tf32)
         drawn.append((pair, [*crossover_rows(pair), *sampled_rows(pair, timed)], timed))
     rows = [row for _, found, _ in drawn for row in found]
     show(rows, to, View(lambda: _page(rows), lambda ending: _figure(drawn, ending)))

@@ -34,11 +34,13 @@ def explain(
     baseline: Annotated[
         str, typer.Option("--baseline", "-b", metavar="SPEC[/FORM]", help="What it is held against.")
     ] = "mhsa",
+    allow_different_machine: Annotated[bool, opt.DIFFERENT_MACHINE] = False,
     to: opt.Tabled,
 ) -> None:
     """Split the measured difference of two mixers into compute, bandwidth, slow kernels, launch, faults and the rest.
 
-    At every size at which the file has both, forward. The machine is best one that skaprof calibrate measured.
+    At every size at which the file has both, forward and in training. The machine is best one that skaprof calibrate
+    measured.
     """
     to.require()
     ours, theirs = _wanted("--mixer", mixer), _wanted("--baseline", baseline)
@@ -46,11 +48,15 @@ def explain(
         raise bad_value("--baseline", baseline, "another mixer or form than --mixer")
     machine = find_hardware(hardware)
     saved = read_results(results, "--results")
-    points, notices = measured_against(saved, [ours[0], theirs[0]], machine)
+    allowed = allow_different_machine
+    points, notices = measured_against(saved, [ours[0], theirs[0]], machine, allow_different_machine=allowed)
     say_notices(notices)
     tf32 = measured_with_tf32(saved)
     require_possible(points, machine, tf32=tf32)
-    rows = explained_rows(points, ours, theirs, machine, tf32=tf32)
+    from skaprof.api.loading import load_predict
+
+    predict = load_predict(machine, allow_different_machine=allowed)
+    rows = explained_rows(points, ours, theirs, machine, predict, tf32=tf32)
     show(rows, to, View(lambda: _page(rows, machine)))
 
 

@@ -10,7 +10,7 @@ import typer
 
 from skaprof.analysis.scopes import DEPTHS, Prove, predicted_rows, scope_rows
 from skaprof.cli import options as opt
-from skaprof.cli.model_parts import show_parts
+from skaprof.cli.model_parts import PredictParts, show_parts
 from skaprof.cli.output import say
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.progress import progress
@@ -20,7 +20,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.foreign_model import is_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
 from skaprof.model.choice import Choice, open_backbone
-from skaprof.model.hardware import find_hardware
+from skaprof.model.hardware import Hardware, find_hardware
 from skaprof.model.network import HEADED_TASK, TASKS, Network, image_size, make_network
 from skaprof.results import ScopeRow
 from skaprof.workload import FORMS, MODES, check_choice
@@ -73,6 +73,7 @@ def model(
         str | None,
         typer.Option(metavar="FILE.toml", help="Predicted milliseconds on a machine that skaprof calibrate measured."),
     ] = None,
+    allow_different_machine: Annotated[bool, opt.DIFFERENT_MACHINE] = False,
     to: opt.Drawn,
 ) -> None:
     """Parameters, MACs and bytes of a whole backbone with any mixer in any stage, and the most a swap could save.
@@ -93,10 +94,11 @@ def model(
             "--stage": stage,
             "--resolution": resolution,
             "--batch": batch,
-            "--hardware": hardware,
             "--task": None if task == HEADED_TASK else task,
         }
-        show_parts(name, own, backbones, depth, forms, verify=verify, to=to)
+        machine = None if hardware is None else find_hardware(hardware)
+        told = _told_of(machine, allowed=allow_different_machine)
+        show_parts(name, own, backbones, depth, forms, verify=verify, predict=told, to=to)
         return
     own.require_none()
     depth = check_choice("--depth", "stage" if depth is None else depth, DEPTHS)
@@ -109,7 +111,7 @@ def model(
         return
     variants = list(product(networks, forms.dtypes, forms.modes))
     if hardware is not None:
-        rows, totals = _predicted(variants, depth, hardware)
+        rows, totals = _predicted(variants, depth, hardware, allowed=allow_different_machine)
     else:
         prove = _told_proof() if verify else None
         rows, totals = scope_rows(progress(variants, len(variants), "verifying") if verify else variants, depth, prove)
@@ -144,13 +146,24 @@ def _show_trade(name: str, networks: Sequence[Network], dtypes: Sequence[str], s
 
 
 def _predicted(
-    variants: list[tuple[Network, str, str]], depth: str, hardware: str
+    variants: list[tuple[Network, str, str]], depth: str, hardware: str, *, allowed: bool
 ) -> tuple[list[ScopeRow], list[ScopeRow]]:
-    from skaprof.api.loading import load_predict_network
+    from skaprof.api.loading import load_predictor
 
     machine = find_hardware(hardware)
-    predict = load_predict_network(machine)
+    predict = load_predictor(machine, allow_different_machine=allowed).network
     return predicted_rows(progress(variants, len(variants), "predicting"), depth, predict, machine.id)
+
+
+def _told_of(machine: Hardware | None, *, allowed: bool) -> PredictParts | None:
+    """What adds to the rows of a model of the user's own what the machine will take; None where there is no machine."""
+    if machine is None:
+        return None
+    from skaprof.analysis.scopes import predicted_parts
+    from skaprof.api.loading import load_predictor
+
+    predictor = load_predictor(machine, allow_different_machine=allowed)
+    return lambda user, mode, rows: predicted_parts(rows, predictor.own_model(user, mode), machine.id)
 
 
 def networks_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -12,9 +12,12 @@ from skaprof.cli import options as opt
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, environment, show
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, shown_option
+from skaprof.foreign_model import UserModel
 from skaprof.grids import parse_count
 from skaprof.own_rows import PartRow, ProvedPart
 
+PredictParts = Callable[[UserModel, str, Sequence[PartRow]], Sequence[PartRow]]
+"""The rows of a model in a mode, with what a machine will take."""
 _DEPTH = 2
 _EAGER = "eager"
 
@@ -27,6 +30,7 @@ def show_parts(
     forms: opt.Forms,
     *,
     verify: bool,
+    predict: PredictParts | None,
     to: opt.Drawn,
 ) -> None:
     """Count the model in each mode and dtype asked for, and show its parts. Exit 1 where there is no count or proof.
@@ -48,7 +52,7 @@ def show_parts(
     for user, mode in product(users, forms.modes):
         found = count_model(user, mode)
         parts = found.rows(levels)
-        rows += proved_rows(found, parts) if verify else parts
+        rows += proved_rows(found, parts) if verify else predict(user, mode, parts) if predict else parts
     view = View(lambda: _page(rows), lambda ending: _figure(rows, ending), environment(counters=True))
     show(rows, to, view)
     wholes = [row for row in rows if not row.scope]

@@ -63,6 +63,10 @@ HARDWARE = typer.Option(
     help="h100-sxm, h100-pcie, h200-sxm, a100-sxm-80, a100-pcie-80, a100-sxm-40, a100-pcie-40, l4, rtx-4090, "
     "jetson-agx-orin-64, epyc-9654, xeon-8480, ryzen-7950x, or a TOML file, such as skaprof calibrate writes.",
 )
+DIFFERENT_MACHINE = typer.Option(
+    "--allow-different-machine",
+    help="Predict all the same by a calibration of another processor, PyTorch or thread count than the times.",
+)
 TF32 = typer.Option("--tf32", help="Against the TF32 peak; the bytes stay float32's.")
 Task = Annotated[
     str,

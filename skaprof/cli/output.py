@@ -174,12 +174,12 @@ def require_destinations(outputs: Sequence[str], plots: Sequence[str]) -> None:
     _require_distinct([*outputs, *plots])
 
 
-def draw(paths: Iterable[str], image: Callable[[str], bytes]) -> None:
-    """Write to each file of --plot what `image` makes of its ending, and say so.
+def draw(paths: Iterable[str], image: Callable[[str], bytes], option: str = "--plot") -> None:
+    """Write to each file of the option what `image` makes of its ending, and say so.
 
     Raises:
         SkaprofError: it cannot be drawn, or not be written.
     """
     for path in paths:
-        write_whole("--plot", path, [image(suffix_of("--plot", path, PLOT_ENDINGS))])
+        write_whole(option, path, [image(suffix_of(option, path, PLOT_ENDINGS))])
         say(f"wrote {printable(path)}")

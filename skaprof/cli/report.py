@@ -16,6 +16,7 @@ from skaprof.cli.output import STDOUT, require_no_input, say, say_notices
 from skaprof.cli.show import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.files import write_folder
+from skaprof.measured import result_row
 from skaprof.report.folder import report_files, saved_report, why_not_replaced
 from skaprof.report.numbers import counted
 from skaprof.saved import SavedResults, read_results
@@ -150,11 +151,29 @@ def _collected(
             notes += _shortfall(SECTIONS[name].title, found, EXPECTED[name](contents), interrupted=interrupted)
         if interrupted:
             break
+    rows = _predicted(contents, rows) if {"roofline", "latency"} <= set(names) and not interrupted else rows
     timed = any(SECTIONS[name].rows is None and name not in own for name in names)
     settings = {"title": contents.title, "notes": notes, "commands": [saved.command for saved in files]}
     where = _environment(contents, files, timed=timed)
     head = {"command": _recorded_command(), "environment": where, "settings": settings}
     return {**head, "rows": rows}, interrupted
+
+
+def _predicted(contents: Contents, rows: list[Row]) -> list[Row]:
+    """The rows, where the report's machine predicts calls: its roofline then has the times that were measured, too."""
+    from skaprof.analysis.roofline_request import machine_rows
+    from skaprof.analysis.roofline_rows import points_of
+    from skaprof.api.loading import load_predict
+
+    machine = contents.ceilings
+    points = points_of([result_row(row) for row in rows if row["section"] == "latency"]).points
+    if machine is None or machine.kernels is None or not points:
+        return rows
+    found = machine_rows(points, machine, tf32=False, per_op=False, predict=load_predict(machine))
+    section = [{"section": "roofline", **row.as_dict()} for row in found]
+    place = next((at for at, row in enumerate(rows) if row["section"] == "roofline"), len(rows))
+    kept = [row for row in rows if row["section"] != "roofline"]
+    return [*kept[:place], *section, *kept[place:]]
 
 
 def _is_offered(name: str, contents: Contents, *, analytic_only: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from skaprof.analysis.roofline_request import machine_rows, measured_against, pe
 from skaprof.analysis.roofline_rows import RooflinePoint, measured_with_tf32
 from skaprof.answers import RooflineRow
 from skaprof.cli import options as opt
-from skaprof.cli.output import say_notices
+from skaprof.cli.output import PLOT_ENDINGS, draw, require_destinations, say_notices, suffix_of
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, show
 from skaprof.errors import SkaprofError
 from skaprof.model.hardware import Hardware, find_hardware
@@ -34,7 +35,16 @@ def roofline(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Results of skaprof latency: its forward rows are held against the ceilings, and no size is given.",
+            help="Results of skaprof latency: its rows of mixers are held against the ceilings, and no size is given.",
+        ),
+    ] = None,
+    allow_different_machine: Annotated[bool, opt.DIFFERENT_MACHINE] = False,
+    plot_predicted: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw predicted against measured times of --results: .png, .svg or .pdf; repeatable.",
+            rich_help_panel="Output",
         ),
     ] = None,
     to: opt.Drawn,
@@ -45,8 +55,13 @@ def roofline(
     times, their share of the peak, and how far the predictions are off.
     """
     to.require()
+    for path in plot_predicted or ():
+        suffix_of("--plot-predicted", path, PLOT_ENDINGS)
+    require_destinations(plot_predicted or (), ())
     machine = find_hardware(hardware)
     if results is None:
+        if plot_predicted:
+            raise SkaprofError("--plot-predicted: expected --results with it, whose times are drawn")
         plan = sizes.plan(dtype or "float32", "forward", implementation or "eager")
         points = [RooflinePoint(row.variant, row.workload) for row in plan.rows()]
     else:
@@ -57,7 +72,7 @@ def roofline(
         if per_op:
             raise SkaprofError("--per-op: a results file has times of whole mixers: expected no --results with it")
         saved = read_results(results, "--results")
-        points, notices = measured_against(saved, sizes.mixer, machine)
+        points, notices = measured_against(saved, sizes.mixer, machine, allow_different_machine=allow_different_machine)
         say_notices(notices)
         tf32 = tf32 or measured_with_tf32(saved)
     peaks = peaks_of(points, tf32=tf32)
@@ -65,8 +80,12 @@ def roofline(
         raise SkaprofError(f"{len(points):,} rows: expected at most {MOST_TABLE_ROWS:,}; use coarser grids")
     from skaprof.api.loading import load_predict
 
-    predict = None if per_op else load_predict(machine)
+    predict = None if per_op else load_predict(machine, allow_different_machine=allow_different_machine)
     rows = machine_rows(points, machine, tf32=tf32, per_op=per_op, predict=predict)
+    if plot_predicted:
+        from skaprof.report.prediction_plot import prediction_plot
+
+        draw(plot_predicted, partial(prediction_plot, rows), "--plot-predicted")
     view = View(lambda: _page(rows, machine, peaks), lambda ending: _figure(rows, machine, peaks, ending))
     show(rows, to, view)
 

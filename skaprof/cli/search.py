@@ -86,6 +86,7 @@ def search(
             "search is over the networks whose accuracy is known; repeatable.",
         ),
     ] = None,
+    allow_different_machine: Annotated[bool, opt.DIFFERENT_MACHINE] = False,
     resolution: Annotated[
         str | None,
         typer.Option(metavar="PIXELS", help="Image sizes, such as 224,800x1280 or 224:448:32, each searched."),
@@ -131,7 +132,8 @@ def search(
     from skaprof.report.search import left_out_words, nothing_within
 
     check_choice("--per", per, PLACES)
-    machine = load_machine(hardware, [*objectives, *(limit.metric for limit in limits)])
+    metrics = [*objectives, *(limit.metric for limit in limits)]
+    machine = load_machine(hardware, metrics, allow_different_machine=allow_different_machine)
     searches = [
         make_search(network, candidates, dtype, mode, per, machine)
         for network, dtype, mode in (progress(variants, len(variants), "predicting") if machine else variants)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +12,12 @@ from skaprof.cli import options as opt
 from skaprof.cli.output import say
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.show import Page, View, environment, show
-from skaprof.cli.trade import Trade, traded_swap
-from skaprof.errors import EXIT_CHECK_FAILED, bad_value
+from skaprof.cli.trade import Trade, change_of, traded_swap
+from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError, bad_value
 from skaprof.foreign_code import MAP_LAYOUTS
 from skaprof.foreign_model import UserModel
 from skaprof.grids import parse_sizes
+from skaprof.model.hardware import find_hardware
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.own_rows import TradeRow
 from skaprof.workload import check_choice
@@ -62,6 +63,11 @@ def swap(
         ),
     ] = False,
     trade: Trade,
+    hardware: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.toml", help="Predicted milliseconds on a machine that skaprof calibrate measured."),
+    ] = None,
+    allow_different_machine: Annotated[bool, opt.DIFFERENT_MACHINE] = False,
     to: opt.Tabled,
 ) -> None:
     """Parameters and MACs of any model before and after its attention (or other submodules) is another mixer.
@@ -71,6 +77,8 @@ def swap(
     refused, or left as it is with --skip-unsupported. Exit 1 where there is no count, or a mixer is not verified.
     """
     to.require()
+    if hardware is not None and trade.latency:
+        raise SkaprofError("--hardware: a prediction is no measurement: expected no --latency with it")
     replacements = [_replacement(text) for text in replace]
     seconds = trade.seconds
     user = own.but(model_arg=[*(own.model_arg or ()), *(arg or ())]).named(model)
@@ -81,12 +89,34 @@ def swap(
     from skaprof.api import load_swapped_rows
 
     hints = {"grid": grid[0], "layout": layout, "skips": skip_unsupported}
-    rows = load_swapped_rows()(user, replacements, _warn, **hints)
+    rows: Sequence[SwapRow] = load_swapped_rows()(user, replacements, _warn, **hints)
+    if hardware is not None:
+        rows = _predicted(rows, user, replacements, hints, hardware, allowed=allow_different_machine)
     traded = traded_swap(user, replacements, hints, seconds) if trade.latency else []
     view = View(lambda: _page(rows, user, traded), environment=environment(counters=True))
     show([*rows, *traded], to, view)
     if rows[-1].macs_delta is None or any(row.verified is False for row in rows[:-1]):
         raise typer.Exit(EXIT_CHECK_FAILED)
+
+
+def _predicted(
+    rows: Sequence[SwapRow],
+    user: UserModel,
+    replacements: Sequence[tuple[str, MixerSpec]],
+    hints: Mapping[str, Any],
+    hardware: str,
+    *,
+    allowed: bool,
+) -> Sequence[SwapRow]:
+    """The rows with what the machine will take for the model and for each place, before and after."""
+    from skaprof.analysis.scopes import predicted_swap
+    from skaprof.api.loading import load_predictor
+
+    machine = find_hardware(hardware)
+    predictor = load_predictor(machine, allow_different_machine=allowed)
+    change = change_of(replacements, hints)
+    before, after = (predictor.own_model(user, option="MODEL", change=each) for each in (None, change))
+    return predicted_swap(rows, before, after, machine.id)
 
 
 def _warn(message: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skaprof.foreign_model import UserModel
     from skaprof.model.network import Network
     from skaprof.model.spec import MixerSpec
+    from skaprof.nn.user_model import Change
 
 _PANEL = "Before and after, timed"
 
@@ -88,11 +89,8 @@ def traded_swap(
     """
     from skaprof.bench.user_models import ModelEntry
     from skaprof.count.model_parts import count_model
-    from skaprof.count.swap import swap_change
-    from skaprof.nn.sites import Asked
 
-    asked = Asked(hints["grid"], hints["layout"], "--replace", (lambda skipped: None) if hints["skips"] else None)
-    change = swap_change(replacements, asked)
+    change = change_of(replacements, hints)
     changed = ",".join(f"{pattern}={spec.text}" for pattern, spec in replacements)
     counted = {
         mode: tuple(count_model(user, mode, "MODEL", each).rows(0)[-1] for each in (None, change))
@@ -104,6 +102,15 @@ def traded_swap(
     return traded(
         (before, after), (counted["train"][0], counted["train"][1]), lambda: entries, ("eager",), seconds, names
     )
+
+
+def change_of(replacements: Sequence[tuple[str, MixerSpec]], hints: Mapping[str, Any]) -> Change:
+    """What puts these mixers into a model that was built, by what `skaprof swap` was told."""
+    from skaprof.count.swap import swap_change
+    from skaprof.nn.sites import Asked
+
+    asked = Asked(hints["grid"], hints["layout"], "--replace", (lambda skipped: None) if hints["skips"] else None)
+    return swap_change(replacements, asked)
 
 
 def traded_network(name: str, before: Network, after: Network, dtype: str, seconds: float) -> list[TradeRow]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
+from statistics import geometric_mean
 from typing import NamedTuple
 
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.toml_file import TomlTable, toml_text
 from skaprof.workload import MODES
 
+LEAST = 1e-7
+"""Seconds: an op that is said to take less was not seen by the clock."""
 VIEW = "view"
-"""The kind of ops that look at memory otherwise and touch none of it."""
+"""What ops that look at memory otherwise, and touch none of it, are alike; the kind of each has its name behind it."""
 
 
 class DispatchedKernel(NamedTuple):
-    """An op as a processor runs it: the op and its layouts, its dtype, and the sizes that decide its time."""
+    """An op as a processor runs it: the op and its layouts, its dtype, and the sizes that decide its time.
+
+    The last of the sizes is of the call that it stands in: how many KiB are touched from one such call to the next.
+    """
 
     kind: str
     dtype: str
@@ -25,6 +31,15 @@ class DispatchedKernel(NamedTuple):
     def op(self) -> str:
         """The op without its layouts."""
         return self.kind.partition("/")[0]
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it touches no memory; it has no sizes then."""
+        return self.op == VIEW
+
+    def among(self, kibibytes: int) -> DispatchedKernel:
+        """The same kernel in a call that touches so many KiB."""
+        return self if self.is_view else self._replace(sizes=(*self.sizes[:-1], kibibytes))
 
 
 class KernelTime(NamedTuple):
@@ -43,15 +58,20 @@ class TimedCall(NamedTuple):
 
 
 class CallCosts(NamedTuple):
-    """What a call takes beside its ops: `scale` times their sum, and so many seconds an op, less than 0 where timing an
-    op by itself took more than that.
+    """What a call takes beside its ops: `scale` times their sum, and so many seconds an op and a call, less than 0
+    where timing an op by itself took more than that.
 
     `spread` is the factor within which nine in ten calls were predicted that nothing was learned from, less 1.
     """
 
     scale: float
     per_op: float
+    per_call: float
     spread: float
+
+    def of(self, seconds: float, ops: int) -> float:
+        """The seconds of a call of so many ops that sum up to these seconds."""
+        return max(self.scale * seconds + self.per_op * ops + self.per_call, 0.5 * seconds)
 
 
 class KernelTimes(NamedTuple):
@@ -62,15 +82,15 @@ class KernelTimes(NamedTuple):
     conditions: Mapping[str, str]
 
 
-def fastest(times: Iterable[KernelTime]) -> list[KernelTime]:
-    """One time for each kernel: the lower quartile of what was measured of it, since disturbances only add."""
+def averaged(times: Iterable[KernelTime]) -> list[KernelTime]:
+    """One time for each kernel: the mean of the logarithms of what was measured of it, in each place where it stood."""
     found: dict[DispatchedKernel, list[float]] = {}
     for kernel, seconds in times:
-        found.setdefault(kernel, []).append(seconds)
-    return [KernelTime(kernel, sorted(seconds)[len(seconds) // 4]) for kernel, seconds in found.items()]
+        found.setdefault(kernel, []).append(max(seconds, LEAST))
+    return [KernelTime(kernel, geometric_mean(seconds)) for kernel, seconds in found.items()]
 
 
-_COSTS_KEYS = ("scale", "per_op_us", "spread")
+_COSTS_KEYS = ("scale", "per_op_us", "per_call_us", "spread")
 _CONDITIONS = ("threads", "torch", "cpu")
 _KERNEL_KEYS = ("kind", "dtype", "sizes", "microseconds")
 
@@ -84,7 +104,7 @@ def kernel_times_text(found: KernelTimes) -> Iterator[str]:
         yield f"{key} = {toml_text(value)}\n"
     for mode, costs in found.calls.items():
         yield f"{mode} = {{ scale = {costs.scale:.5g}, per_op_us = {1e6 * costs.per_op:.5g}, "
-        yield f"spread = {costs.spread:.4g} }}\n"
+        yield f"per_call_us = {1e6 * costs.per_call:.5g}, spread = {costs.spread:.4g} }}\n"
     kinds: dict[tuple[str, str], list[KernelTime]] = {}
     for time in found.times:
         kinds.setdefault(time.kernel[:2], []).append(time)
@@ -114,12 +134,14 @@ def read_kernel_times(top: TomlTable) -> KernelTimes | None:
 
 
 def _costs(table: TomlTable) -> CallCosts:
-    scale, per_op, spread = (_number(table, key) for key in _COSTS_KEYS)
-    return CallCosts(scale, per_op / 1e6, spread)
+    scale, per_op, per_call, spread = (_number(table, key) for key in _COSTS_KEYS)
+    return CallCosts(scale, per_op / 1e6, per_call / 1e6, spread)
 
 
 def _number(table: TomlTable, key: str) -> float:
     value = table.values.get(key)
+    if value is None:
+        raise SkaprofError(f"{table.label(key)}: missing: expected what skaprof calibrate writes today")
     if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
         raise bad_value(table.label(key), value, "a number")
     return float(value)

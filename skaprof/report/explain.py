@@ -18,7 +18,7 @@ _COLUMNS = {
     "compute_ms": "compute\n(ms)",
     "bandwidth_ms": "bandwidth\n(ms)",
     "kernels_ms": "kernels\n(ms)",
-    "launch_ms": "launch\n(ms)",
+    "launch_ms": "calls\n(ms)",
     "faults_ms": "faults\n(ms)",
     "unexplained_ms": "unexplained\n(ms)",
 }
@@ -59,10 +59,11 @@ def sentences(rows: Sequence[ExplainedRow], hardware: Hardware) -> list[str]:
     found.append(
         "Differences are the mixer's less the baseline's, and the parts add up to them. Compute and bandwidth: each "
         "kernel's arithmetic or its bytes at the ceilings, whichever takes longer; kernels: what kernels of their kind "
-        "and size take beyond that (less than 0: data stays in a cache); launch; faults: what page faults of "
-        "the allocator cost; unexplained: what was measured beyond all of it."
+        "and size take beyond that (less than 0: data stays in a cache); calls: what a call costs beside its kernels, "
+        "launches among it; faults: memory management, what page faults of the allocator cost; unexplained: what was "
+        "measured beyond all of it."
     )
-    if not hardware.calibrated:
+    if not hardware.calibrated and hardware.kernels is None:
         found.append(
             f"{hardware.id} is not calibrated: parts are those at the data sheet's ceilings, and launches and slow "
             "kernels are all unexplained; skaprof calibrate measures them."
@@ -70,9 +71,12 @@ def sentences(rows: Sequence[ExplainedRow], hardware: Hardware) -> list[str]:
     return found
 
 
+_WORDS = {"launch_ms": "calls"}
+
+
 def _shares(rows: Sequence[ExplainedRow]) -> str:
     """What share each part has of all that was gained and lost."""
     sums = {part: sum(abs(getattr(row, part)) for row in rows) for part in PARTS}
     whole = sum(sums.values())
-    shares = [f"{part.removesuffix('_ms')} {100 * sums[part] / whole:.0f} %" for part in PARTS]
+    shares = [f"{_WORDS.get(part, part.removesuffix('_ms'))} {100 * sums[part] / whole:.0f} %" for part in PARTS]
     return f"Of all that was gained and lost in {len(rows)} decided differences: {', '.join(shares)}."

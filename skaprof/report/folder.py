@@ -11,7 +11,7 @@ from skaprof.saved import read_results
 
 Results = dict[str, Any]
 
-FIGURES = ("accuracy", "figure3", "figure4", "heads", "pareto", "promise", "roofline", "scaling")
+FIGURES = ("accuracy", "figure3", "figure4", "heads", "pareto", "prediction", "promise", "roofline", "scaling")
 """The figures that the sections of a report draw."""
 FIGURE_ENDINGS = (".png", ".svg")
 

@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from skaprof.model.network import Network
+from skaprof.predictions import PredictedScope
 from skaprof.records import Record
 from skaprof.report.cost_sentences import LEGEND as COST_LEGEND
 from skaprof.report.cost_sentences import proof_sentences
 from skaprof.report.numbers import NumberFormat, si, significant
 from skaprof.report.plain_table import NARROW, PlainTable
+from skaprof.report.predicted import predicted_sentence, time_text
 from skaprof.report.table import grid_text
-from skaprof.results import PredictedScope, ProvedScope, ScopeRow, values_of
+from skaprof.results import ProvedScope, ScopeRow, values_of
 from skaprof.workload import FUSED
 
 _NETWORK_KEYS = ("model", "image_height", "image_width", "batch", "dtype", "mode", "implementation")
@@ -132,16 +134,11 @@ def _figure_columns(rows: Sequence[ScopeRow], *, has_parts: bool) -> list[Column
     columns.append(_share("mixers'\nMACs", "mixer_macs_share"))
     columns.append(_share("mixers'\ntraffic", "mixer_traffic_bytes_share"))
     if isinstance(rows[0], PredictedScope):
-        columns.append(Column(("predicted_ms",), "predicted\n(ms)", True, _predicted_text))
+        columns.append(Column(("predicted_ms",), "predicted\n(ms)", True, time_text))
     if isinstance(rows[0], ProvedScope):
         columns += [scaled(rows, key, f"{_WORDS[like]}\n{words}", "", like=like) for key, like, words in _PROOF]
         columns.append(Column(("verified",), "verified", True, lambda row: "yes" if row.verified else "NO"))
     return columns
-
-
-def _predicted_text(row: ScopeRow) -> str:
-    seconds = row.predicted_ms if isinstance(row, PredictedScope) else None
-    return "-" if seconds is None else significant(seconds)
 
 
 def _share(words: str, key: str) -> Column:
@@ -175,22 +172,10 @@ def sentences(rows: Sequence[ScopeRow], totals: Sequence[ScopeRow], networks: Se
     for total in told:
         found.append(_ceiling_sentence([row for row in rows if _network_of(row) == _network_of(total)], total))
     found += [*_key_sentences(totals), *_form_sentences(networks)]
-    found += [_predicted_sentence(total) for total in told if isinstance(total, PredictedScope)]
+    found += [predicted_sentence(total, f"at {_where(total)}") for total in told if isinstance(total, PredictedScope)]
     if isinstance(rows[0], ProvedScope):
         found += proof_sentences([row for row in rows if isinstance(row, ProvedScope)])
     return found
-
-
-def _predicted_sentence(total: PredictedScope) -> str:
-    """The time of a network on a machine, with what nine in ten calls of its calibration were within."""
-    where = f"Predicted at {_where(total)} on {total.hardware}"
-    if total.predicted_ms is None or total.predicted_low_ms is None or total.predicted_high_ms is None:
-        return f"{where}: nothing, as these ops were never timed there: {total.unknown_ops}."
-    low, high = significant(total.predicted_low_ms), significant(total.predicted_high_ms)
-    return (
-        f"{where}: {significant(total.predicted_ms)} ms, {low} to {high} as far as nine in ten calls of the "
-        "calibration were off; CPU time of one thread."
-    )
 
 
 def difference_sentence(total: ScopeRow) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from skaprof.own_rows import PartRow, ProvedPart
+from skaprof.predictions import PredictedPart
 from skaprof.report.cost_sentences import LEGEND as COST_LEGEND
 from skaprof.report.model import Column, scaled, table_of
 from skaprof.report.numbers import counted, significant
 from skaprof.report.plain_table import NARROW, PlainTable
+from skaprof.report.predicted import predicted_sentence, time_text
 from skaprof.results import values_of
 
 _RUN_KEYS = ("mode", "dtype")
@@ -45,6 +47,8 @@ def part_table(rows: Sequence[PartRow]) -> PlainTable:
         columns.append(scaled(rows, key, words, unit))
         if share is not None:
             columns.append(Column((share,), f"{words}\n(%)", True, _share(share)))
+    if isinstance(rows[0], PredictedPart):
+        columns.append(Column(("predicted_ms",), "predicted\n(ms)", True, time_text))
     table = table_of(columns, padding=NARROW)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         ends = following is None or not following.scope or not row.scope
@@ -94,6 +98,11 @@ def sentences(rows: Sequence[PartRow]) -> list[str]:
     parts = [row for row in rows if row.scope]
     found = [*_shared_sentences(parts), *_unrun_sentences(parts)]
     found += [f"{_lacking(row)}{_where(row, wholes)}: {row.error}." for row in wholes if row.error]
+    found += [
+        predicted_sentence(row, f"in {' '.join(map(str, values_of(row, _RUN_KEYS)))}")
+        for row in wholes
+        if isinstance(row, PredictedPart)
+    ]
     found += [sentence for row in wholes if isinstance(row, ProvedPart) for sentence in _proof_sentences(row)]
     if parts:
         found.append(

@@ -11,6 +11,7 @@ from skaprof.answers import KernelRow, RooflineRow
 from skaprof.model.hardware import CALIBRATED_HEAD_DIM, CALIBRATED_KERNEL_SIZE, Hardware, in_unit
 from skaprof.report.numbers import significant
 from skaprof.report.plain_table import PlainTable
+from skaprof.report.predicted import outside_words
 from skaprof.report.table import add_sizes, size_cells, size_columns
 
 _COLUMNS = {
@@ -117,6 +118,10 @@ def _predicted_from(rows: Sequence[RooflineRow], hardware: Hardware) -> list[str
     said = (
         [f"{len(missing)} of {len(rows)} rows are not predicted: an op of theirs was never timed."] if missing else []
     )
+    far = [row for row in rows if row.outside_ops]
+    if far:
+        ops = dict.fromkeys(op for row in far for op in str(row.outside_ops).split(", "))
+        said.append(f"{len(far)} of {len(rows)} rows:{outside_words(list(ops))}")
     costs = hardware.kernels.calls.get(rows[0].mode)
     spread = 100 * costs.spread if costs is not None else 0.0
     return [

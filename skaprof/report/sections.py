@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from skaprof.analysis import report_rows as requests
 from skaprof.analysis.report_rows import Contents
-from skaprof.analysis.roofline_rows import machine_of
 from skaprof.answers import (
     AbsentCounter,
     AuditRow,
@@ -30,12 +29,12 @@ from skaprof.records import Record
 from skaprof.report import audit as audited
 from skaprof.report import cost_sentences, own_models, worth
 from skaprof.report import crossover as crossing
-from skaprof.report import roofline as ceilings
 from skaprof.report.formats import escape_markdown
 from skaprof.report.markdown import bullets, from_terminal, image, table_of
 from skaprof.report.model import difference_sentence, percent, scope_table
 from skaprof.report.numbers import si, signed
 from skaprof.report.pareto import pareto_figure, pareto_findings, pareto_table
+from skaprof.report.roofline_section import roofline_section
 from skaprof.report.table import cost_table, figure_columns, formula_table
 from skaprof.report.timing import heads_section, latency_section, network_section
 from skaprof.results import SIZE_KEYS, ResultRow, SwappedScope, values_of
@@ -230,18 +229,7 @@ def _memory(rows: Sequence[ResultRow]) -> Rendered:
 
 
 def _roofline(rows: Sequence[RooflineRow]) -> Rendered:
-    hardware = machine_of(rows)
-    peaks = list(dict.fromkeys(row.dtype for row in rows))
-    said = [ceilings.caption(hardware, peaks), *ceilings.sentences(rows, hardware, peaks)]
-
-    def draw() -> Figure:
-        from skaprof.report.roofline_plot import roofline_figure
-
-        return roofline_figure(rows, hardware, peaks)
-
-    alt = f"Roofline of {hardware.name}: FLOP/s over FLOPs per byte of {len(rows)} mixers and sizes"
-    body = f"{figure('roofline', alt)}\n{from_terminal(ceilings.roofline_table(rows))}\n{bullets(said)}"
-    return Rendered(body, (), {"roofline": draw})
+    return Rendered(*roofline_section(rows, figure))
 
 
 def _audit(rows: Sequence[AuditRow | AbsentCounter]) -> Rendered:

@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 
 from skaprof.answers import SwapRow
 from skaprof.model.spec import parse_mixer
+from skaprof.predictions import PredictedSwap
 from skaprof.report.model import Column, percent, scaled, table_of
 from skaprof.report.numbers import counted, si
 from skaprof.report.plain_table import PlainTable
+from skaprof.report.predicted import predicted_sentence, time_text
 from skaprof.report.table import grid_text
 
 
@@ -28,6 +31,9 @@ def swap_table(rows: Sequence[SwapRow]) -> PlainTable:
         columns.append(scaled(rows, f"{key}_before", f"{words}\nbefore", "", like=key))
         columns.append(scaled(rows, key, f"{words}\nafter", ""))
         columns.append(scaled(rows, f"{key}_delta", "change", "", signed=True))
+    if isinstance(rows[0], PredictedSwap):
+        for key, words in (("predicted_before_ms", "before"), ("predicted_ms", "after")):
+            columns.append(Column((key,), f"predicted\n{words} (ms)", True, partial(time_text, key=key)))
     table = table_of(columns)
     for place, row in enumerate(rows):
         table.add_row(*(column.text(row) for column in columns), end_section=place == len(rows) - 2, of=row)
@@ -60,6 +66,8 @@ def sentences(rows: Sequence[SwapRow]) -> list[str]:
     agreement = ": the counts and the closed forms agree" if proved else ""
     told.append(f"Verified {proved:,} of {counted(len(sites), 'mixer')}{agreement}.")
     told += [f"Not verified: {row.scope}: {row.error}." for row in sites if row.error]
+    if isinstance(total, PredictedSwap):
+        told.append(predicted_sentence(total, "after the swap"))
     if total.error:
         told.append(f"Not counted: {total.error}.")
     if total.note:
