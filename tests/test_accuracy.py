@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Run
+from conftest import ROOT, Run
 from test_schema import from_lines, require_valid
 
 from skaprof.analysis.accuracy import verdict_rows
@@ -374,3 +374,15 @@ def test_a_verdict_is_over_the_seeds_that_all_have_and_the_test_images_bound_wha
     assert ska.smallest_difference == pytest.approx(100 * 1.96 * np.std([1] + [0] * 9, ddof=1) / 10**0.5)
     assert verdict_rows(rows[:3]) == []
     assert verdict_rows(rows, margin=30.0)[0].tells_apart is False
+
+
+def test_the_committed_verdicts_are_those_of_the_committed_runs_and_the_docs_show_them() -> None:
+    rows = list(read_results(ROOT / "reports" / "accuracy" / "runs.jsonl", "test").records)
+    runs, verdicts = of(rows, TrainedRow), of(rows, VerdictRow)
+    page, shown = (ROOT / "docs" / "accuracy.md").read_text(), []
+    for found, row in zip(verdict_rows(runs), verdicts, strict=True):
+        assert found.verdict == row.verdict
+        assert (found.low, found.difference, found.high) == pytest.approx((row.low, row.difference, row.high))
+        shown.append(f"{row.difference:+.2f}   {row.low:+.2f} to {row.high:+.2f}   {row.verdict}\n" in page)
+    assert shown == [True] * 4
+    assert len(runs) == 25

@@ -128,7 +128,7 @@ def _page(session: Session) -> Page:
         return Page(None, words=["No network is trained to its end yet."])
     runs, verdicts = session.in_order, session.verdicts
     words = report.sentences(runs, session.trials, verdicts, session.asked.settings)
-    return Page(report.accuracy_table(runs, verdicts), _caption(session), words, concludes=True)
+    return Page(report.accuracy_table(runs, verdicts), _caption(session), words)
 
 
 def _end(session: Session, cut: str | None, to: Saved) -> None:

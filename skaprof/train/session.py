@@ -162,7 +162,7 @@ class Session:
         jobs = list(missing_jobs(self.asked, self.trials, self.runs))
         self._require_checkpoint(jobs)
         total = sum(work_of(job, self.asked) for job in jobs) or 1.0
-        with self.watcher.steps(_STEPS) as steps:
+        with self.watcher.steps(_STEPS if jobs else 0) as steps:
             for place, job in enumerate(jobs, start=1):
                 row = self._train(job, lambda work: steps.at(work / total))
                 rest = f"; about {self._time_left(total)} left" if place < len(jobs) else ""
