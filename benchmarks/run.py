@@ -3,7 +3,7 @@
 python benchmarks/run.py            # startup, sweep, verify, report, search, counting, training: about a minute
 python benchmarks/run.py startup    # one of them
 python benchmarks/run.py timers     # ten runs of each timer, idle and loaded: 30 minutes, and 3 with `timers 2 4`
-python benchmarks/run.py steady     # one timing in ten processes, idle and loaded: 10 minutes
+python benchmarks/run.py steady     # one timing in ten processes, idle and loaded: 12 minutes
 python benchmarks/run.py order      # one size after others in one process: 5 minutes
 python benchmarks/run.py prediction # four predictors on rows that none has seen: 7 minutes, 3 of them calibrating
 python benchmarks/run.py tiled      # every attention in every form, now and before: 6 minutes; `tiled 60` is steadier

@@ -22,6 +22,8 @@ BEFORE = "dbb2b04"
 """The last commit whose timer knows the wall clock alone."""
 RUNS, SECONDS = 10, 10.0
 SIZES = {"196 tokens, dim 384": (196, 384, 1), "324 tokens, dim 128, batch 4": (324, 128, 4)}
+ALL_SECONDS = ("--rounds", "4096", "--tolerance", "0.1")
+"""Options with which a run goes on until its seconds are over."""
 LOOPS_A_CORE = 2
 LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for _ in range(10**6): pass"
 
@@ -163,7 +165,7 @@ def timers(runs: int = RUNS, seconds: float = SECONDS) -> None:
     with before() as tree:
         chosen = {
             "skaprof": skaprof(ROOT),
-            "skaprof, all the seconds": skaprof(ROOT, "--rounds", "4096", "--tolerance", "0.1"),
+            "skaprof, all the seconds": skaprof(ROOT, *ALL_SECONDS),
             f"skaprof at {BEFORE}": skaprof(tree),
             **{name: other(code) for name, code in OTHERS.items()},
         }
@@ -200,7 +202,8 @@ def _decided(runs: list[Run]) -> str:
 def steady(runs: int = RUNS, seconds: float = SECONDS) -> None:
     """One command in fresh processes, idle and loaded in turn, now and before: ratios, medians, intervals, verdicts."""
     with before() as tree:
-        for name, timer in (("skaprof", skaprof(ROOT)), (f"skaprof at {BEFORE}", skaprof(tree))):
+        chosen = {"skaprof": skaprof(ROOT), "skaprof, all the seconds": skaprof(ROOT, *ALL_SECONDS)}
+        for name, timer in (chosen | {f"skaprof at {BEFORE}": skaprof(tree)}).items():
             for words, size in SIZES.items():
                 found = []
                 for number in range(runs):

@@ -61,10 +61,11 @@ def fastest_values(rounds: Sequence[Sequence[Sequence[float]]]) -> list[float]:
     blocks: then no order statistic within a block gets rid of it, and one over the run does.
     """
     ordered = sorted((sample, place) for place, blocks in enumerate(rounds) for block in blocks for sample in block)
-    whole, count = _fastest_mean(ordered, None), len(rounds)
+    sizes = [sum(map(len, blocks)) for blocks in rounds]
+    whole, count = _fastest_mean(ordered, len(ordered)), len(rounds)
     if count < 2:
         return [math.log(whole)] * count
-    without = [_fastest_mean(ordered, place) for place in range(count)]
+    without = [_fastest_mean(ordered, len(ordered) - size, place) for place, size in enumerate(sizes)]
     return [count * math.log(whole) - (count - 1) * math.log(each) for each in without]
 
 
@@ -81,9 +82,8 @@ def rounds_of_fastest(rounds: Sequence[Sequence[Sequence[float]]]) -> float:
     return sum(counts) ** 2 / sum(count * count for count in counts)
 
 
-def _fastest_mean(ordered: Sequence[tuple[float, int]], left_out: int | None) -> float:
-    """The mean of the fastest quarter of the samples that are not of the round left out."""
-    count = sum(place != left_out for _, place in ordered)
+def _fastest_mean(ordered: Sequence[tuple[float, int]], count: int, left_out: int | None = None) -> float:
+    """The mean of the fastest quarter of the `count` samples that are not of the round left out."""
     kept = (sample for sample, place in ordered if place != left_out)
     return fmean(islice(kept, max(1, round(FASTEST_SHARE * count))))
 
