@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from statistics import fmean, median, stdev
 
 from scipy.special import bdtr, stdtrit
@@ -61,11 +60,10 @@ def fastest_values(rounds: Sequence[Sequence[Sequence[float]]]) -> list[float]:
     blocks: then no order statistic within a block gets rid of it, and one over the run does.
     """
     ordered = sorted((sample, place) for place, blocks in enumerate(rounds) for block in blocks for sample in block)
-    sizes = [sum(map(len, blocks)) for blocks in rounds]
-    whole, count = _fastest_mean(ordered, len(ordered)), len(rounds)
+    whole, count = _fastest_mean(ordered), len(rounds)
     if count < 2:
         return [math.log(whole)] * count
-    without = [_fastest_mean(ordered, len(ordered) - size, place) for place, size in enumerate(sizes)]
+    without = [_fastest_mean(ordered, place, sum(map(len, blocks))) for place, blocks in enumerate(rounds)]
     return [count * math.log(whole) - (count - 1) * math.log(each) for each in without]
 
 
@@ -82,10 +80,10 @@ def rounds_of_fastest(rounds: Sequence[Sequence[Sequence[float]]]) -> float:
     return sum(counts) ** 2 / sum(count * count for count in counts)
 
 
-def _fastest_mean(ordered: Sequence[tuple[float, int]], count: int, left_out: int | None = None) -> float:
-    """The mean of the fastest quarter of the `count` samples that are not of the round left out."""
-    kept = (sample for sample, place in ordered if place != left_out)
-    return fmean(islice(kept, max(1, round(FASTEST_SHARE * count))))
+def _fastest_mean(ordered: Sequence[tuple[float, int]], left_out: int | None = None, size: int = 0) -> float:
+    """The mean of the fastest quarter of the samples but those of the round left out, of which there are `size`."""
+    count = max(1, round(FASTEST_SHARE * (len(ordered) - size)))
+    return fmean([sample for sample, place in ordered[: count + size] if place != left_out][:count])
 
 
 def interval(
