@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False  # by the number of tests, which says little of their time
     return LoadFileScheduling(config, log)
+
+
+@pytest.fixture(autouse=True)
+def threads_stay() -> Iterator[None]:
+    """Whatever a test does, PyTorch's threads are as they were: with more, all later tests take far longer."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    yield
+    assert torch is None or torch.get_num_threads() == before
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -139,6 +148,17 @@ def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(configuration, "CpuDevice", SteadyCpu)
     monkeypatch.setattr(engine, "WARM_WINDOW", 0.002)
+
+
+TINY_BACKBONE = "".join(f"[[stages]]\ndepth = 1\ndim = 32\nmixer = '{mixer}'\n" for mixer in ("sepconv", *["mhsa"] * 3))
+
+
+@pytest.fixture
+def tiny_backbone(tmp_path: Path) -> str:
+    """The file of a backbone of four small blocks."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY_BACKBONE)
+    return str(path)
 
 
 def require_golden(name: str, text: str) -> None:

@@ -29,7 +29,9 @@ def timed(*users: UserModel, mode: str = "forward") -> list[dict[str, Any]]:
     return measure_configuration(entries, Options(), device, device.now() + 0.2)
 
 
-def test_several_models_compare_and_their_rows_are_those_that_were_counted(skaprof: Run, tmp_path: Path) -> None:
+def test_several_models_compare_and_their_rows_are_those_that_were_counted(
+    skaprof: Run, tmp_path: Path, tiny_backbone: str
+) -> None:
     path = tmp_path / "runs.jsonl"
     models = (
         "--model",
@@ -37,7 +39,7 @@ def test_several_models_compare_and_their_rows_are_those_that_were_counted(skapr
         "--model",
         "user_networks:of_skaprof",
         "--model-arg",
-        "of_skaprof:name=vit_cifar",
+        f"of_skaprof:name={tiny_backbone}",
     )
     done = skaprof("latency", *models, "--shape", "2x3x32x32", *FAST, cwd=TESTS)
     assert done.returncode == 0, done.stderr
@@ -85,10 +87,10 @@ def test_a_model_that_keeps_its_answer_is_not_timed() -> None:
     assert sound["median_ms"] > 0
 
 
-def test_a_model_stands_beside_a_backbone(skaprof: Run) -> None:
-    models = ("--model", "vit_cifar", "--resolution", "16", "--model", RESIDUAL.path, "--shape", "1x3x16x16")
+def test_a_model_stands_beside_a_backbone(skaprof: Run, tiny_backbone: str) -> None:
+    models = ("--model", tiny_backbone, "--resolution", "32", "--model", RESIDUAL.path, "--shape", "1x3x32x32")
     done = skaprof("latency", *models, *FAST, "--format", "json", cwd=TESTS)
-    assert [row["model"] for row in json.loads(done.stdout)["rows"]] == ["vit_cifar", RESIDUAL.path]
+    assert [row["model"] for row in json.loads(done.stdout)["rows"]] == ["tiny", RESIDUAL.path]
 
 
 BAD = [

@@ -48,6 +48,7 @@ pytestmark = pytest.mark.usefixtures("steady_clock")
 
 TESTS = Path(__file__).parent
 FAST = ("--device", "cpu", "--max-seconds", "1")
+EAGER = ("--implementation", "eager")
 SMALL = ("--model", "poolformerv2_s12", "--model", "poolformerv2_s12[stage3=ska]", "--resolution", "32")
 
 
@@ -299,9 +300,11 @@ def test_a_network_without_attention_has_no_fused_form() -> None:
     assert (found["verdict"], found["error"]) == ("unsupported", "no attention in it to be fused")
 
 
-def test_backbones_are_drawn_over_their_images_each_under_its_name(skaprof: Run, tmp_path: Path) -> None:
+def test_backbones_are_drawn_over_their_images_each_under_its_name(
+    skaprof: Run, tmp_path: Path, tiny_backbone: str
+) -> None:
     path = tmp_path / "times.svg"
-    rows_of(skaprof, "--model", "vit_cifar", "--resolution", "8,12", "--implementation", "eager", "--plot", str(path))
+    rows_of(skaprof, "--model", tiny_backbone, "--resolution", "32,64", *EAGER, "--plot", str(path))
     assert path.read_bytes().startswith(b"<?xml")
     wanted = [Wanted(("a",), None, image, 1, "float32", "forward") for image in ((8, 8), (8, 12))]
     assert swept(wanted) == ("image_width",)

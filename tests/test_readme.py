@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import ROOT, Run
+from conftest import ROOT, TINY_BACKBONE, Run
 from PIL import Image
 
 import skaprof
@@ -41,7 +41,6 @@ NOT_RUN |= {"bash", "cd", "git", "mypy", "pip", "pre-commit", "pytest", "python"
 """What sets up an environment or works on a checkout: .ci/run and the workflows run these."""
 
 TINY = "tiny.toml"
-TINY_BACKBONE = "".join(f"[[stages]]\ndepth = 1\ndim = 32\nmixer = '{mixer}'\n" for mixer in ("sepconv", *["mhsa"] * 3))
 SMALL = {"--tokens": "16", "--dim": "32", "--resolution": "32", "--batch": "1", "--implementation": "eager,sdpa"}
 TINY_IMAGES = "tiny.npz"
 TRAINED = {"--data": TINY_IMAGES, "--train-images": "8", "--seeds": "2"}

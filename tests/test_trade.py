@@ -39,12 +39,12 @@ def test_a_swap_is_told_with_what_it_costs_and_takes(skaprof: Run) -> None:
     assert all(row["mixer"] == "attn=ska" for row in found.values())
 
 
-def test_a_backbones_stage_is_told_with_what_it_costs_and_takes(skaprof: Run) -> None:
-    arguments = ("model", "vit_cifar", "--stage", "1=ska", "--resolution", "16")
+def test_a_backbones_stage_is_told_with_what_it_costs_and_takes(skaprof: Run, tiny_backbone: str) -> None:
+    arguments = ("model", tiny_backbone, "--stage", "3=ska", "--resolution", "64")
     found = trades(skaprof, *arguments, *FAST)
     for mode, keys in (("forward", ("params", "macs", "traffic_bytes", "peak_bytes")), ("train", ("saved_bytes",))):
-        (before,) = model_cost("vit_cifar", resolution=16, depth="total", mode=mode)
-        (after,) = model_cost("vit_cifar", "ska", resolution=16, depth="total", mode=mode)
+        (before,) = model_cost(tiny_backbone, resolution=64, depth="total", mode=mode)
+        (after,) = model_cost(f"{tiny_backbone}[stage3=ska]", resolution=64, depth="total", mode=mode)
         for key in keys:
             assert (found[key]["before"], found[key]["after"]) == (getattr(before, key), getattr(after, key))
     told = skaprof(*arguments, *FAST).stdout

@@ -17,7 +17,7 @@ from skaprof.count.learned import Learned, learned
 from skaprof.count.memory import saved_by_autograd
 from skaprof.count.witnesses import Tally, heard, tally_exact
 from skaprof.errors import SkaprofError, named
-from skaprof.foreign_code import UserModule, attempted, reason_of, require_same_shape
+from skaprof.foreign_code import UserModule, attempted, contained, reason_of, require_same_shape
 from skaprof.nn.user import DEVICES, unrun_mixer
 from skaprof.workload import Workload
 
@@ -149,7 +149,7 @@ def _witnessed(exact: ExactCount, module: nn.Module, x: Tensor, units: Sequence[
 def _saved(module: nn.Module, x: Tensor) -> tuple[int | None, str]:
     """The bytes that training saves, or why they are not known."""
     try:
-        with called_by_pytorch(), without_fast_path(), as_written(), LeavingNumbers(), torch.enable_grad():
+        with contained(), called_by_pytorch(), without_fast_path(), as_written(), LeavingNumbers(), torch.enable_grad():
             return saved_by_autograd(module, x), ""
     except Exception as error:  # whatever the module does in another call, or tensors that have no plain memory
         return None, f"what training saves is not known: {reason_of(error)}"
