@@ -87,7 +87,7 @@ def shortened(command: str, *arguments: str) -> list[str]:
         return [command, *arguments[:at], str(SAVED), *arguments[at + 1 :]]
     if command == "attention":
         return [command, TINY, "--resolution", "64", *arguments[arguments.index("--image") :], "--force"]
-    if command == "accuracy" and "--data" in arguments:
+    if command == "accuracy" and "--model" in arguments:
         values = [TRAINED.get(option, value) for option, value in zip(("", *arguments), arguments, strict=False)]
         return [command, *values, "--epochs", "1", "--learning-rate", "0.01"]
     ending = ("--counter", "torch") if command == "audit" and "--counter" not in arguments else ()
