@@ -6,6 +6,7 @@ python benchmarks/run.py timers     # ten runs of each timer, idle and loaded: 3
 python benchmarks/run.py steady     # one timing in ten processes, idle and loaded: 12 minutes
 python benchmarks/run.py order      # one size after others in one process: 5 minutes
 python benchmarks/run.py prediction # four predictors on rows that none has seen: 7 minutes, 3 of them calibrating
+python benchmarks/run.py runtimes   # ONNX Runtime and OpenVINO beside their own benchmark tools: 2 minutes
 python benchmarks/run.py tiled      # every attention in every form, now and before: 6 minutes; `tiled 60` is steadier
 """
 
@@ -20,6 +21,7 @@ import time
 
 import counting
 import prediction
+import runtimes
 import search
 import tiled
 import timers
@@ -115,6 +117,7 @@ LONG = {
     "steady": timers.steady,
     "order": timers.order,
     "tiled": tiled.tiled,
+    "runtimes": runtimes.main,
     "prediction": prediction.prediction,
 }
 """Not among all; the runs may follow their name, and the seconds of each."""

@@ -14,8 +14,6 @@ BOUNDS = ("compute", "memory", "launch")
 """What a kernel can be bound by."""
 OUTCOMES = HOLDS, FAILS, INCONCLUSIVE, NOT_TESTABLE = "holds", "fails", "inconclusive", "not testable here"
 """How a claim can come out."""
-COUNT_CHANGES, TIME_CHANGES = ("same", "more", "less"), ("faster", "slower", "overlapping", "undecided")
-CHANGES = (*COUNT_CHANGES, *TIME_CHANGES, "lost", "gained", "missing", "added")
 
 
 class FormulaRow(Record):
@@ -65,6 +63,8 @@ class CrossoverRow(Record):
     dtype: str
     device: str | None = None
     timing: str | None = None
+    runtime: str | None = None
+    precision: str | None = None
     sizes_sampled: Annotated[int | None, Key("At how many sizes both were timed or predicted.", 1)] = None
     sizes_decided: Annotated[int | None, Key("At how many of them it is known which is faster.", 0)] = None
     formula: str | None = None
@@ -91,6 +91,8 @@ class CrossoverRow(Record):
 class _Conditions(Record):
     device: str | None
     timing: str | None
+    runtime: str | None = None
+    precision: str | None = None
 
 
 class RooflineRow(_Conditions, Sized):
@@ -141,9 +143,14 @@ class ExplainedRow(_Conditions, Sized):
     unexplained_ms: Annotated[float, Key("What the other parts leave.")]
 
 
-class ChangeRow(Record):
-    """`skaprof compare`: one figure of one row in both files; the first keys are `skaprof.results.IDENTITY_KEYS`."""
+class ExportRow(Record):
+    """`skaprof export`: the file that was written, and what it is of."""
 
+    file: Annotated[str, Key("The file that was written.")]
+    model: str | None
+    image_height: int | None
+    image_width: int | None
+    input_shape: str | None
     mixer: str | None
     implementation: str
     mode: str
@@ -156,30 +163,15 @@ class ChangeRow(Record):
     head_dim: int | None
     kernel_size: int | None
     dtype: str
-    model: str | None
-    image_height: int | None
-    image_width: int | None
-    scope: str | None
-    op: str | None
-    device: str | None
-    timing: str | None
-    section: str | None
-    panel: str | None
-    swap: str | None
-    arguments: str | None
-    layout: str | None
-    input_shape: str | None
-    metric: str | None
-    change: Annotated[str, Key("What `skaprof compare` found.", choices=CHANGES)]
-    old: Annotated[int | float | None, Key("The first file's figure.")]
-    new: Annotated[int | float | None, Key("The second file's figure.")]
-    change_percent: Annotated[float | None, Key("100 * (new - old) / old.")]
-    old_low: Annotated[float | None, Key("The old figure's interval, widened by its file's A/A control.")]
-    old_high: Annotated[float | None, Key("Its upper bound.")]
-    new_low: Annotated[float | None, Key("The new figure's interval, widened by its file's A/A control.")]
-    new_high: Annotated[float | None, Key("Its upper bound.")]
-    failed: Annotated[bool, Key("Whether --fail-on or --strict makes this row a failure.")]
-    reason: Annotated[str | None, Key("Why, in words.")]
+    params: int | None
+    macs: int | None
+    opset: Annotated[int, Key("The version of ONNX's operators that the file is written in.", 1)]
+    nodes: Annotated[int, Key("Nodes of its graph.", 0)]
+    model_bytes: int
+    output_error: float
+    checked_tokens: int | None
+    runtime: str
+    runtime_version: str
 
 
 class ClaimRow(Record):

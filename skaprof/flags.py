@@ -46,6 +46,11 @@ FLAGS: dict[str, Flag] = {
             "decides; measure on a quiet machine",
         ),
         Flag(
+            "overlaps",
+            "several threads worked at once, and their CPU time adds up to more than the call takes, so that the wall "
+            "clock decides; measure on a quiet machine",
+        ),
+        Flag(
             "page-faults",
             "the allocator gave memory back and paid for it again: over 1 % of the time; --allocator keep measures the "
             "call without that",

@@ -14,6 +14,12 @@ LOOKS = (8, 16, 32)
 """After how many rounds a timing looks whether it may stop, where nobody says otherwise."""
 ALLOCATORS = ("keep", "as-is")
 """keep: malloc keeps freed memory for later calls; as-is: as the process was started."""
+PYTORCH = "pytorch"
+RUNTIMES = (PYTORCH, "onnxruntime", "openvino")
+"""What runs a contender: PyTorch itself, or a runtime that loads its export to ONNX."""
+INT8 = ("int8-weights", "uint8-weights")
+PRECISIONS = ("float32", "bfloat16", "float16", *INT8)
+"""What another runtime computes in. Of INT8, weights are stored in a byte, and inputs of products rounded to one."""
 DECIDING_CLOCKS = ("cpu", "wall", "events")
 """Whose time a row rests on: events are a GPU's."""
 CLOCKS = ("auto", "wall", "cpu")
@@ -57,6 +63,18 @@ IMPLEMENTATIONS = {
 }
 INITIALISATIONS = TORCH, TIMM = "torch", "timm"
 """How weights start that are trained from scratch."""
+
+
+def elsewhere(runtime: str | None, precision: str | None) -> tuple[str, ...]:
+    """The runtime, and its precision where that is not float32; () for PyTorch, whose precision is the dtype."""
+    if runtime is None or runtime == PYTORCH:
+        return ()
+    return (runtime,) if precision is None or precision == PRECISIONS[0] else (runtime, precision)
+
+
+def form_of(implementation: str, runtime: str | None, precision: str | None) -> str:
+    """A form as labels have it: `eager`; `eager, onnxruntime`; `eager, onnxruntime, int8-weights`."""
+    return ", ".join((implementation, *elsewhere(runtime, precision)))
 
 
 def all_implementations(*, on_gpu: bool) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from skaprof.implementations import ALLOCATORS, DECIDING_CLOCKS
+from skaprof.implementations import ALLOCATORS, DECIDING_CLOCKS, PRECISIONS, PYTORCH, RUNTIMES, elsewhere
 from skaprof.records import Key
 from skaprof.results import VERDICTS, ResultRow
+from skaprof.workload import DTYPE_BYTES
 
 SAMPLE_KEYS = (
     "samples_ms",
@@ -20,7 +21,32 @@ SAMPLE_KEYS = (
 """The keys of a measured row that hold every sample: in JSON alone."""
 
 
-class FailedRow(ResultRow):
+class _Timed(ResultRow):
+    """What rows of times have alike. Those of older files are PyTorch's, in their dtype."""
+
+    runtime: Annotated[
+        str | None, Key("What ran it: PyTorch, or a runtime that its export was given.", choices=RUNTIMES)
+    ] = PYTORCH
+    precision: Annotated[
+        str | None,
+        Key(
+            "What the runtime computes in; of PyTorch the dtype.",
+            choices=tuple(dict.fromkeys((*PRECISIONS, *DTYPE_BYTES))),
+        ),
+    ] = None
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """As `skaprof.implementations.elsewhere`."""
+        return elsewhere(self.runtime, self.precision)
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Self:
+        """As `Record.read`."""
+        return super().read({"precision": row["dtype"], **row})
+
+
+class FailedRow(_Timed):
     """A row that should have been timed, and why it was not."""
 
     device: str
@@ -29,7 +55,7 @@ class FailedRow(ResultRow):
     flags: list[str]
 
 
-class MeasuredRow(ResultRow):
+class MeasuredRow(_Timed):
     """A row that was timed. Ratios are over the baseline, in the same rounds; with too few of them, no intervals."""
 
     device: str
@@ -81,6 +107,25 @@ class MeasuredRow(ResultRow):
     ratio_best: Annotated[float | None, Key("The time of best over that of best_baseline.", 0)] = None
     ratio_best_low: Annotated[float | None, Key("Its interval's lower bound.", 0)] = None
     ratio_best_high: Annotated[float | None, Key("Its interval's upper bound.", 0)] = None
+    cpu_of: Annotated[
+        str | None,
+        Key(
+            "Whose CPU time: the calling thread's; the process's, where a runtime may work in a thread of its own.",
+            choices=("thread", "process"),
+        ),
+    ] = None
+    runtime_version: Annotated[str | None, Key("Its version.")] = None
+    graph_level: Annotated[str | None, Key("How far ONNX Runtime was let rewrite the graph.")] = None
+    fused: Annotated[
+        list[str] | None, Key("What the runtime made one kernel of: ops of the export joined by +, or its fused ops.")
+    ] = None
+    output_error: Annotated[
+        float | None, Key("Largest error of the output against float64, over the largest output.", 0)
+    ] = None
+    model_bytes: Annotated[int | None, Key("Bytes of the exported file.", 0)] = None
+    session_bytes: Annotated[
+        int | None, Key("Bytes that the runtime's allocator held once loaded: packed weights.", 0)
+    ] = None
     verdict_by_cpu: Annotated[
         str | None, Key("What CPU time says where the wall clock leaves it open.", choices=VERDICTS[1:5])
     ] = None

@@ -221,9 +221,14 @@ class ResultRow(Record):
         return name_of(self)
 
     @property
+    def form(self) -> str:
+        """The form, and where it ran if that is not PyTorch."""
+        return ", ".join((self.implementation, *self.elsewhere))
+
+    @property
     def contender(self) -> str:
         """The name and the form, as `baseline` says it."""
-        return f"{self.name} ({self.implementation})"
+        return f"{self.name} ({self.form})"
 
     @property
     def class_tokens(self) -> int:
@@ -242,8 +247,18 @@ class ResultRow(Record):
         return values_of(self, PLACE_KEYS)
 
     @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """As `skaprof.implementations.elsewhere`: costs are of PyTorch's modules."""
+        return ()
+
+    @property
+    def session(self) -> tuple[Any, ...]:
+        """What rows have alike that may have been timed in the same rounds."""
+        return self.place, self.device, self.timing
+
+    @property
     def conditions(self) -> tuple[Any, ...]:
-        """Device and timing: times under others do not compare."""
+        """Device, timing and runtime: times under others do not compare, unless in the same rounds."""
         return values_of(self, CONDITION_KEYS)
 
 
@@ -274,7 +289,7 @@ FLOPS_PER_PARAM = "flops_per_param"
 SUMMED_METRICS = tuple(key for key in METRICS if key != "peak_bytes")
 """Those that add up over ops."""
 PLACE_KEYS = ("mode", "dtype", "batch", "height", "width", "tokens", "dim", "image_height", "image_width")
-CONDITION_KEYS = ("device", "timing")
+CONDITION_KEYS = ("device", "timing", "runtime", "precision")
 _REPORT_KEYS = ("section", "panel", "swap", "arguments", "layout", "input_shape")
 IDENTITY_KEYS = (*SIZE_KEYS, "model", "image_height", "image_width", "scope", "op", *CONDITION_KEYS, *_REPORT_KEYS)
 """What makes two rows the same row, in files of any command.

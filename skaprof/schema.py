@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 from skaprof import answers, trained
+from skaprof.changed import ChangeRow
 from skaprof.errors import SkaprofError, shown
 from skaprof.grids import MAX_SIZE
 from skaprof.map_rows import AttentionRow
@@ -37,8 +38,9 @@ class Kind(NamedTuple):
 KINDS = {
     "formula_row": Kind(answers.FormulaRow, "quantity", "flops --formula."),
     "environment_row": Kind(answers.EnvironmentRow, "value", "env."),
-    "change_row": Kind(answers.ChangeRow, "change", "compare."),
+    "change_row": Kind(ChangeRow, "change", "compare."),
     "claim_row": Kind(answers.ClaimRow, "claim", "check."),
+    "export_row": Kind(answers.ExportRow, "opset", "export."),
     "break_even_row": Kind(
         answers.BreakEvenRow, "params_wins", "report: where a mixer needs less than the baseline over the tokens."
     ),

@@ -128,6 +128,11 @@ def wait_for_torch(process: subprocess.Popen[str], then: float) -> None:
 
 @pytest.fixture
 def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `keep_clock_steady`."""
+    keep_clock_steady(monkeypatch)
+
+
+def keep_clock_steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor is timed by clocks that each reading of one advances by 60 us: every call runs, no load changes
     a time, nor a call's CPU time.
 

@@ -108,6 +108,8 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "no seconds": lambda: skaprof.latency("ska", max_seconds=0),
     "a tolerance that is no number": lambda: skaprof.latency("ska", tolerance="2%"),
     "a baseline that is not timed": lambda: skaprof.latency("ska", device="cpu", baseline="mhsa"),
+    "an unknown runtime": lambda: skaprof.latency("ska", device="cpu", runtime="tensorrt"),
+    "an unknown precision": lambda: skaprof.latency("ska", device="cpu", runtime_precision="int4"),
     "an unknown implementation": lambda: skaprof.latency("ska", device="cpu", implementation="flash"),
     "a report of nothing": lambda: skaprof.write_report("out", "nowhere.json"),
     "a form it has not": lambda: skaprof.cost("pooling", implementation="sdpa"),

@@ -122,7 +122,7 @@ def record(label: str, seconds: float, against: int = 0) -> Record:
 
 def test_best_is_compared_with_best() -> None:
     records = [record(*each) for each in (("a (x)", 4.0), ("a (y)", 2.0), ("b (x)", 1.0), ("b (y)", 3.0))]
-    found = best_forms(["a", "a", "b", "b"], records, Settings())
+    found = best_forms([("a", ""), ("a", ""), ("b", ""), ("b", "")], records, Settings())
     assert [(each.label, each.baseline) for each in found] == [("a (y)", "a (y)")] * 2 + [("b (x)", "a (y)")] * 2
     assert [each.ratio is None for each in found] == [True, True, False, False]
     assert found[2].ratio is not None

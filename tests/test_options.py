@@ -132,7 +132,7 @@ class Contender:
     """What `baseline_label` asks of something timed."""
 
     def __init__(self, name: str, given: str, implementation: str) -> None:
-        self.name, self.given, self.implementation = name, given, implementation
+        self.name, self.given, self.form = name, given, implementation
 
 
 NAMED = [
@@ -160,7 +160,7 @@ def test_the_name_that_was_given_is_the_baselines_name(text: str, label: str | N
         Contender("ska:bias=true", "ska:bias=true", "eager"),
         Contender("mine.py:Mine", "mine.py:Mine", "compile"),
     ]
-    found = baseline_label(text, [group], both)  # type: ignore[list-item]
+    found = baseline_label(text, [group])  # type: ignore[list-item]
     assert found["baseline"] == (label or "vit_tiny mhsa (eager)")
     assert found["same_form"] == ("/" not in text.removeprefix("a/"))
 
@@ -169,7 +169,7 @@ def test_the_name_that_was_given_is_the_baselines_name(text: str, label: str | N
 def test_a_baseline_that_is_not_timed_is_refused(text: str, words: str) -> None:
     group = [Contender("vit_tiny mhsa", "vit_tiny", form) for form in ("eager", "sdpa")]
     with pytest.raises(SkaprofError, match=words):
-        baseline_label(text, [group], ("eager", "sdpa"))  # type: ignore[list-item]
+        baseline_label(text, [group])  # type: ignore[list-item]
 
 
 OWN = "import torch\nfrom torch import nn\nLAYERS = 3\nclass Layer(nn.Linear):\n    pass\ndef linear():\n    pass\n"

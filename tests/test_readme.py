@@ -44,6 +44,7 @@ TINY = "tiny.toml"
 SMALL = {"--tokens": "16", "--dim": "32", "--resolution": "32", "--batch": "1", "--implementation": "eager,sdpa"}
 TINY_IMAGES = "tiny.npz"
 TRAINED = {"--data": TINY_IMAGES, "--train-images": "8", "--seeds": "2"}
+SMALL |= {"--runtime": "pytorch"}  # what else may not be installed; tests/test_runtimes_here.py has it
 SHORT = "short.toml"
 SHORT_REPORT = "sections = ['sizes', 'latency']\n[[sizes]]\ntokens = '16'\ndim = 32\n[latency]\nmax_seconds = 1\n"
 SAVED = ROOT / "tests" / "data" / "runs-forward.jsonl"
@@ -90,6 +91,8 @@ def shortened(command: str, *arguments: str) -> list[str]:
     if command == "accuracy" and "--model" in arguments:
         values = [TRAINED.get(option, value) for option, value in zip(("", *arguments), arguments, strict=False)]
         return [command, *values, "--epochs", "1", "--learning-rate", "0.01"]
+    if command == "export":  # likewise
+        arguments = ("--help",)
     ending = ("--counter", "torch") if command == "audit" and "--counter" not in arguments else ()
     return [command, *arguments, *(("--budget", "0") if command == "calibrate" else ending)]
 

@@ -16,7 +16,8 @@ from skaprof.analysis.row_trust import (
     why_unsound,
 )
 from skaprof.analysis.thresholds import ONE_SIDED, Threshold
-from skaprof.answers import AuditRow, ChangeRow, SwapRow
+from skaprof.answers import AuditRow, SwapRow
+from skaprof.changed import ChangeRow
 from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.measured import MeasuredRow
 from skaprof.own_rows import PartRow

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from skaprof.analysis.crossover_times import MEASURED, SampledTimes
 from skaprof.analysis.mixer_pair import MixerPair
 from skaprof.answers import CrossoverRow
+from skaprof.implementations import form_of
 from skaprof.results import FLOPS_PER_PARAM
 from skaprof.workload import DEFAULT_DIM, DEFAULT_TOKENS
 
@@ -79,7 +80,7 @@ def _time_panel(pair: MixerPair, timed: SampledTimes, points: Sequence[int], few
     where = f", {timed.timing} on {timed.device}" if timed.metric == MEASURED else f", {timed.device}"
     return Panel(
         timed.metric,
-        f"{_TIMES[timed.metric]}, {timed.implementation}, {timed.mode}{where}",
+        f"{_TIMES[timed.metric]}, {form_of(timed.implementation, timed.runtime, timed.precision)}, {timed.mode}{where}",
         [(sample.at, sample.ours, sample.theirs) for sample in samples],
         _ranges([(sample.at, sample.winner == mixer) for sample in samples]),
         _overlaps(slower, fewer_macs),

@@ -40,7 +40,7 @@ class Sample(NamedTuple):
 
 
 class SampledTimes(NamedTuple):
-    """All samples of one implementation, mode, device and timing, by size; `metric` says what was sampled."""
+    """All samples of one implementation, mode, device, timing and runtime, by size; `metric` says what was sampled."""
 
     metric: str
     implementation: str
@@ -48,6 +48,8 @@ class SampledTimes(NamedTuple):
     device: str | None
     timing: str | None
     samples: tuple[Sample, ...]
+    runtime: str | None = None
+    precision: str | None = None
 
 
 def measured_times(saved: SavedResults, pair: MixerPair) -> list[SampledTimes]:
@@ -81,8 +83,8 @@ def measured_times(saved: SavedResults, pair: MixerPair) -> list[SampledTimes]:
             f"{pair.baseline.text} at these sizes: it has {_has(rows)}"
         )
     return [
-        SampledTimes(MEASURED, implementation, mode, device, timing, tuple(samples))
-        for (implementation, mode, device, timing), samples in sorted(found.items(), key=str)
+        SampledTimes(MEASURED, implementation, mode, device, timing, tuple(samples), *where)
+        for (implementation, mode, device, timing, *where), samples in sorted(found.items(), key=str)
     ]
 
 
@@ -194,7 +196,7 @@ def _changes(pair: MixerPair, timed: SampledTimes) -> list[CrossoverRow]:
     """Where the winner changes."""
     decided = [sample for sample in timed.samples if sample.winner is not None]
     about = row_identity(pair, timed.metric, timed.implementation, timed.mode)
-    about |= {"device": timed.device, "timing": timed.timing}
+    about |= {key: getattr(timed, key) for key in CONDITION_KEYS}
     about |= {"sizes_sampled": len(timed.samples), "sizes_decided": len(decided)}
     changes = [(left, right) for left, right in pairwise(decided) if left.winner != right.winner]
     if not changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from skaprof.analysis.roofline_rows import Predict, RooflinePoint, predict_by_rates, timed_kernels
+from skaprof.analysis.roofline_rows import Predict, RooflinePoint, predicted_call, timed_kernels
 from skaprof.analysis.row_trust import baselines_of, faster_of
 from skaprof.answers import ExplainedRow
 from skaprof.errors import SkaprofError, named
@@ -32,7 +32,7 @@ def ledger(point: RooflinePoint, hardware: Hardware, peak: str, predict: Predict
     times = [each.ideal for each in timed_kernels(point, hardware, peak)]
     compute = sum(time.compute for time in times if time.compute >= time.memory)
     bandwidth = sum(time.memory for time in times if time.compute < time.memory)
-    said = (predict or predict_by_rates(hardware))(point)
+    said = predicted_call(point, hardware, predict)
     beyond = 0.0 if said.seconds is None else said.kernels - compute - bandwidth
     return Ledger(*(1e3 * part for part in (compute, bandwidth, beyond, said.calls)))
 
@@ -107,7 +107,7 @@ def _row(ours: _Parted, theirs: _Parted, hardware: str, baselines: Sequence[Meas
     difference = row.median_ms - against.median_ms
     return ExplainedRow(
         **point.identity,
-        baseline=f"{other.variant.spec.text} ({other.variant.implementation})",
+        baseline=against.contender,
         hardware=hardware,
         measured_ms=row.median_ms,
         baseline_ms=against.median_ms,

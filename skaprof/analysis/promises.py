@@ -49,17 +49,17 @@ class Compared(NamedTuple):
         return self.row.macs / self.other.macs if self.other.macs and self.row.macs is not None else None
 
     @property
-    def kind(self) -> tuple[str, str]:
-        """Mode and dtype: what no mean goes across."""
-        return self.row.mode, self.row.dtype
+    def kind(self) -> tuple[str, ...]:
+        """Mode, dtype and runtime: what no mean goes across."""
+        return self.row.mode, self.row.dtype, *self.row.elsewhere
 
 
 def promises(rows: Sequence[ResultRow]) -> list[Promise]:
     """Each row with its MACs over those of the baseline it was compared with."""
-    macs = {(row.place, row.conditions, row.contender): row.macs for row in rows}
+    macs = {(*row.session, row.contender): row.macs for row in rows}
     found = []
     for row in rows:
-        baseline = macs.get((row.place, row.conditions, str(row.baseline)))
+        baseline = macs.get((*row.session, str(row.baseline)))
         found.append(Promise(row, row.macs / baseline if baseline and row.macs is not None else None))
     return found
 
@@ -128,7 +128,7 @@ def _compared(row: MeasuredRow, other: MeasuredRow, form: str, baselines: Sequen
 
 
 def _by_place(rows: Sequence[MeasuredRow]) -> list[list[MeasuredRow]]:
-    """The rows that may be compared with each other: of one size, mode, dtype, device and timing."""
+    """The rows that may be compared with each other: of one size, mode, dtype, device, timing and runtime."""
     found: dict[tuple[Any, ...], list[MeasuredRow]] = {}
     for row in rows:
         found.setdefault((row.place, row.conditions), []).append(row)

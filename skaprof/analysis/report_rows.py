@@ -46,6 +46,7 @@ class Contents(NamedTuple):
     dtype: str = "float32"
     device: str = "auto"
     implementations: tuple[str, ...] = USUAL_FORMS
+    runtimes: tuple[str, ...] = ()
     modes: tuple[str, ...] = ("forward",)
     max_seconds: float = 120.0
     backbone: str = "caformer_s18"

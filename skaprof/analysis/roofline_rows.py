@@ -46,8 +46,8 @@ class RooflinePoint(NamedTuple):
 
     @property
     def conditions(self) -> tuple[str | None, ...]:
-        """Device and timing; None where it was not timed."""
-        return self.measured.conditions if self.measured else (None, None)
+        """By `CONDITION_KEYS`; None where it was not timed."""
+        return self.measured.conditions if self.measured else (None,) * len(CONDITION_KEYS)
 
     def peak(self, *, tf32: bool) -> str:
         """The name of the peak that it is held against: its dtype, or "tf32" where float32 may use that."""
@@ -77,14 +77,22 @@ class TimedKernel(NamedTuple):
 
 def timed_kernels(point: RooflinePoint, hardware: Hardware, peak: str) -> list[TimedKernel]:
     """Every kernel of a point. `peak` is the dtype, or "tf32"."""
+    known = None if point.measured and point.measured.elsewhere else point.variant.dtype
     return [
-        TimedKernel(kernel, ideal(kernel, hardware, peak), predicted(kernel, hardware, point.variant.dtype))
+        TimedKernel(kernel, ideal(kernel, hardware, peak), predicted(kernel, hardware, known) if known else None)
         for kernel in kernels(point.variant, point.workload)
     ]
 
 
 Predict = Callable[["RooflinePoint"], Predicted]
 """What a call of the point will take."""
+
+
+def predicted_call(point: RooflinePoint, hardware: Hardware, predict: Predict | None) -> Predicted:
+    """What `predict` says of a point, or the rates do; nothing of one that another runtime ran."""
+    if point.measured and point.measured.elsewhere:
+        return Predicted(None)
+    return (predict or predict_by_rates(hardware))(point)
 
 
 def predict_by_rates(hardware: Hardware) -> Predict:
@@ -210,7 +218,7 @@ def mixer_row(point: RooflinePoint, hardware: Hardware, peak: str, predict: Pred
         bounds[each.bound] += each.best_known.seconds
     bound = max(bounds, key=lambda name: bounds[name]) if bounds else None
     ideal_s, measured_ms = sum(each.ideal.seconds for each in timed), point.measured_ms
-    said = (predict or predict_by_rates(hardware))(point)
+    said = predicted_call(point, hardware, predict)
     return RooflineRow(
         **_figures(point, hardware, peak, kernel, ideal_s, said.seconds),
         predicted_low_ms=_ms(said.low),
@@ -230,14 +238,7 @@ def kernel_rows(point: RooflinePoint, hardware: Hardware, peak: str) -> list[Ker
     """One row a kernel: an op, or a fused group."""
     return [
         KernelRow(
-            **_figures(
-                point,
-                hardware,
-                peak,
-                each.kernel,
-                each.ideal.seconds,
-                each.predicted.seconds if each.predicted else None,
-            ),
+            **_figures(point, hardware, peak, each.kernel, each.ideal.seconds, _seconds_of(each.predicted)),
             predicted_low_ms=None,
             predicted_high_ms=None,
             bound=each.bound,

@@ -98,7 +98,7 @@ def is_baseline_of(other: MeasuredRow, row: MeasuredRow) -> bool:
     return (
         other.verdict == "baseline"
         and other.contender == row.baseline
-        and (other.place, other.conditions) == (row.place, row.conditions)
+        and other.session == row.session
         and (None in (*_heads(other), *_heads(row)) or _heads(other) == _heads(row))
     )
 

@@ -9,9 +9,10 @@ from skaprof.analysis.claims.file import stated_claims
 from skaprof.analysis.claims.outcomes import outcomes_of
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.thresholds import parse_threshold
-from skaprof.answers import ChangeRow, ClaimRow
+from skaprof.answers import ClaimRow
 from skaprof.api.arguments import Path, Words, words_of
 from skaprof.api.rows import Rows
+from skaprof.changed import ChangeRow
 from skaprof.errors import named
 from skaprof.saved import read_results
 

@@ -9,10 +9,19 @@ from math import inf
 from skaprof.api.arguments import Grid, Sizes, Words, choices_of, plan_of
 from skaprof.api.rows import Rows
 from skaprof.errors import bad_value, named, needing, require_package
-from skaprof.implementations import GRAPHS, IMPLEMENTATIONS, TIMINGS, all_implementations
+from skaprof.implementations import (
+    GRAPHS,
+    IMPLEMENTATIONS,
+    PRECISIONS,
+    PYTORCH,
+    RUNTIMES,
+    TIMINGS,
+    all_implementations,
+)
 from skaprof.measured import result_row
 from skaprof.model.mixers import DEFAULT_MIXERS
 from skaprof.results import ResultRow
+from skaprof.runtimes import require_runtimes
 from skaprof.workload import DEFAULT_DIM, USUAL_FORMS, check_choice
 
 
@@ -36,6 +45,8 @@ def latency(
     tolerance: float = 2,
     max_seconds: float = inf,
     tf32: bool = False,
+    runtime: Words = PYTORCH,
+    runtime_precision: Words = PRECISIONS[0],
 ) -> Rows[ResultRow]:
     """How long mixers take here: median, 95 % interval, ratio to the baseline, verdict, and the evidence.
 
@@ -58,14 +69,22 @@ def latency(
         tolerance: per cent; differences below it are none.
         max_seconds: of the whole run, shared among its sizes; one that was begun is brought to two rounds.
         tf32: allow TF32, for matrix products and convolutions alike.
+        runtime: "pytorch", "onnxruntime" or "openvino", one or several: others are given each mixer's export to ONNX,
+            on a processor, forward.
+        runtime_precision: what those compute in: "float32", "bfloat16", "float16", "int8-weights" or
+            "uint8-weights", one or several.
 
     Returns:
         A row for each mixer, implementation and size, with times in milliseconds; `notes` says where time ran out.
 
     Raises:
-        SkaprofError: a value that is not valid, a device that is not here, or torch or Triton is not installed.
+        SkaprofError: a value that is not valid, a device that is not here, or torch, Triton or a runtime that is not
+            installed.
     """
     require_package("torch", "skaprof.latency")
+    runtimes = tuple(choices_of("runtime", runtime, RUNTIMES))
+    precisions = tuple(choices_of("runtime_precision", runtime_precision, PRECISIONS))
+    require_runtimes(runtimes)
     share, seconds = _positive("tolerance", tolerance) / 100, _positive("max_seconds", max_seconds)
     if timing is not None:
         timing = check_choice(named("timing"), timing, TIMINGS)
@@ -75,6 +94,7 @@ def latency(
         from skaprof.bench.configuration import Options, configurations, open_device
         from skaprof.bench.environment import resolve_device
         from skaprof.bench.measuring import measure_configuration
+        from skaprof.bench.runtimes import in_runtimes
         from skaprof.bench.session import baseline_label
 
     where = resolve_device(device)
@@ -82,9 +102,9 @@ def latency(
     if tf32 and not on_gpu:
         raise bad_value(named("tf32"), tf32, "a GPU: a processor has no TF32")
     names = _implementations(implementation, on_gpu=on_gpu)
-    groups = list(configurations(plan, names))
-    options = Options(where, _timing(timing, on_gpu=on_gpu), share, tf32, **baseline_label(baseline, groups, names))
-    timer = open_device(where)
+    groups = in_runtimes(list(configurations(plan, names)), runtimes, precisions, where)
+    options = Options(where, _timing(timing, on_gpu=on_gpu), share, tf32, **baseline_label(baseline, groups))
+    timer = open_device(where, runtimes=runtimes)
     deadline = timer.now() + seconds
     rows: list[dict[str, object]] = []
     with _tf32_of_this_run(tf32):

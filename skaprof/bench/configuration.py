@@ -10,13 +10,13 @@ from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, Variant
 from skaprof.bench import statistics
 from skaprof.bench.capacity import least_bytes, require_free
-from skaprof.bench.contenders import Built, build
+from skaprof.bench.contenders import Built, Exportable, build, exportable
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.cuda import CudaDevice
 from skaprof.bench.device import Device
 from skaprof.bench.record import Settings
 from skaprof.foreign_code import SOURCE_KEYS
-from skaprof.implementations import IMPLEMENTATIONS, LOOKS
+from skaprof.implementations import IMPLEMENTATIONS, LOOKS, PYTORCH, elsewhere
 from skaprof.model.mixers import MIXERS
 from skaprof.model.spec import parse_mixer
 from skaprof.results import SIZE_KEYS
@@ -25,8 +25,21 @@ from skaprof.workload import DTYPE_BYTES, Workload, is_fused
 Row = dict[str, Any]
 
 
+class InPyTorch:
+    """What an entry says of where it runs, as PyTorch itself runs it."""
+
+    __slots__ = ()
+    runtime = PYTORCH
+    implementation: str
+
+    @property
+    def form(self) -> str:
+        """The implementation, and where it runs if that is not PyTorch."""
+        return self.implementation
+
+
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(InPyTorch):
     """One row to measure: a mixer, its sizes, and the implementation that runs it. Plain values, so that it travels."""
 
     mixer: str
@@ -86,6 +99,10 @@ class Entry:
         timing, cache_bytes = options.timing, device.cache_bytes
         return build(self.variant, self.workload, self.implementation, kind, timing, cache_bytes)
 
+    def exportable(self) -> Exportable:
+        """As `skaprof.bench.contenders.exportable`."""
+        return exportable(self.variant, self.workload, self.implementation)
+
 
 class Timed(Protocol):
     """What can be measured, a row of its own: a mixer, or a module."""
@@ -93,6 +110,14 @@ class Timed(Protocol):
     @property
     def implementation(self) -> str:
         """A name of `skaprof.implementations.IMPLEMENTATIONS`."""
+
+    @property
+    def runtime(self) -> str:
+        """A name of `skaprof.implementations.RUNTIMES`."""
+
+    @property
+    def form(self) -> str:
+        """The implementation, and where it runs if that is not PyTorch."""
 
     @property
     def name(self) -> str:
@@ -119,6 +144,13 @@ class Timed(Protocol):
 
     def build(self, options: Options, device: Device) -> Built:
         """The contender."""
+
+    def exportable(self) -> Exportable:
+        """Its module on the processor, for a runtime that is not PyTorch.
+
+        Raises:
+            UnsupportedError: there is none.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,21 +211,24 @@ def configurations(plan: Plan, implementations: tuple[str, ...]) -> list[list[En
     return list(groups.values())
 
 
-def open_device(name: str, siblings: int = 0) -> Device:
-    """The device of that name, ready to time; `siblings` other processes of this run hold it too."""
+def open_device(name: str, siblings: int = 0, runtimes: Sequence[str] = (PYTORCH,)) -> Device:
+    """The device of that name, ready to time in these runtimes; `siblings` other processes of this run hold it too."""
     kind, _, index = name.partition(":")
-    return CudaDevice(int(index or 0), siblings) if kind == "cuda" else CpuDevice()
+    if kind == "cuda":
+        return CudaDevice(int(index or 0), siblings)
+    return CpuDevice(others_work=set(runtimes) != {PYTORCH})
 
 
 def identity(row: Row | Timed) -> tuple[Any, ...]:
     """What makes two rows the same row: its sizes, mixer, implementation, mode and dtype, and a backbone's image.
 
-    Of a user's own code, also what it was given and what its file held.
+    Of a user's own code, also what it was given and what its file held; where PyTorch did not run it, what did.
     """
     found = row if isinstance(row, dict) else row.head()
-    return tuple(
-        found.get(key) for key in (*SIZE_KEYS, "model", "image_height", "image_width", "input_shape", *SOURCE_KEYS)
-    )
+    sizes = (found.get(key) for key in (*SIZE_KEYS, "model", "image_height", "image_width", "input_shape"))
+    where = elsewhere(found.get("runtime"), found.get("precision"))
+    ran = (*where, found.get("runtime_version")) if where else ()
+    return (*sizes, *(found.get(key) for key in SOURCE_KEYS), *ran)
 
 
 def unmeasured(groups: Sequence[Sequence[Timed]], done: set[tuple[Any, ...]]) -> Iterator[Sequence[Timed]]:

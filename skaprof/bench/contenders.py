@@ -40,6 +40,42 @@ class Built:
     extra: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Exportable:
+    """A module to export with an input (B, ...), and the same in float64, in eager form, to check it against.
+
+    `smaller` is the same module at a size whose reference fits in memory, which is checked in its place; `tokens` are
+    those of a mixer's grid.
+    """
+
+    module: nn.Module
+    x: Tensor
+    reference: nn.Module
+    tokens: int | None = None
+    smaller: Exportable | None = None
+
+
+def exportable(variant: Variant, w: Workload, implementation: str) -> Exportable:
+    """The module of `variant` on the processor, in evaluation mode.
+
+    Raises:
+        UnsupportedError: it has no such form.
+        SkaprofError: an installed mixer's module cannot be built, or has other parameters than its op list.
+    """
+    how = IMPLEMENTATIONS[implementation]
+    _require_possible(how, variant, w, "cpu")
+    checked = gate.checkable(variant, w, "cpu")
+    smaller = exportable(variant, checked, implementation) if checked != w else None
+    module, _ = _module(how, variant, w, "cpu")
+    require_params(f"mixer {variant.spec.text!r}", module, int(cost_row(variant, w).params))
+    reference = module
+    if smaller is None:
+        reference = build_mixer(variant.spec, w, "eager").double()
+        reference.load_state_dict(module.state_dict())
+    x = torch.randn(w.batch, w.tokens, w.dim, dtype=getattr(torch, variant.dtype))
+    return Exportable(module.eval(), x, reference.eval(), w.tokens, smaller)
+
+
 def build(variant: Variant, w: Workload, implementation: str, device: str, timing: str, cache_bytes: int) -> Built:
     """The contender of `variant` through `implementation`, gated, profiled, and ready to time.
 

@@ -37,8 +37,11 @@ class CpuDevice:
     name = "cpu"
     has_queue = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, others_work: bool = False) -> None:
+        """`others_work`: a call may run in a thread that is not the caller's, as a runtime's may that is told to use
+        one. By the caller's clock it would take next to nothing: what the process spends is counted."""
         self.threads = torch.get_num_threads()
+        self.cpu_of = "process" if others_work or self.threads > 1 else "thread"
         self.cache_bytes = _last_level_cache()
         self._flush = torch.empty(min(2 * self.cache_bytes, _LARGEST_FLUSH) or 1, dtype=torch.uint8)
         self._probe = torch.ones(_PROBE_BYTES // 4)
@@ -52,13 +55,13 @@ class CpuDevice:
 
     def cpu_seconds(self) -> float | None:
         """Of the one thread that works, or of the process."""
-        if self.threads > 1:
+        if self.cpu_of == "process":
             return time.process_time_ns() * 1e-9
         return time.thread_time_ns() * 1e-9 if hasattr(time, "thread_time_ns") else None
 
     def counts(self) -> Counts | None:
         """Linux counts for each thread, other systems for the process alone, Windows for neither."""
-        who = getattr(_resource, "RUSAGE_SELF" if self.threads > 1 else "RUSAGE_THREAD", None)
+        who = getattr(_resource, "RUSAGE_SELF" if self.cpu_of == "process" else "RUSAGE_THREAD", None)
         if _resource is None or who is None:
             return None
         used = _resource.getrusage(who)

@@ -27,6 +27,7 @@ class CudaDevice:
 
     has_queue = True
     has_cpu_clock = False
+    cpu_of = None
     fault_seconds = 0.0
 
     def __init__(self, index: int = 0, siblings: int = 0) -> None:

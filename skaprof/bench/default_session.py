@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from skaprof.bench.session import Interrupted, Row, Session, Watcher, baseline_label, default_timing
+from skaprof.implementations import PRECISIONS, PYTORCH
 
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Timed
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
 
 def measured_rows(
     grouped: Callable[[], Sequence[Sequence[Timed]]],
-    implementations: tuple[str, ...],
     device: str,
     seconds: float,
     watcher: Watcher,
+    runtimes: Sequence[str] = (PYTORCH,),
 ) -> list[Row]:
     """The rows of the groups timed with default settings on `device`; `grouped` makes them once PyTorch may load.
+
+    In each of the runtimes, there in float32.
 
     Raises:
         SkaprofError: an unknown device, or an implementation that it does not have.
@@ -29,13 +32,14 @@ def measured_rows(
     held = Protocol().hold(watcher.say)
     from skaprof.bench.configuration import Options, open_device
     from skaprof.bench.environment import put_tf32, resolve_device
+    from skaprof.bench.runtimes import in_runtimes
 
     where = resolve_device(device)
-    groups = grouped()
+    groups = in_runtimes(grouped(), runtimes, PRECISIONS[:1], where)
     timing = default_timing(on_gpu=where != "cpu")
-    options = Options(where, timing, **baseline_label(None, groups, implementations), **held)
+    options = Options(where, timing, **baseline_label(None, groups), **held)
     put_tf32(options.tf32)
-    session = Session(options, open_device(where), seconds, watcher, isolate=False)
+    session = Session(options, open_device(where, runtimes=runtimes), seconds, watcher, isolate=False)
     if session.run(groups):
         raise Interrupted(session.rows)
     return session.rows

@@ -58,6 +58,10 @@ class Device(Protocol):
         """Whether CPU time is all that a call takes on a core of its own: one thread works, and it is counted."""
 
     @property
+    def cpu_of(self) -> str | None:
+        """Whose CPU time is counted: the calling "thread"'s, or the "process"'s; None where another device works."""
+
+    @property
     def fault_seconds(self) -> float:
         """About what one page fault costs."""
 

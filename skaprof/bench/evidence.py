@@ -14,6 +14,8 @@ PREEMPTED_SHARE = 0.05
 """Of the wall time, that others had in such samples: where samples are short, few lose much."""
 WAITED_SHARE = 0.05
 """Of the wall time that is no CPU time, in nearly every sample, of a call that gave up the core to wait."""
+OVERLAPPED_SHARE = 0.05
+"""Of the wall time, by which CPU time is more: more than one thread can have spent."""
 FAULTS_SHARE = 0.01
 """Of the time, by what a page fault costs here."""
 STOLEN_SHARE = 0.02
@@ -24,7 +26,7 @@ def choose_clock(device: Device, records: Sequence[Record], settings: Settings) 
     """Put all records on the clock that decides: they are compared with each other, so it is one for all."""
     clock = "events" if device.has_queue and settings.timing != "wall" else "wall"
     has_cpu_times = all(record.has_cpu_times for record in records)
-    works = has_cpu_times and not any(map(waits, records))
+    works = has_cpu_times and not any(waits(record) or overlaps(device, record) for record in records)
     if has_cpu_times and (settings.clock == "cpu" or (settings.clock == "auto" and works and device.has_cpu_clock)):
         clock = "wall" if settings.timing == "wall" else "cpu"
     for record in records:
@@ -45,9 +47,19 @@ def waits(record: Record) -> bool:
     return bool(idle) and sorted(idle)[len(idle) // 4] > WAITED_SHARE
 
 
+def overlaps(device: Device, record: Record) -> bool:
+    """Whether several threads worked at once where one was to: their CPU time is more than the time that passed."""
+    if device.cpu_of != "process" or not device.has_cpu_clock or not record.has_cpu_times:
+        return False
+    shares = [(each.cpu or 0.0) / wall for wall, each in zip(_walls(record), record.all_spent, strict=True)]
+    return median(shares) > 1 + OVERLAPPED_SHARE
+
+
 def evidence_flags(device: Device, record: Record) -> set[str]:
     """What the counters say against a record's times."""
     flags = {"waits"} if waits(record) else set()
+    if overlaps(device, record):
+        flags.add("overlaps")
     if _is_preempted(record):
         flags.add("preempted")
     if (fault_seconds(device, record) or 0.0) > FAULTS_SHARE * record.seconds:

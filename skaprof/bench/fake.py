@@ -42,6 +42,7 @@ class FakeDevice:
     has_queue: bool = True
     cache_bytes: int = 50 * 2**20
     has_cpu_clock: bool = False
+    cpu_of: str | None = None
     fault_seconds: float = 0.0
 
     def now(self) -> float:

@@ -38,6 +38,7 @@ class FakeProcessor:
     stolen: float = 0.0
     faults_of: Callable[[float], int] = field(default=lambda at: 0)
     has_cpu_clock: bool = True
+    cpu_of: str | None = "thread"
     wall: float = 0.0
     cpu: float = 0.0
     turn_left: float = 0.0

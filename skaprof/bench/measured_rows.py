@@ -15,12 +15,21 @@ from skaprof.bench.device import Device
 from skaprof.bench.evidence import fault_seconds, faults, preemptions
 from skaprof.bench.kernels import attention_backend
 from skaprof.bench.record import Measurement, Record
-from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.implementations import IMPLEMENTATIONS, PYTORCH
 
 MEASURED_KEYS = (
     "device",
     "timing",
+    "runtime",
+    "runtime_version",
+    "precision",
+    "graph_level",
+    "fused",
+    "output_error",
+    "model_bytes",
+    "session_bytes",
     "clock",
+    "cpu_of",
     "allocator",
     "threads",
     "median_ms",
@@ -77,9 +86,9 @@ the size at which the output was checked against float64.
 
 def failed_row(entry: Timed, device: str, options: Options, verdict: str, error: str) -> Row:
     """The row of what could not be measured: why, and nothing filled in."""
-    blank = dict.fromkeys(MEASURED_KEYS)
+    head = entry.head()
     said = {"device": device, "timing": options.timing, "verdict": verdict, "error": error, "flags": []}
-    return {**entry.head(), **blank, **said}
+    return dict.fromkeys((*head, *MEASURED_KEYS)) | _of_pytorch(head) | head | said
 
 
 def measured_row(
@@ -87,11 +96,14 @@ def measured_row(
 ) -> Row:
     """The row of the record at that place."""
     head, record = entry.head(), found.records[place]
-    how = IMPLEMENTATIONS[entry.implementation]
+    how, in_pytorch = IMPLEMENTATIONS[entry.implementation], entry.runtime == PYTORCH
     values: dict[str, Any] = {
         "device": device.name,
         "timing": options.timing,
+        **_of_pytorch(head),
+        "runtime_version": torch.__version__,
         "clock": record.decides,
+        "cpu_of": device.cpu_of,
         "allocator": None if device.has_queue else allocator.held(),
         "threads": None if device.has_queue else torch.get_num_threads(),
         **_times(entry, record, device, head["flops"]),
@@ -100,12 +112,17 @@ def measured_row(
         "rounds": found.rounds,
         "peak_memory_bytes": built.peak_memory_bytes,
         "checked_tokens": built.checked_tokens,
-        "backend": attention_backend(record.kernels) if how.has_backend or how.compiled else "",
+        "backend": attention_backend(record.kernels) if in_pytorch and (how.has_backend or how.compiled) else "",
         "kernels": list(record.kernels),
         **_samples(record),
         "error": None,
     }
-    return {**head, **built.extra, **{key: values[key] for key in MEASURED_KEYS}}
+    return head | {key: values.get(key) for key in MEASURED_KEYS} | built.extra
+
+
+def _of_pytorch(head: Row) -> Row:
+    """What ran a row that says nothing of it."""
+    return {"runtime": PYTORCH, "precision": head["dtype"]}
 
 
 def _times(entry: Timed, record: Record, device: Device, flops: int | None) -> Row:

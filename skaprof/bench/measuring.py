@@ -90,25 +90,33 @@ def _timed_rows(
 
 
 def _pair_up(entries: Sequence[Timed], left: dict[int, Built], options: Options) -> None:
-    """Say of each contender which it is compared with: the first, or its mixer in the contender's own form."""
+    """Say of each contender which it is compared with: the first, or its mixer in the contender's own form and runtime,
+    or else in its runtime."""
     first = entries[next(iter(left))]
-    same_form = {
-        entries[index].implementation: place for place, index in enumerate(left) if _is_of(entries[index], first)
-    }
+    own = {place: entries[index] for place, index in enumerate(left) if _is_of(entries[index], first)}
+    same_form = {each.form: place for place, each in own.items()}
+    same_runtime = {_where(each): place for place, each in reversed(own.items())}
     for index, of_one in left.items():
         entry = entries[index]
         alike = options.same_form and not _is_of(entry, first)
-        of_one.contender.against = same_form.get(entry.implementation, 0) if alike else 0
+        nearest = same_form.get(entry.form, same_runtime.get(_where(entry), 0))
+        of_one.contender.against = nearest if alike else 0
 
 
 def _is_of(entry: Timed, other: Timed) -> bool:
     return entry.name == other.name
 
 
+def _where(entry: Timed) -> str:
+    """Its runtime, and the precision there: its form without the implementation."""
+    return entry.form.removeprefix(entry.implementation)
+
+
 def _measured_rows(
     entries: Sequence[Timed], built: dict[int, Built], found: Measurement, device: Device, options: Options
 ) -> dict[int, Row]:
-    bests = best_forms([entries[index].name for index in built], found.records, options.settings(inf))
+    names = [(entries[index].name, _where(entries[index])) for index in built]
+    bests = best_forms(names, found.records, options.settings(inf))
     return {
         index: measured_row(entries[index], of_one, place, found, bests[place], device, options)
         for place, (index, of_one) in enumerate(built.items())
@@ -133,4 +141,4 @@ def _failed_call(error: BaseException) -> Callable[[], object] | None:
 
 
 def _is_baseline(entry: Timed, options: Options) -> bool:
-    return f"{entry.name} ({entry.implementation})" == options.baseline
+    return f"{entry.name} ({entry.form})" == options.baseline

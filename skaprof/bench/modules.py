@@ -17,12 +17,13 @@ from skaprof.analysis.scopes import TOTAL, costed
 from skaprof.bench import gate
 from skaprof.bench.calls import call_of, context_of, runnable
 from skaprof.bench.capacity import least_bytes, require_free
-from skaprof.bench.configuration import Options, Row, Timed
+from skaprof.bench.configuration import InPyTorch, Options, Row, Timed
 from skaprof.bench.contenders import (
     NO_STATIC_KEY,
     NOTHING_TO_FUSE,
     SEED,
     Built,
+    Exportable,
     ready,
     require_graph,
     require_params,
@@ -46,7 +47,7 @@ _PROFILED_CALLS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class UserEntry:
+class UserEntry(InPyTorch):
     """A row to measure: a user's mixer. `counted` are the keys of its row that the counters gave."""
 
     user: UserModule
@@ -85,24 +86,31 @@ class UserEntry:
             UnsupportedError: it cannot run here, or has no such form.
             skaprof.bench.gate.WrongOutputError: it computes something else than in float64.
         """
+        kind = options.device.partition(":")[0]
+        module, x = self._made(kind)
+        with explained(kind, foreign=True):
+            require_no_kept_answer(module, x)
+        return build_module(self, module, x, self.counted["dtype"], options, device)
+
+    def exportable(self) -> Exportable:
+        """The module on the processor.
+
+        Raises:
+            UnsupportedError: as `build`.
+        """
+        return exportable_module(*self._made("cpu"))
+
+    def _made(self, kind: str) -> tuple[nn.Module, Tensor]:
         if IMPLEMENTATIONS[self.implementation].form != "eager":
             raise UnsupportedError("a module of your own has one form: eager, channels-last or compile")
         row = self.counted
         w = Workload(row["batch"], row["height"], row["width"], row["dim"])
-        kind = options.device.partition(":")[0]
-        try:
-            module, x = built_mixer(self.user, w, row["dtype"], kind)
-        except SkaprofError as error:
-            if isinstance(error.__cause__, MemoryError | torch.OutOfMemoryError):
-                raise MemoryError(error.in_options()) from error
-            raise UnsupportedError(error.in_options()) from error
-        with explained(kind, foreign=True):
-            require_no_kept_answer(module, x)
-        return build_module(self, module, x, row["dtype"], options, device)
+        with could_be_built():
+            return built_mixer(self.user, w, row["dtype"], kind)
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkEntry:
+class NetworkEntry(InPyTorch):
     """A row to measure: a backbone with these mixers, as `skaprof model` names it, with its head."""
 
     model: str
@@ -153,6 +161,21 @@ class NetworkEntry:
             MemoryError: its float64 reference does not fit.
         """
         kind = options.device.partition(":")[0]
+        module, x = self._made(kind)
+        built = build_module(self, module, x, self.dtype, options, device)
+        scopes, shares = time_shares(module, x, kind)
+        built.extra = {"time_scopes": scopes, "time_shares": shares}
+        return built
+
+    def exportable(self) -> Exportable:
+        """The network on the processor.
+
+        Raises:
+            UnsupportedError, MemoryError: as `build`.
+        """
+        return exportable_module(*self._made("cpu"))
+
+    def _made(self, kind: str) -> tuple[nn.Module, Tensor]:
         network = self.network
         ops = network_ops(network)
         if is_fused(network.implementation) and not any(op.group for op in ops):
@@ -166,10 +189,28 @@ class NetworkEntry:
             module = build_network(network).to(dtype).eval()
             x = torch.randn(self.batch, IMAGE_CHANNELS, *self.image, dtype=dtype)
         require_params(self.name, module, self.head()["params"])
-        built = build_module(self, module, x, self.dtype, options, device)
-        scopes, shares = time_shares(module, x, kind)
-        built.extra = {"time_scopes": scopes, "time_shares": shares}
-        return built
+        return module, x
+
+
+def exportable_module(module: nn.Module, x: Tensor) -> Exportable:
+    """A module in evaluation mode with its input, and its float64 self."""
+    return Exportable(module, x, cast(deepcopy(module), torch.float64))
+
+
+@contextmanager
+def could_be_built() -> Iterator[None]:
+    """Errors of a user's code that builds a module, as what cannot be measured.
+
+    Raises:
+        UnsupportedError: it cannot be built.
+        MemoryError: it does not fit.
+    """
+    try:
+        yield
+    except SkaprofError as error:
+        if isinstance(error.__cause__, MemoryError | torch.OutOfMemoryError):
+            raise MemoryError(error.in_options()) from error
+        raise UnsupportedError(error.in_options()) from error
 
 
 def build_module(entry: Timed, module: nn.Module, x: Tensor, dtype: str, options: Options, device: Device) -> Built:

@@ -19,6 +19,7 @@ from skaprof.words import meant
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Entry, Options, Timed
     from skaprof.bench.device import Device
+    from skaprof.bench.runtimes import InRuntime
     from skaprof.foreign_code import UserModule
 
 Row = dict[str, Any]
@@ -173,7 +174,7 @@ class Session:
         if self.isolate:
             from skaprof.bench.worker import measure_isolated
 
-            return measure_isolated(cast("list[Entry]", group), self.options, self.device.name, seconds)
+            return measure_isolated(cast("Sequence[Entry | InRuntime]", group), self.options, self.device.name, seconds)
         from skaprof.bench.measuring import measure_configuration
 
         return measure_configuration(group, self.options, self.device, self.device.now() + seconds, tick)
@@ -203,34 +204,34 @@ def default_timing(*, on_gpu: bool) -> str:
     return "cold" if on_gpu else "hot"
 
 
-def baseline_label(
-    text: str | None, groups: Sequence[Sequence[Timed]], implementations: tuple[str, ...]
-) -> dict[str, Any]:
+def baseline_label(text: str | None, groups: Sequence[Sequence[Timed]]) -> dict[str, Any]:
     """The label of the baseline's contender, `mhsa (eager)` say, and whether each form has its mixer in the same form.
 
     That is so where `text` names no form, and the first that it is timed in is the label's. `text` is what the user
-    called it, or its name in results. Keys are those of `skaprof.bench.configuration.Options`.
+    called it, or its name in results; then the form, and a runtime that is not PyTorch: `mhsa/eager/onnxruntime`. Keys
+    are those of `skaprof.bench.configuration.Options`.
 
     Raises:
         SkaprofError: it is not timed.
     """
     entries = [(entry.name, entry) for group in groups for entry in group]
     called = {word: name for name, entry in entries for word in (name, entry.given)}
-    mixer, implementation = entries[0][0] if text is None else _contender(text, called), None
-    if mixer is None and "/" in str(text):  # which may be in a file's path, too
-        start, _, implementation = str(text).rpartition("/")
+    mixer, start, words = entries[0][0] if text is None else _contender(text, called), str(text), ""
+    while mixer is None and "/" in start:  # which may be in a file's path, too
+        start, _, word = start.rpartition("/")
+        words = f"{word}, {words}".removesuffix(", ")
         mixer = _contender(start, called)
     if mixer is None:
         given = list(dict.fromkeys(entry.given for _, entry in entries))
         raise bad_value(named("baseline"), text, f"one of those timed: {', '.join(given)}", given)
-    forms = {entry.implementation for name, entry in entries if name == mixer}
-    known = [name for name in implementations if name in forms]
-    if implementation is None:
+    known = list(dict.fromkeys(entry.form for name, entry in entries if name == mixer))
+    if not words:
         return {"baseline": f"{mixer} ({known[0]})", "same_form": True}
-    form = meant(implementation, known)
+    form = meant(words, known)
     if form not in known:
-        expected = f"one of the implementations that it is timed in: {', '.join(known)}"
-        raise bad_value(named("baseline"), implementation, expected, known)
+        typed = [form.replace(", ", "/") for form in known]
+        expected = f"one of the implementations that it is timed in: {', '.join(typed)}"
+        raise bad_value(named("baseline"), words.replace(", ", "/"), expected, typed)
     return {"baseline": f"{mixer} ({form})", "same_form": False}
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from skaprof.bench.configuration import Options, Row
-from skaprof.bench.contenders import SEED, Built
+from skaprof.bench.configuration import InPyTorch, Options, Row
+from skaprof.bench.contenders import SEED, Built, Exportable
 from skaprof.bench.device import Device
 from skaprof.bench.failures import UnsupportedError, explained
 from skaprof.bench.kept_answers import require_no_kept_answer
-from skaprof.bench.modules import build_module, time_shares
-from skaprof.errors import SkaprofError
+from skaprof.bench.modules import build_module, could_be_built, exportable_module, time_shares
 from skaprof.foreign_model import UserModel
 from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.nn.model_call import ModelCall
@@ -25,7 +24,7 @@ OPTION = "--model"
 
 
 @dataclass(frozen=True, slots=True)
-class ModelEntry:
+class ModelEntry(InPyTorch):
     """A row to measure: a user's model, and what was counted of it. `changed` names what `change` does to it."""
 
     user: UserModel
@@ -72,18 +71,8 @@ class ModelEntry:
             UnsupportedError: it cannot run here, or has no such form.
             skaprof.bench.gate.WrongOutputError: it computes something else than in float64, or keeps its answers.
         """
-        if IMPLEMENTATIONS[self.implementation].form != "eager":
-            raise UnsupportedError("a model of your own has one form: eager, channels-last or compile")
         kind = options.device.partition(":")[0]
-        torch.manual_seed(SEED)
-        try:
-            model, call = built_model(self.user, kind, OPTION)
-            if self.change is not None:
-                self.change(model, call)
-        except SkaprofError as error:
-            if isinstance(error.__cause__, MemoryError | torch.OutOfMemoryError):
-                raise MemoryError(error.in_options()) from error
-            raise UnsupportedError(error.in_options()) from error
+        model, call = self._made(kind)
         timed, x = _OneTensor(model, call, self.mode), call.tensors[0]
         dtype = str(dtype_of(model)).removeprefix("torch.")
         with explained(kind, foreign=True):
@@ -94,6 +83,27 @@ class ModelEntry:
         built.extra = {"time_scopes": scopes, "time_shares": shares}
         return built
 
+    def exportable(self) -> Exportable:
+        """The model on the processor, with all tensors that it gives.
+
+        Raises:
+            UnsupportedError: as `build`; or its call has several tensors.
+        """
+        model, call = self._made("cpu")
+        if len(call.tensors) > 1:
+            raise UnsupportedError("called with several tensors: other runtimes are given one")
+        return exportable_module(_AllTensors(model, call), call.tensors[0])
+
+    def _made(self, kind: str) -> tuple[nn.Module, ModelCall]:
+        if IMPLEMENTATIONS[self.implementation].form != "eager":
+            raise UnsupportedError("a model of your own has one form: eager, channels-last or compile")
+        torch.manual_seed(SEED)
+        with could_be_built():
+            model, call = built_model(self.user, kind, OPTION)
+            if self.change is not None:
+                self.change(model, call)
+        return model, call
+
 
 def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """The model's top submodules; a list of modules, which is never called, by what is in it."""
@@ -102,6 +112,19 @@ def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
         for name, child in model.named_children()
         for part in (child.children() if isinstance(child, nn.ModuleList | nn.ModuleDict) else [child])
     ]
+
+
+class _AllTensors(nn.Module):
+    """A model called with one tensor, that gives every tensor in its output."""
+
+    def __init__(self, model: nn.Module, call: ModelCall) -> None:
+        super().__init__()
+        self.model = model
+        self.rest = [call]  # in a list, or it would be taken for part of the module
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        call = self.rest[0]
+        return tuple(tensors_in(call.mapped(lambda tensor: x).run(self.model)))
 
 
 class _OneTensor(nn.Module):

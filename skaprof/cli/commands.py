@@ -18,7 +18,9 @@ skaprof latency --mixer mhsa --mixer ska --batch 1,8,32 --implementation all
 
 skaprof latency --tokens 49:784:49 --output runs.jsonl --plot runs.png
 
-skaprof latency --tokens 49:784:49 --resume runs.jsonl""",
+skaprof latency --tokens 49:784:49 --resume runs.jsonl
+
+skaprof latency --tokens 196 --dim 384 --batch 1,8 --threads 1 --runtime pytorch,onnxruntime,openvino""",
     "report": """Examples:
 
 skaprof report --analytic-only --output report
@@ -128,6 +130,13 @@ skaprof attention vit_small --image cat.png --output maps
 skaprof attention trained.pt --model 'vit_cifar\\[stage1=ska]' --image cat.png --image dog.png --output maps
 
 skaprof attention models:Net --image cat.png --output maps --query 60x112 --format json""",
+    "export": """Examples:
+
+skaprof export ska.onnx --mixer ska --tokens 196 --dim 384
+
+skaprof export caformer.onnx --model caformer_s18 --mixers sepconv,sepconv,ska,mhsa --batch 8
+
+skaprof export mine.onnx --model mine.py:Mine --shape 1x196x256""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
@@ -155,6 +164,7 @@ PANELS = {
     "latency": "How long does it take?",
     "accuracy": "What is it worth?",
     "attention": "What is it worth?",
+    "export": "Show and keep it true",
     "figure": "Show and keep it true",
     "report": "Show and keep it true",
     "compare": "Show and keep it true",

@@ -14,12 +14,13 @@ from skaprof.cli import latency_own as own_models
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
 from skaprof.cli.latency_options import Measuring, Times, implementations_of, positive_number
+from skaprof.cli.latency_runtimes import Runtimes
 from skaprof.cli.output import draw, say
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.show import Page, View, command_line, show
 from skaprof.cli.watch import Terminal
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, printable, require_package
-from skaprof.measured import MeasuredRow, result_row
+from skaprof.measured import FailedRow, MeasuredRow, result_row
 from skaprof.report.formats import flat
 from skaprof.results import ScopeRow
 from skaprof.workload import DEFAULT_DTYPE
@@ -50,6 +51,7 @@ def latency(
         ),
     ] = "eager,sdpa",
     measuring: Measuring,
+    runtimes: Runtimes,
     backbones: networks.Backbones,
     own_model: OwnModel,
     users: own.Users,
@@ -65,6 +67,7 @@ def latency(
     require_free(to.lines, measuring.resume, force=to.force)
     seconds = inf if measuring.max_seconds is None else positive_number("--max-seconds", measuring.max_seconds)
     fraction = positive_number("--tolerance", measuring.tolerance) / 100
+    runtimes.require()
     modules = users.modules()
     own.say_hidden_mixers()
     if measuring.isolate and (backbones.model or modules):
@@ -93,23 +96,32 @@ def latency(
     groups: list[Sequence[Timed]] = of_networks or list(configurations(plan, names))
     if modules:
         groups = with_modules(groups, modules, counted)
+    groups = runtimes.of(groups, where)
     if len(groups) > MOST_CONFIGURATIONS:
         raise SkaprofError(f"the sweep has {len(groups):,} sizes: expected at most {MOST_CONFIGURATIONS:,}")
     require_clock(measuring.clock, timing, where)
-    chosen = baseline_label(measuring.baseline, groups, names)
+    chosen = baseline_label(measuring.baseline, groups)
     options = Options(where, timing, fraction, measuring.tf32, **chosen, **held)
     put_tf32(measuring.tf32)
     swept = networks.swept(wanted) if of_networks else plan.swept
     if to.plots and swept:
         _require_drawable(groups, swept)
-    session = Session(options, open_device(where), seconds, Terminal("timing"), isolate=measuring.isolate)
+    device = open_device(where, runtimes=runtimes.names)
+    session = Session(options, device, seconds, Terminal("timing"), isolate=measuring.isolate)
     session.prepare(to.lines, measuring.resume, command_line(), force=to.force)
+    _run(session, groups, swept, to, to.lines or measuring.resume)
+
+
+def _run(
+    session: Session, groups: Sequence[Sequence[Timed]], swept: Sequence[str], to: Times, kept: str | None
+) -> None:
+    """Measure, and show what was measured, whatever ended it; `kept` is the file that has it."""
     interrupted = False
     try:
         interrupted = session.run(groups)
-    finally:  # whatever ended it, what was measured is shown
+    finally:
         if session.rows:
-            if (kept := to.lines or measuring.resume) is not None:
+            if kept is not None:
                 say(f"wrote {printable(kept)}")
             _show(session.rows, swept, session.environment, to)
     _end(session, len(groups), interrupted=interrupted)
@@ -138,7 +150,8 @@ def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -
     """
     from skaprof.report.lines import Look
 
-    Look([result_row(entry.head()) for group in groups for entry in group], swept[1:])
+    said = {"device": "", "timing": "", "verdict": "", "flags": []}
+    Look([FailedRow.read(entry.head() | said) for group in groups for entry in group], swept[1:])
 
 
 def _figure(rows: list[Row], swept: Sequence[str], ending: str) -> bytes:
@@ -165,7 +178,9 @@ def _cells(rows: list[Row]) -> Iterable[Row]:
 
 def _page(rows: list[Row]) -> Page:
     from skaprof.report import latency as report
+    from skaprof.report.runtimes import runtime_sentences
 
     told = list(map(result_row, rows))
-    sentences = [*report.pair_sentences(told), *report.run_sentences(told), *report.share_sentences(told)]
+    pairs, evidence, shares = (of(told) for of in (report.pair_sentences, report.run_sentences, report.share_sentences))
+    sentences = [*pairs, *evidence, *shares, *runtime_sentences(told)]
     return Page(report.latency_table(told), _caption(rows), sentences)

@@ -18,7 +18,7 @@ from skaprof.workload import DTYPE_BYTES, MODES
 if TYPE_CHECKING:
     from skaprof.bench.modules import NetworkEntry
 
-_BACKBONES = "Whole backbones"
+PANEL = "Whole backbones"
 
 
 class Backbones(opt.Options):
@@ -30,13 +30,13 @@ class Backbones(opt.Options):
             metavar="NAME",
             help="Time whole models instead: caformer_s18, caformer_s18\\[stage3=ska], a TOML file, or FILE.py:NAME, a "
             "model of your own; repeatable, the first is the baseline. --resolution is the image's.",
-            rich_help_panel=_BACKBONES,
+            rich_help_panel=PANEL,
         ),
     ] = None
     mixers: Annotated[
         str | None,
         typer.Option(
-            metavar="SPEC,...", help="A mixer for each stage of --model, or one for all.", rich_help_panel=_BACKBONES
+            metavar="SPEC,...", help="A mixer for each stage of --model, or one for all.", rich_help_panel=PANEL
         ),
     ] = None
 

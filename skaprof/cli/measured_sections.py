@@ -18,6 +18,7 @@ from skaprof.cli.watch import load_engine, timed, timed_networks
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.hardware import Hardware
 from skaprof.model.spec import MixerSpec
+from skaprof.runtimes import require_runtimes
 from skaprof.saved import SavedResults
 from skaprof.workload import FORMS, MODES, USUAL_FORMS
 
@@ -40,9 +41,10 @@ def _verification(contents: Contents) -> list[Row]:
     return [row for plan in plans for row in proved_rows(plan.rows(), prove, lambda difference: None, [])]
 
 
-def _latency(contents: Contents) -> list[Row]:
-    """Every size timed, or as many as the report's seconds are enough for."""
+def _latency(contents: Contents, runtimes: tuple[str, ...] = ()) -> list[Row]:
+    """Every size timed, or as many as the report's seconds are enough for; in these runtimes, or in PyTorch."""
     load_engine()
+    require_runtimes(runtimes)
     sizes = list(product(contents.sizes, contents.modes))
 
     def plan_of(size: tuple[tuple[int, int, int], str]) -> Plan:
@@ -53,7 +55,7 @@ def _latency(contents: Contents) -> list[Row]:
     return within_limit(
         sizes,
         lambda size: _work(plan_of(size)),
-        lambda size, seconds: timed([plan_of(size)], contents.implementations, contents.device, seconds),
+        lambda size, seconds: timed([plan_of(size)], contents.implementations, contents.device, seconds, runtimes),
         contents.max_seconds,
     )
 
@@ -134,6 +136,7 @@ MEASURED: dict[str, Callable[[Contents], list[Row]]] = {
     "audit": _audit,
     "verification": _verification,
     "latency": _latency,
+    "runtimes": lambda contents: _latency(contents, contents.runtimes),
     "network-latency": _networks,
     "figure-3": _figure_3,
 }
@@ -173,6 +176,7 @@ def _expected_networks(contents: Contents) -> list[ExpectedSize]:
 
 EXPECTED: dict[str, Callable[[Contents], list[ExpectedSize]]] = {
     "latency": _expected_latency,
+    "runtimes": _expected_latency,
     "network-latency": _expected_networks,
     "figure-3": _expected_heads,
 }

@@ -126,16 +126,19 @@ def _collected(
     from skaprof.cli.progress import progress
     from skaprof.report.sections import SECTIONS
 
+    files = [read_results(path, "--latency") for path in latency]
+    measured = _by_section(files)
     given = {"models": contents.models, "swaps": contents.swaps, "accuracy": accuracy}
     own = [name for name, named in given.items() if named]
-    offered = [name for name in SECTIONS if name in own or _is_offered(name, contents, analytic_only=analytic_only)]
+    elsewhere = ["runtimes"] if (contents.runtimes or measured.get("runtimes")) and not analytic_only else []
+    asked = [name for name in SECTIONS if _is_offered(name, contents, analytic_only=analytic_only)]
+    offered = [name for name in SECTIONS if name in (*own, *elsewhere, *asked)]
     names = [name for name in offered if name in own or SECTIONS[name].rows is not None or not analytic_only]
     if not names:
         raise SkaprofError(f"--analytic-only: every section asked for is measured: {', '.join(contents.sections)}")
-    files = [read_results(path, "--latency") for path in latency]
     if not contents.hardware and not analytic_only and {"roofline", "crossovers"}.intersection(names):
         contents = contents._replace(machine=measured_machine(contents, files))
-    measured = _by_section(files) | _of_accuracies(accuracy, latency)
+    measured |= _of_accuracies(accuracy, latency)
     rows: list[Row] = []
     interrupted = False
     notes: list[str] = []
@@ -180,13 +183,13 @@ def _is_offered(name: str, contents: Contents, *, analytic_only: bool) -> bool:
     """Whether a section that stands for itself is in the report: those named, or by default."""
     from skaprof.report.sections import SECTIONS
 
-    if name in OF_OWN_MODELS:
+    if name in BY_CONTENTS:
         return False
     return name in contents.sections if contents.sections else SECTIONS[name].in_analytic or not analytic_only
 
 
-OF_OWN_MODELS = ("models", "swaps", "accuracy")
-"""The sections that are there where what they are about is named, and without timing anything."""
+BY_CONTENTS = ("models", "swaps", "accuracy", "runtimes")
+"""The sections that are there where what they are about is named, in the configuration or by a file."""
 _NO_MACHINE = (
     "Roofline: the ceilings of the machine are not known here, so there is none: name it as `hardware` in the "
     "configuration, or a file of skaprof calibrate."
@@ -222,15 +225,19 @@ def _of_accuracies(accuracy: list[str], latency: list[str]) -> dict[str, list[Ro
 
 
 def _by_section(files: list[SavedResults]) -> dict[str, list[Row]]:
-    """The rows of timing files by section: networks stand apart, sweeps over heads are figure 3, the rest is latency.
+    """The rows of timing files by section: runs in other runtimes and networks stand apart, sweeps over heads are
+    figure 3, the rest is latency.
 
     {} without files.
     """
     if not files:
         return {}
-    found: dict[str, list[Row]] = {"latency": [], "network-latency": [], "figure-3": []}
+    found: dict[str, list[Row]] = {"latency": [], "network-latency": [], "figure-3": [], "runtimes": []}
     for saved in files:
         _require_timed(saved)
+        if any(row.elsewhere for row in saved.costs):
+            found["runtimes"] += map(dict, saved.rows)
+            continue
         if any(row.get("model") is not None for row in saved.rows):
             found["network-latency"] += map(dict, saved.rows)
             continue

@@ -22,6 +22,7 @@ Example:
     [latency]
     device = "cuda"
     implementations = ["eager", "sdpa"]
+    runtimes = ["pytorch", "onnxruntime"]
     max_seconds = 60
 """
 
@@ -34,7 +35,7 @@ from skaprof.analysis.report_rows import Contents
 from skaprof.cli.own_contents import read_models, read_swaps
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.grids import token_grid_sides
-from skaprof.implementations import IMPLEMENTATIONS
+from skaprof.implementations import IMPLEMENTATIONS, RUNTIMES
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.hardware import find_hardware
 from skaprof.model.spec import parse_mixer
@@ -45,7 +46,7 @@ from skaprof.workload import DTYPE_BYTES, MODES
 _TOP = ("title", "sections", "mixers", "batch", "dtype", "sizes", "backbone", "hardware", "latency", "models", "swaps")
 _SIZE_WORDS = ("tokens", "size", "resolution", "patch")
 _MOST_VALUES = 1000  # enough to tell that a size is a grid, which it may not be
-_LATENCY = ("device", "implementations", "modes", "max_seconds")
+_LATENCY = ("device", "implementations", "runtimes", "modes", "max_seconds")
 
 
 def read_contents(path: str) -> Contents:
@@ -105,6 +106,8 @@ def _timed(contents: Contents, table: TomlTable) -> Contents:
         contents = contents._replace(device=table.sentence("device"))
     if "implementations" in table.values:
         contents = contents._replace(implementations=table.words("implementations", tuple(IMPLEMENTATIONS)))
+    if "runtimes" in table.values:
+        contents = contents._replace(runtimes=table.words("runtimes", RUNTIMES))
     if "modes" in table.values:
         contents = contents._replace(modes=table.words("modes", MODES))
     if "max_seconds" in table.values:

@@ -60,7 +60,6 @@ def traded(
     forward: tuple[Record, Record],
     trained: tuple[Record, Record],
     entries: Callable[[], Sequence[Timed]],
-    implementations: tuple[str, ...],
     seconds: float,
     names: tuple[str, str],
 ) -> list[TradeRow]:
@@ -73,9 +72,7 @@ def traded(
     from skaprof.bench.default_session import measured_rows
     from skaprof.cli.watch import Terminal
 
-    measured: list[dict[str, Any]] = measured_rows(
-        lambda: [entries()], implementations, "auto", seconds, Terminal("timing")
-    )
+    measured: list[dict[str, Any]] = measured_rows(lambda: [entries()], "auto", seconds, Terminal("timing"))
     return trade_rows(forward, trained, measured, *names)
 
 
@@ -99,9 +96,7 @@ def traded_swap(
     before, after = counted["forward"]
     entries = [ModelEntry(user, before, "eager"), ModelEntry(user, after, "eager", changed, change)]
     names = (user.path, changed)
-    return traded(
-        (before, after), (counted["train"][0], counted["train"][1]), lambda: entries, ("eager",), seconds, names
-    )
+    return traded((before, after), (counted["train"][0], counted["train"][1]), lambda: entries, seconds, names)
 
 
 def change_of(replacements: Sequence[tuple[str, MixerSpec]], hints: Mapping[str, Any]) -> Change:
@@ -135,4 +130,4 @@ def traded_network(name: str, before: Network, after: Network, dtype: str, secon
         ]
 
     mixers = ",".join(after.choice.texts)
-    return traded(counted("forward"), counted("train"), entries, ("eager",), seconds, (after.backbone.name, mixers))
+    return traded(counted("forward"), counted("train"), entries, seconds, (after.backbone.name, mixers))

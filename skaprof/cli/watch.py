@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from skaprof.cli.output import emit, say
 from skaprof.cli.progress import Progress
 from skaprof.errors import require_package
+from skaprof.implementations import PYTORCH
 
 if TYPE_CHECKING:
     from skaprof.analysis.plan import Plan
@@ -44,7 +45,13 @@ def load_engine() -> None:
     import skaprof.bench.configuration  # noqa: F401
 
 
-def timed(plans: Sequence[Plan], implementations: tuple[str, ...], device: str, seconds: float) -> list[dict[str, Any]]:
+def timed(
+    plans: Sequence[Plan],
+    implementations: tuple[str, ...],
+    device: str,
+    seconds: float,
+    runtimes: tuple[str, ...] = (),
+) -> list[dict[str, Any]]:
     """The plans' rows by `skaprof.bench.default_session.measured_rows`, watched from here.
 
     Raises:
@@ -58,7 +65,7 @@ def timed(plans: Sequence[Plan], implementations: tuple[str, ...], device: str, 
 
         return [group for plan in plans for group in configurations(plan, implementations)]
 
-    return measured_rows(grouped, implementations, device, seconds, Terminal("timing"))
+    return measured_rows(grouped, device, seconds, Terminal("timing"), runtimes or (PYTORCH,))
 
 
 def timed_networks(
@@ -74,6 +81,4 @@ def timed_networks(
     from skaprof.cli.latency_networks import groups, parse
 
     wanted = parse(models, None, None, None, dtype, "forward")
-    return measured_rows(
-        lambda: groups(wanted, implementations), implementations, device, seconds, Terminal("timing networks")
-    )
+    return measured_rows(lambda: groups(wanted, implementations), device, seconds, Terminal("timing networks"))

@@ -119,7 +119,9 @@ class StaticKeyAttention(ScoredAttention):
 
     def fused(self, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         q, v = self.split_heads(self._queries(x)), self.split_heads(self.value(x))
-        key = self.scores.key if self.implementation != FUSED else self.scores.key.expand(len(x), -1, -1, -1)
+        key: Tensor = self.scores.key
+        if self.implementation == FUSED:  # by the shape, not by len: an exporter can leave that open
+            key = key.expand(x.shape[0], -1, -1, -1)
         mixed: Tensor = self.attention(q, key, v)
         return mixed
 

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from skaprof.analysis.comparison import Change, Compared
 from skaprof.analysis.thresholds import Threshold
-from skaprof.answers import ChangeRow
+from skaprof.changed import ChangeRow
 from skaprof.errors import printable
+from skaprof.implementations import form_of
 from skaprof.report.numbers import counted, signed_percent, significant, told_apart
 from skaprof.report.plain_table import NARROW, PlainTable
 from skaprof.report.table import add_sizes, size_cells, size_columns
@@ -166,7 +167,7 @@ _HINTS = {"saved_bytes": " (what training keeps: rows of --mode train have it)"}
 def _of_what(change: Change, *, sizes: bool = True) -> str:
     """What a row is of: its name, implementation and sizes."""
     row = change.as_row()
-    parts = [f"{name_of(row)} ({row.implementation})".lstrip()]
+    parts = [f"{name_of(row)} ({form_of(row.implementation, row.runtime, row.precision)})".lstrip()]
     if not sizes:
         return printable(parts[0])
     parts += [f"{row.image_height} x {row.image_width} pixels"] if row.image_height is not None else []

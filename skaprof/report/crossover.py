@@ -10,6 +10,7 @@ from math import isqrt
 from skaprof.analysis.crossover_times import IDEAL, MEASURED, PREDICTED, UNDECIDED
 from skaprof.analysis.roofline import has_wide_queries
 from skaprof.answers import CrossoverRow
+from skaprof.implementations import form_of
 from skaprof.model.spec import parse_mixer
 from skaprof.report.numbers import significant
 from skaprof.report.plain_table import PlainTable
@@ -208,7 +209,7 @@ def _form(row: CrossoverRow) -> str:
     if row.metric in _IN_EVERY_FORM:
         return ""
     if row.metric == MEASURED:
-        return f"{row.implementation}, {row.mode}, {row.timing} on {row.device}"
+        return f"{form_of(row.implementation, row.runtime, row.precision)}, {row.mode}, {row.timing} on {row.device}"
     if row.metric in _TIMES:
         return f"{row.implementation}, {row.device}"
     return str(row.implementation)

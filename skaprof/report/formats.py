@@ -146,7 +146,7 @@ def _bmf_name(row: ResultRow) -> str:
     )
     parts += [f"heads={row.heads}x{row.head_dim}"] if row.heads is not None else []
     parts += [f"kernel={row.kernel_size}"] if row.kernel_size is not None else []
-    others = row.scope, row.op, row.device, row.timing, row.arguments, row.layout
+    others = row.scope, row.op, row.device, row.timing, *row.elsewhere, row.arguments, row.layout
     return "/".join(str(part) for part in (*parts, row.dtype, *filter(None, others)))
 
 

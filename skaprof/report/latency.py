@@ -22,12 +22,18 @@ _VERDICT_STYLES = {"faster": "bold green", "slower": "bold red", "inconclusive":
 
 
 def latency_table(rows: Sequence[ResultRow]) -> PlainTable:
-    """One line a row: median and interval, ratio to the baseline and verdict, throughput, a bar, and flags."""
+    """One line a row: median and interval, ratio to the baseline and verdict, throughput, a bar, and flags.
+
+    Where a runtime was let compute in less than float32, also the error of the output, over the largest output.
+    """
     table = PlainTable()
     sizes = size_columns(rows)
     add_sizes(table, sizes, rows)
     table.add("median_ms", words="median\n(ms)", number=True)
     table.add("ci_low_ms", "ci_high_ms", words="95 % CI\n(ms)", number=True)
+    has_errors = any(len(row.elsewhere) > 1 for row in measured(rows))
+    if has_errors:
+        table.add("output_error", words="error", number=True)
     table.add("ratio", number=True)
     table.add("verdict")
     table.add("images_per_s", words="images/s", number=True)
@@ -37,7 +43,9 @@ def latency_table(rows: Sequence[ResultRow]) -> PlainTable:
     table.add("flags", folds=True)
     slowest = max((row.median_ms for row in measured(rows)), default=1.0)
     for row in rows:
-        table.add_row(*size_cells(sizes, row), *_figures(row, slowest), of=row)
+        median, interval, *others = _figures(row, slowest)
+        error = [_error_text(row)] if has_errors else []
+        table.add_row(*size_cells(sizes, row), median, interval, *error, *others, of=row)
     return table
 
 
@@ -63,6 +71,11 @@ def _figures(row: ResultRow, slowest: float) -> list[str | Text]:
     ]
 
 
+def _error_text(row: ResultRow) -> str:
+    """The output's error where it was rounded, which a time must not stand without."""
+    return f"{row.output_error:.1e}" if isinstance(row, MeasuredRow) and row.output_error is not None else "-"
+
+
 def interval_text(row: MeasuredRow) -> str:
     """The latency interval in ms; with too few rounds there is none."""
     return "-" if row.interval is None else " to ".join(map(significant, row.interval))
@@ -83,7 +96,7 @@ def sparkline(samples: Sequence[float], width: int = 16) -> str:
     return "".join(blocks)
 
 
-_NAMED = ("given", "model", "mixer", "implementation")
+_NAMED = ("given", "model", "mixer", "implementation", "runtime", "precision")
 """What a row's name in a sentence has already."""
 
 

@@ -10,9 +10,11 @@ from skaprof.report.numbers import significant
 from skaprof.results import values_of
 
 _SIZE = ("mode", "dtype", "batch", "height", "width", "dim", "image_height", "image_width")
+_QUARTER = "ratios are of the fastest quarter of the samples"
 _CLOCKS = {
-    "cpu": "CPU time of the one thread that works decides; ratios are of the fastest quarter of the samples",
-    "wall": "the wall clock decides",
+    ("cpu", "thread"): f"CPU time of the one thread that works decides; {_QUARTER}",
+    ("cpu", "process"): f"CPU time of the process decides, as a runtime may work in a thread of its own; {_QUARTER}",
+    ("wall", None): "the wall clock decides",
 }
 _ALLOCATORS = {
     "keep": "malloc keeps freed memory for later calls",
@@ -27,11 +29,16 @@ def evidence_sentences(rows: Sequence[MeasuredRow]) -> list[str]:
 
 def _clock(rows: Sequence[MeasuredRow]) -> list[str]:
     found = []
-    for clock, allocator in dict.fromkeys((row.clock, row.allocator) for row in rows):
-        words = [_CLOCKS.get(clock or ""), _ALLOCATORS.get(allocator or "")]
+    for clock, of, allocator in dict.fromkeys((row.clock, _cpu_of(row), row.allocator) for row in rows):
+        words = [_CLOCKS.get((clock or "", of)), _ALLOCATORS.get(allocator or "")]
         said = "; ".join(filter(None, words))
         found += [f"{said[0].upper()}{said[1:]}."] if said else []
     return found
+
+
+def _cpu_of(row: MeasuredRow) -> str | None:
+    """Whose CPU time decides, if that does; rows of older files are of one thread."""
+    return row.cpu_of or "thread" if row.clock == "cpu" else None
 
 
 def _undecided(rows: Sequence[MeasuredRow]) -> list[str]:
@@ -67,8 +74,9 @@ def best_sentences(rows: Sequence[MeasuredRow]) -> list[str]:
 
 
 def _has_forms(row: MeasuredRow, rows: Sequence[MeasuredRow]) -> bool:
-    """Whether a mixer of this row's size was timed in more than one form."""
-    return len({other.implementation for other in rows if _size(other) == _size(row)}) > 1
+    """Whether a mixer of this row's size was timed in more than one form, in its runtime."""
+    beside = [other for other in rows if (_size(other), other.elsewhere) == (_size(row), row.elsewhere)]
+    return len({other.implementation for other in beside}) > 1
 
 
 def _other_algorithms(rows: Sequence[MeasuredRow]) -> list[str]:
@@ -77,7 +85,7 @@ def _other_algorithms(rows: Sequence[MeasuredRow]) -> list[str]:
     found: dict[str, None] = {}
     for row in rows:
         baseline = by_label.get((_size(row), str(row.baseline)))
-        if baseline is None or baseline is row or row.implementation != baseline.implementation:
+        if baseline is None or baseline is row or row.form != baseline.form:
             continue
         ours, theirs = row.backend, baseline.backend
         if ours and theirs and ours != theirs:

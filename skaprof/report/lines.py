@@ -19,7 +19,7 @@ from skaprof.records import Record
 from skaprof.report.style import DASHES, MARKERS, NEUTRAL, colors_of
 from skaprof.results import ResultRow, name_of, values_of
 
-FORM_KEYS = ("implementation", "mode", "dtype")
+FORM_KEYS = ("form", "mode", "dtype")
 MOST_LINES = 8
 """In one panel."""
 _MOST_PANELS = 12

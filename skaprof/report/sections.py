@@ -35,6 +35,7 @@ from skaprof.report.model import difference_sentence, percent, scope_table
 from skaprof.report.numbers import si, signed
 from skaprof.report.pareto import pareto_figure, pareto_findings, pareto_table
 from skaprof.report.roofline_section import roofline_section
+from skaprof.report.runtimes import runtimes_section
 from skaprof.report.table import cost_table, figure_columns, formula_table
 from skaprof.report.timing import heads_section, latency_section, network_section
 from skaprof.results import SIZE_KEYS, ResultRow, SwappedScope, values_of
@@ -273,6 +274,7 @@ SECTIONS: dict[str, Section[Any]] = {
     "audit": Section("What other counters capture", None, _audited, _audit),
     "verification": Section("Verification", None, ResultRow.read, _verification),
     "latency": Section("Latency", None, result_row, _of(latency_section, figure)),
+    "runtimes": Section("Other runtimes", None, result_row, _of(runtimes_section)),
     "network-latency": Section("Latency of a whole backbone", None, result_row, _of(network_section)),
     "accuracy": Section("What the networks are worth", None, TradeOffRow.read, _of(worth.worth_section, figure)),
     "figure-3": Section("Throughput over the number of heads", None, result_row, _of(heads_section, figure)),

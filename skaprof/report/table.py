@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.text import Text
 
-from skaprof.answers import AuditRow, FormulaRow
+from skaprof.answers import AuditRow, ExportRow, FormulaRow
+from skaprof.implementations import PYTORCH, elsewhere
 from skaprof.records import Record
 from skaprof.report.numbers import NumberFormat, lowest_places
 from skaprof.report.plain_table import PlainTable
 from skaprof.results import ResultRow, Sized, class_tokens_of, values_of
 
-SizedRow = ResultRow | Sized | AuditRow
+SizedRow = ResultRow | Sized | AuditRow | ExportRow
 
 
 class Column(NamedTuple):
@@ -110,6 +111,8 @@ def caption(rows: Sequence[SizedRow]) -> str:
         parts.append(str(first.mode))
     if not _varies(rows, "implementation"):
         parts.append(str(first.implementation))
+    if not _varies(rows, "runtime"):
+        parts += elsewhere(getattr(first, "runtime", None), _shared(rows, "precision"))
     if not _varies(rows, "batch"):
         parts.append(f"batch {first.batch:,}")
     if not _varies(rows, "height") and not _varies(rows, "width"):
@@ -172,6 +175,8 @@ _SIZE_WORDS = {
     "image_width": "image\nwidth",
     "mixer": "mixer",
     "implementation": "form",
+    "runtime": "runtime",
+    "precision": "precision",
     "mode": "mode",
     "batch": "batch",
     "tokens": "tokens",
@@ -196,6 +201,8 @@ def size_columns(rows: Sequence[Record]) -> list[Column]:
     always = {*named, "op", "kind"}
     keys = [key for key in _SIZE_WORDS if named != {"given"} or key not in ("model", "mixer")]
     keys = [key for key in keys if _varies(rows, key) or (key in always and _values(rows, key))]
+    if "precision" in keys and _values(rows, "runtime") <= {PYTORCH}:  # whose dtype says it
+        keys.remove("precision")
     if _varies(rows, "width") and "height" not in keys:
         keys.insert(keys.index("tokens") + 1 if "tokens" in keys else 1, "height")
     return [Column(key, _SIZE_WORDS[key]) for key in keys]

@@ -156,7 +156,7 @@ def _size_table(found: Sequence[Promise], place: str) -> str:
 
 
 def _cells(row: ResultRow, macs_ratio: float | None) -> list[str]:
-    identity = [f"{row.batch}", row.mode, row.dtype, row.timing or "", row.name, row.implementation]
+    identity = [f"{row.batch}", row.mode, row.dtype, row.timing or "", row.name, row.form]
     promise = "-" if macs_ratio is None else f"{macs_ratio:.3f}x"
     if not isinstance(row, MeasuredRow):
         return [*identity, promise, "-", "-", str(row.baseline or "-"), "-", "-", row.verdict or "", ""]

@@ -14,6 +14,7 @@ from skaprof.analysis.costs import cost_row, sizes_of
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.row_trust import Bounds, baselines_of, figure, identity, is_baseline_of, noise, why_unsound
 from skaprof.errors import SkaprofError, bad_value, shown, shown_path
+from skaprof.implementations import PYTORCH
 from skaprof.measured import MeasuredRow
 from skaprof.model.cost import flops_per_param
 from skaprof.model.mixers import MIXERS
@@ -170,7 +171,7 @@ class Sources:
         else:
             variant, workload = _mixer_at(found, point)
             name, row = variant.spec.text, sizes_of(variant, workload)
-        row |= {"device": point.device, "timing": point.timing}
+        row |= {"device": point.device, "timing": point.timing, "runtime": PYTORCH, "precision": row["dtype"]}
         try:
             return self.rows[tuple(row.get(key) for key in IDENTITY_KEYS)]
         except KeyError:
