@@ -142,7 +142,7 @@ def test_a_search_over_what_was_measured_maximizes_accuracy_within_limits() -> N
 def test_heads_are_read_off_the_networks() -> None:
     runs = [run(f"vit_cifar[stage1=ska:heads={heads}]", 0, 0.5) for heads in (4, 8)]
     points = heads_points(trade_off_rows([*runs, run(CSKA, 0, 0.7)]))
-    assert [(point.mixer, point.heads) for point in points] == [("ska", 4), ("ska", 8)]
+    assert [(point.mixer, point.heads) for point in points] == [("ska", 4), ("ska", 8), ("cska", 8)]
 
 
 def test_the_commands_show_draw_and_search_what_was_measured_and_published(skaprof: Run, tmp_path: Path) -> None:

@@ -20,20 +20,19 @@ class HeadsPoint(NamedTuple):
 
 
 def heads_points(rows: Sequence[TradeOffRow]) -> list[HeadsPoint]:
-    """The networks of mixers that are there with two numbers of heads or more, by mixer and heads.
+    """The networks whose mixers have heads, by mixer and heads.
 
     Raises:
-        SkaprofError: there is no such mixer.
+        SkaprofError: no mixer is there with two numbers of heads.
     """
     found = [point for row in rows if (point := _point(row)) is not None]
     counts = {point.mixer: {other.heads for other in found if other.mixer == point.mixer} for point in found}
-    points = [point for point in found if len(counts[point.mixer]) > 1]
-    if not points:
+    if not any(len(of_mixer) > 1 for of_mixer in counts.values()):
         raise SkaprofError(
             "--accuracy: no mixer is there with two numbers of heads: expected networks such as "
             "vit_micro[stage1=ska:heads=2:head_dim=16] and vit_micro[stage1=ska:heads=8:head_dim=4]"
         )
-    return sorted(points, key=lambda point: (list(counts).index(point.mixer), point.heads))
+    return sorted(found, key=lambda point: (list(counts).index(point.mixer), point.heads))
 
 
 def _point(row: TradeOffRow) -> HeadsPoint | None:

@@ -12,6 +12,7 @@ from skaprof.analysis.paper_figures import FIGURE_3_AXIS, figure_3_plan
 from skaprof.analysis.plan import Plan, SizeGrid, make_plan
 from skaprof.analysis.planned_rows import proved_rows
 from skaprof.analysis.report_rows import Contents
+from skaprof.cli.output import say_notices
 from skaprof.cli.own_contents import model_rows, swap_rows
 from skaprof.cli.time_limit import largest_within_limit, within_limit
 from skaprof.cli.watch import load_engine, timed, timed_networks
@@ -103,6 +104,15 @@ def _network_forms(contents: Contents) -> tuple[str, ...]:
     return tuple(name for name in contents.implementations if name in FORMS) or USUAL_FORMS
 
 
+def _worth(contents: Contents) -> list[Row]:
+    """What networks are worth, by the files that say so, with the times of those that were timed."""
+    from skaprof.api.trade_offs import read_trade_offs
+
+    rows, warnings = read_trade_offs(contents.accuracies, "--accuracy", None, contents.timings, None)
+    say_notices(warnings)
+    return [row.as_dict() for row in rows]
+
+
 def _over_heads(contents: Contents) -> list[MixerSpec]:
     """The mixers that figure 3 shows: with heads that a sweep may set, and a fused form."""
     return [spec for spec in contents.specs if spec.mixer.has_heads and not spec.heads and "sdpa" in spec.forms()]
@@ -139,6 +149,7 @@ MEASURED: dict[str, Callable[[Contents], list[Row]]] = {
     "runtimes": lambda contents: _latency(contents, contents.runtimes),
     "network-latency": _networks,
     "figure-3": _figure_3,
+    "accuracy": _worth,
 }
 """What makes the rows of each section of `skaprof.report.sections.SECTIONS` that names nothing itself."""
 

@@ -12,7 +12,7 @@ import typer
 
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli import options as opt
-from skaprof.cli.output import STDOUT, require_no_input, say, say_notices
+from skaprof.cli.output import STDOUT, require_no_input, say
 from skaprof.cli.show import environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.files import write_folder
@@ -88,7 +88,8 @@ def report(
         results, source = saved_report(from_results, "--from"), f"--from: {shown_path(from_results)}"
     else:
         contents = _contents(config, mixer, device, max_seconds)
-        results, interrupted = _collected(contents, latency or [], accuracy or [], analytic_only=analytic_only)
+        contents = contents._replace(accuracies=tuple(accuracy or ()), timings=tuple(latency or ()))
+        results, interrupted = _collected(contents, analytic_only=analytic_only)
     files = report_files(results, source)
     if check:
         _require_unchanged(output, files)
@@ -117,18 +118,16 @@ def _contents(config: str | None, mixers: list[str] | None, device: str | None, 
     return contents
 
 
-def _collected(
-    contents: Contents, latency: list[str], accuracy: list[str], *, analytic_only: bool
-) -> tuple[Results, bool]:
+def _collected(contents: Contents, *, analytic_only: bool) -> tuple[Results, bool]:
     """The results, and whether Ctrl-C cut the measuring short."""
     from skaprof.bench.session import Interrupted
     from skaprof.cli.measured_sections import EXPECTED, MEASURED, measured_machine
     from skaprof.cli.progress import progress
     from skaprof.report.sections import SECTIONS
 
-    files = [read_results(path, "--latency") for path in latency]
+    files = [read_results(path, "--latency") for path in contents.timings]
     measured = _by_section(files)
-    given = {"models": contents.models, "swaps": contents.swaps, "accuracy": accuracy}
+    given = {"models": contents.models, "swaps": contents.swaps, "accuracy": contents.accuracies}
     own = [name for name, named in given.items() if named]
     elsewhere = ["runtimes"] if (contents.runtimes or measured.get("runtimes")) and not analytic_only else []
     asked = [name for name in SECTIONS if _is_offered(name, contents, analytic_only=analytic_only)]
@@ -138,7 +137,6 @@ def _collected(
         raise SkaprofError(f"--analytic-only: every section asked for is measured: {', '.join(contents.sections)}")
     if not contents.hardware and not analytic_only and {"roofline", "crossovers"}.intersection(names):
         contents = contents._replace(machine=measured_machine(contents, files))
-    measured |= _of_accuracies(accuracy, latency)
     rows: list[Row] = []
     interrupted = False
     notes: list[str] = []
@@ -211,17 +209,6 @@ def _shortfall(title: str, found: list[Row], expected: Sequence[ExpectedSize], *
             f"{title}: too few rounds for a verdict at {'; '.join(short)}: time ran out; --max-seconds sets the limit."
         )
     return notes
-
-
-def _of_accuracies(accuracy: list[str], latency: list[str]) -> dict[str, list[Row]]:
-    """The section on what networks are worth, with times of those that were timed; {} without accuracies."""
-    if not accuracy:
-        return {}
-    from skaprof.api.trade_offs import read_trade_offs
-
-    rows, warnings = read_trade_offs(accuracy, "--accuracy", None, latency, None)
-    say_notices(warnings)
-    return {"accuracy": [row.as_dict() for row in rows]}
 
 
 def _by_section(files: list[SavedResults]) -> dict[str, list[Row]]:
