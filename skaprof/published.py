@@ -64,4 +64,7 @@ class TradeOffRow(Record):
     ci_high_ms: float | None
     hardware: str | None
     predicted_ms: float | None
-    on_front: bool
+    unbeaten: Annotated[
+        bool,
+        Key("Whether no other network of the same data is as good in accuracy and all figures, and better in one."),
+    ]

@@ -114,7 +114,7 @@ def test_a_network_is_worth_its_mean_over_seeds_with_a_t_interval_and_costs_what
     assert (mhsa.accuracy_low, mhsa.accuracy_high) == pytest.approx((0.82 - half, 0.82 + half), abs=1e-4)
     assert (cska.seeds, cska.accuracy_low) == (1, None)
     assert None not in (mhsa.peak_bytes, mhsa.saved_bytes)
-    assert [row.on_front for row in (mhsa, ska, cska)] == [False, True, False]  # as good, at fewer of all
+    assert [row.unbeaten for row in (mhsa, ska, cska)] == [False, True, False]  # as good, at fewer of all
 
 
 def test_predicted_times_join_the_trade_and_may_put_a_network_on_the_front() -> None:
@@ -125,7 +125,7 @@ def test_predicted_times_join_the_trade_and_may_put_a_network_on_the_front() -> 
         return slow[MHSA if texts == ("mhsa",) else f"vit_cifar[stage1={texts[0]}]"]
 
     rows = trade_off_rows(RUNS, Times(hardware="here", predict=predict))  # type: ignore[arg-type]  # as above
-    assert [(row.predicted_ms, row.on_front) for row in rows] == [(1.0, True), (2.0, True), (3.0, False)]
+    assert [(row.predicted_ms, row.unbeaten) for row in rows] == [(1.0, True), (2.0, True), (3.0, False)]
 
 
 def test_a_search_over_what_was_measured_maximizes_accuracy_within_limits() -> None:

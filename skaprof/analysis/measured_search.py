@@ -32,7 +32,7 @@ def measured_front(
     if not own:
         raise SkaprofError(f"{named('accuracy')}: no accuracy of {backbone.name} in it: expected one, with any mixers")
     within = [row for row in own if all(_holds(limit, row) for limit in limits)]
-    front = [row for row in with_front(within, objectives) if row.on_front]
+    front = [row for row in with_front(within, objectives) if row.unbeaten]
     first = objectives[0]
     return sorted(front, key=lambda row: -row.accuracy if first == ACCURACY else getattr(row, first) or 0)
 

@@ -33,7 +33,7 @@ class Times(NamedTuple):
 def trade_off_rows(rows: Iterable[Record], times: Times = Times()) -> list[TradeOffRow]:  # noqa: B008  # immutable
     """A row a network, data set and recipe, in the order of the rows; what diverged or is not known here has none.
 
-    `on_front`: no other of the same data is as good in accuracy and in every figure known of both, and better in one.
+    `unbeaten`: no other of the same data is as good in accuracy and in every figure known of both, and better in one.
     """
     runs: dict[tuple[Any, ...], list[TrainedRow]] = {}
     found: dict[tuple[Any, ...], TradeOffRow] = {}
@@ -52,7 +52,7 @@ def with_front(rows: Sequence[TradeOffRow], objectives: Sequence[str] = (ACCURAC
     marked = []
     for row in rows:
         others = [other for other in rows if other.data == row.data and other is not row]
-        marked.append(row.replace(on_front=not any(_beats(other, row, objectives) for other in others)))
+        marked.append(row.replace(unbeaten=not any(_beats(other, row, objectives) for other in others)))
     return marked
 
 
@@ -90,7 +90,7 @@ def _measured(runs: Sequence[TrainedRow], times: Times) -> TradeOffRow:
         image_width=first.image_width,
         **costs,
         **_times_of(first.model, (first.image_height, first.image_width), network, times),
-        on_front=False,
+        unbeaten=False,
     )
 
 
@@ -116,7 +116,7 @@ def _imported(row: ImportedRow, times: Times) -> TradeOffRow:
         image_width=row.image_width,
         **costs_of(network),
         **_times_of(row.model, size, network, times),
-        on_front=False,
+        unbeaten=False,
     )
 
 

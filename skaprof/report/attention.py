@@ -99,10 +99,11 @@ def _frozen_sentences(rows: Sequence[AttentionRow]) -> Iterator[str]:
     whole = rows[-1]
     if whole.layer is not None or whole.accuracy is None or whole.frozen_accuracy is None:
         return
+    lost = 100 * (whole.accuracy - whole.frozen_accuracy)
     yield (
         f"With every map frozen to its mean over training images, accuracy goes from {_percent(whole.accuracy)} % to "
-        f"{_percent(whole.frozen_accuracy)} % on {counted(whole.test_images or 0, 'test image')}: the rest is what "
-        "maps that follow the image are worth here."
+        f"{_percent(whole.frozen_accuracy)} % on {counted(whole.test_images or 0, 'test image')}: maps that follow the "
+        f"image are worth {lost:.1f} points here."
     )
 
 

@@ -42,7 +42,7 @@ def trade_off_table(rows: Sequence[TradeOffRow]) -> PlainTable:
         *([Column(("image_height", "image_width"), "image", True, _image)] if _sizes(rows) > 1 else []),
         Column(("data",), "data", False, lambda row: row.data or "-"),
         Column(("seeds",), "seeds", True, lambda row: "-" if row.seeds is None else f"{row.seeds:,}"),
-        Column(("accuracy", "on_front"), "accuracy\n(%)", True, lambda row: _percent(row.accuracy)),
+        Column(("accuracy", "unbeaten"), "accuracy\n(%)", True, lambda row: _percent(row.accuracy)),
         Column(("accuracy_low", "accuracy_high"), "95 % CI", True, _interval),
         scaled(rows, "params", "params", ""),
         scaled(rows, "macs", "MACs", ""),
@@ -54,7 +54,7 @@ def trade_off_table(rows: Sequence[TradeOffRow]) -> PlainTable:
     place = next(place for place, column in enumerate(columns) if column.keys[0] == ACCURACY)
     for row in rows:
         cells: list[str | Text] = [column.text(row) for column in columns]
-        if row.on_front:
+        if row.unbeaten:
             cells[place] = Text(f"{cells[place]}{MARK}", style="bold green")
         table.add_row(*cells, of=row)
     return table
@@ -97,7 +97,7 @@ def sentences(rows: Sequence[TradeOffRow]) -> list[str]:
     told = []
     for data in dict.fromkeys(row.data for row in rows):
         of_data = [row for row in rows if row.data == data]
-        front = [name for name, row in _named(of_data) if row.on_front]
+        front = [name for name, row in _named(of_data) if row.unbeaten]
         about = data or "data that is not named"
         told.append(f"{about}: {len(front):,} of {counted(len(of_data), 'network')} on the front: {', '.join(front)}.")
     if any(row.accuracy_low is not None for row in rows):
