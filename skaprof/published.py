@@ -65,6 +65,5 @@ class TradeOffRow(Record):
     hardware: str | None
     predicted_ms: float | None
     unbeaten: Annotated[
-        bool,
-        Key("Whether no other network of the same data is as good in accuracy and all figures, and better in one."),
+        bool, Key("Whether no other network of the same data is as good in accuracy and all figures, better in one.")
     ]

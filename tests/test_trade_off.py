@@ -157,6 +157,13 @@ def test_the_commands_show_draw_and_search_what_was_measured_and_published(skapr
     assert (tmp_path / "t.svg").stat().st_size > 10_000
     refused = skaprof("accuracy", "tradeoff", runs, published, "--plot", str(tmp_path / "u.svg"))
     assert (refused.returncode, "expected --data with it" in refused.stderr) == (2, True)
+    folder = str(tmp_path / "report")
+    (tmp_path / "few.toml").write_text("sections = ['break-evens']\n")
+    few = ("--config", str(tmp_path / "few.toml"), "--analytic-only")
+    done = skaprof("report", *few, "--accuracy", runs, "--output", folder)
+    assert done.returncode == 0, done.stderr
+    again = skaprof("report", "--from", f"{folder}/results.json", "--output", folder, "--check")
+    assert again.returncode == 0, again.stderr
     found = skaprof("search", "vit_cifar", "--objective", "accuracy,params", "--accuracy", runs, "--format", "json")
     assert [row["model"] for row in json.loads(found.stdout)["rows"]] == [SKA]
     unmeasured = skaprof("search", "vit_cifar", "--objective", "accuracy")
