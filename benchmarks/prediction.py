@@ -34,11 +34,11 @@ from skaprof.nn.backbones import build_network
 from skaprof.nn.build import build_mixer
 from skaprof.workload import MODES, Workload, nearly_square
 
-TOKENS, DIMS, BATCHES = (81, 144, 289), (96, 160, 320), (1, 2, 4)
+TOKENS, DIMS, BATCHES = (77, 81, 144, 289), (96, 160, 320), (1, 2, 4)
 MIXERS, FORMS = ("mhsa", "ska", "cska"), ("eager", "sdpa")
 NETWORKS = ("caformer_s18", "caformer_s18[stage3=ska]", "vit_tiny")
 ROW_SECONDS, NETWORK_SECONDS = 0.15, 1.5
-MOST_CHAINS = 2000
+MOST_CHAINS = 700
 """More than a calibration of three minutes times: what has the shape of one of them is no row."""
 
 

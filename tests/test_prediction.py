@@ -12,6 +12,9 @@ from conftest import ROOT, Run
 from test_kernel_times import MACHINE
 from test_schema import require_valid
 
+from skaprof.analysis.crossover_times import predicted_times
+from skaprof.analysis.kernel_model import Predicted
+from skaprof.analysis.mixer_pair import Sizes, make_pair
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.roofline_rows import RooflinePoint, mixer_row
 from skaprof.answers import RooflineRow
@@ -129,6 +132,21 @@ def test_a_line_that_was_cut_off_is_left_out_and_its_call_timed_again(tmp_path: 
     path.write_text("something else\n")
     with pytest.raises(SkaprofError, match="is none of skaprof calibrate"):
         CallStore(str(path), {"torch": "2"})
+
+
+def test_a_crossover_says_from_which_size_on_its_times_are_extrapolated() -> None:
+    pair = make_pair(parse_mixer("ska"), parse_mixer("mhsa"), "tokens", Sizes(dim=64))
+
+    def predict(point: RooflinePoint) -> Predicted:
+        return Predicted(1e-3, outside=("mm",) if point.workload.tokens > 500 else ())
+
+    timed = predicted_times(pair, find_hardware("l4"), predict)
+    found = [each.extrapolated_from for each in timed]
+    assert all(at is not None and 500 < at < 1000 for at in found)
+    assert timed[0].notice("tokens") == (
+        f"predicted times (eager) from {found[0]} tokens on are extrapolated: sizes of their ops are far from all that "
+        "were timed"
+    )
 
 
 def predicted_rows() -> list[RooflineRow]:

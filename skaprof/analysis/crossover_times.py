@@ -10,6 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from skaprof.analysis.kernel_model import Predicted
 from skaprof.analysis.mixer_pair import MixerPair, row_identity
 from skaprof.analysis.roofline_rows import Predict, RooflinePoint, predict_by_rates, timed_kernels
 from skaprof.analysis.row_trust import baselines_of, faster_of
@@ -40,7 +41,10 @@ class Sample(NamedTuple):
 
 
 class SampledTimes(NamedTuple):
-    """All samples of one implementation, mode, device, timing and runtime, by size; `metric` says what was sampled."""
+    """All samples of one implementation, mode, device, timing and runtime, by size; `metric` says what was sampled.
+
+    `extrapolated_from` is the first size of which a prediction rests on sizes far from all that were timed.
+    """
 
     metric: str
     implementation: str
@@ -50,6 +54,14 @@ class SampledTimes(NamedTuple):
     samples: tuple[Sample, ...]
     runtime: str | None = None
     precision: str | None = None
+    extrapolated_from: int | None = None
+
+    def notice(self, axis: str) -> str | None:
+        """That predictions from a size on are extrapolated, in words; None where none is."""
+        if self.extrapolated_from is None:
+            return None
+        where = f"predicted times ({self.implementation}) from {self.extrapolated_from:,} {axis} on"
+        return f"{where} are extrapolated: sizes of their ops are far from all that were timed"
 
 
 def measured_times(saved: SavedResults, pair: MixerPair) -> list[SampledTimes]:
@@ -141,8 +153,11 @@ def _sampled(pair: MixerPair, hardware: Hardware, form: str, predict: Predict, *
     sizes = _looked_at(pair)
 
     @cache
+    def said_at(at: int) -> list[Predicted]:
+        return [predict(point) for point in points_at(at)]
+
     def predicted_at(at: int) -> list[float | None]:
-        return [predict(point).seconds for point in points_at(at)]
+        return [said.seconds for said in said_at(at)]
 
     def points_at(at: int) -> list[RooflinePoint]:
         return [RooflinePoint(*pair.at(spec, at, form)) for spec in pair.specs]
@@ -165,7 +180,10 @@ def _sampled(pair: MixerPair, hardware: Hardware, form: str, predict: Predict, *
         while below.winner != above.winner and (middle := _between(pair, below.at, above.at)) is not None:
             found[middle] = sample(middle)
             below, above = (found[middle], above) if found[middle].winner == below.winner else (below, found[middle])
-    return SampledTimes(metric, form, "forward", hardware.id, None, tuple(found[at] for at in sorted(found)))
+    far = (at for at in sizes if metric == PREDICTED and any(said.outside for said in said_at(at)))
+    samples = tuple(found[at] for at in sorted(found))
+    first = min(far, default=None)
+    return SampledTimes(metric, form, "forward", hardware.id, None, samples, extrapolated_from=first)
 
 
 def _looked_at(pair: MixerPair) -> list[int]:

@@ -130,6 +130,8 @@ def multiply_adds(kernel: DispatchedKernel) -> int:
     return 0
 
 
+FEWEST = 12
+"""Calls of a mode, below which what a call costs beside its ops is one factor."""
 FOLDS = 5
 _COVERED = 0.9
 
@@ -166,6 +168,8 @@ def _beside_ops(calls: Sequence[TimedCall], model: KernelModel, rounds: int = 30
 
     wholes = np.array([call.seconds for call in calls])
     sums = np.array([sum(filter(None, model.seconds([time.kernel for time in call.times]))) for call in calls])
+    if len(calls) < FEWEST:
+        return CallCosts(float(np.median(wholes / sums)), 0.0, 0.0, 0.0)
     counts = [len(call.times) for call in calls]
     columns = np.column_stack([sums, counts, np.ones(len(calls))]) / wholes[:, None]
     found = np.array([1.0, 0.0, 0.0])

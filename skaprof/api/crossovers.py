@@ -85,11 +85,14 @@ def crossover(
 
     texts = None if mixer is None else mixer_texts(mixer, "mixer")
     rows: list[CrossoverRow] = []
+    notes = [saved.warning] if saved is not None and saved.warning else []
     allowed = allow_different_machine
     predict = None if machine is None else load_predict(machine, allow_different_machine=allowed)
     for pair in pairs_of(texts, baseline, axis, sizes):
-        rows += [*crossover_rows(pair), *sampled_rows(pair, times_of(pair, saved, machine, predict, tf32=tf32))]
-    return Rows(rows, [saved.warning] if saved is not None and saved.warning else [])
+        timed = times_of(pair, saved, machine, predict, tf32=tf32)
+        notes += filter(None, (each.notice(axis) for each in timed))
+        rows += [*crossover_rows(pair), *sampled_rows(pair, timed)]
+    return Rows(rows, notes)
 
 
 def _one(name: str, value: int | None) -> int | None:

@@ -115,6 +115,7 @@ def crossover(
     predict = load_predict(machine, allow_different_machine=allowed) if machine is not None else None
     for pair in pairs_of(mixer, baseline, axis, counts.sizes()):
         timed = times_of(pair, saved, machine, predict, tf32=tf32)
+        say_notices(filter(None, (each.notice(pair.axis) for each in timed)))
         drawn.append((pair, [*crossover_rows(pair), *sampled_rows(pair, timed)], timed))
     rows = [row for _, found, _ in drawn for row in found]
     show(rows, to, View(lambda: _page(rows), lambda ending: _figure(drawn, ending)))
