@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What the action runs: a report of this commit, its comparison with the base commit's, and the claims.
 #   bash report.sh FOLDER      # CONFIG, CLAIMS, LATENCY, FAIL_ON, ALLOW_MISSING, BASE, BASELINE: each may be empty
-# FOLDER gets report/, compare.md, claims.md, and comment.md: at most 20 lines of what changed and what failed, and all the
-# rest folded. The base's results are the file BASELINE in that commit; without one, the base commit's own CONFIG and
-# LATENCY are drawn with this program.
+# FOLDER gets report/, explorer.html, compare.md, claims.md, and comment.md: at most 20 lines of what changed and what
+# failed, and all the rest folded. The base's results are the file BASELINE in that commit; without one, the base commit's
+# own CONFIG and LATENCY are drawn with this program.
 # Exit 1 where a threshold or a claim is broken, 2 or 3 where one could not be judged: the comment has the error.
 # The summary goes to $GITHUB_STEP_SUMMARY, cut below 1 MiB.
 set -uo pipefail
@@ -94,9 +94,10 @@ claimed() {
   [ "$code" -eq 0 ] || sed -n 's/^skaprof: /- /p' "$scratch/said" | head -n 3 >>"$scratch/claims.md"
 }
 
-rm -f "$folder/compare.md" "$folder/claims.md" "$folder/comment.md"
+rm -f "$folder/explorer.html" "$folder/compare.md" "$folder/claims.md" "$folder/comment.md"
 tried skaprof report "${contents[@]}" --force --output "$folder/report"
 if [ "$status" -eq 0 ]; then
+  skaprof explore --output "$folder/explorer.html" # which judges nothing
   if [ -n "${BASE:-}" ]; then
     compared
   elif [ -n "${FAIL_ON:-}" ]; then

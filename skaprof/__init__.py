@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skaprof.api.crossovers import crossover
     from skaprof.api.machines import roofline
     from skaprof.api.networks import model_cost, search, verify_model
-    from skaprof.api.reports import write_report
+    from skaprof.api.reports import write_explorer, write_report
     from skaprof.api.rows import Rows
     from skaprof.api.saved import check, compare
     from skaprof.api.timing import latency
@@ -40,6 +40,7 @@ _HOMES = {
     "sweep": "skaprof.api.costs",
     "verify": "skaprof.api.costs",
     "verify_model": "skaprof.api.networks",
+    "write_explorer": "skaprof.api.reports",
     "write_report": "skaprof.api.reports",
     "CostRow": "skaprof.results",
     "Rows": "skaprof.api.rows",
@@ -68,6 +69,7 @@ __all__ = [
     "sweep",
     "verify",
     "verify_model",
+    "write_explorer",
     "write_report",
 ]
 

@@ -43,11 +43,11 @@ def larger(one: Size, other: Size) -> Size:
 
     Of symbols it is the first: what is largest has no closed form, and nothing else is asked of this.
     """
-    if hasattr(one + other, "free_symbols"):
-        return one
     if hasattr(other, "clip"):
         return other.clip(one)
-    return one.clip(other) if hasattr(one, "clip") else max(one, other)
+    if hasattr(one, "clip"):
+        return one.clip(other)
+    return one if hasattr(one + other, "free_symbols") else max(one, other)
 
 
 def is_fused(form: str) -> bool:

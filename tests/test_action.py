@@ -73,6 +73,7 @@ def out(repository: Path, name: str) -> str:
 def test_it_draws_the_report_checks_claims_and_writes_comment_and_summary(repository: Path) -> None:
     done = run(repository, CLAIMS="claims.toml")
     assert done.returncode == 0, done.stderr
+    assert out(repository, "explorer.html").startswith("<!doctype html>")
     comment = out(repository, "comment.md")
     assert comment.startswith("## skaprof: passed\n\n- 1 claim: 1 holds; none against what the file expects.\n")
     assert "# What token mixers cost" in folded(comment)

@@ -213,7 +213,7 @@ def _write_results(path: Path, **changes: int) -> None:
 
 def test_every_public_function_has_an_example_and_says_what_it_raises() -> None:
     functions = [getattr(skaprof, name) for name in skaprof.__all__ if name[0].islower()]
-    assert len(functions) == 16
+    assert len(functions) == 17
     for function in functions:
         assert ">>> " in function.__doc__, function
         assert f"skaprof.{function.__name__}(" in function.__doc__, function

@@ -83,7 +83,7 @@ def shortened(command: str, *arguments: str) -> list[str]:
     elif command == "report" and not {"--analytic-only", "--from"} & set(arguments):
         at = arguments.index("--max-seconds") if "--max-seconds" in arguments else len(arguments)
         return [command, *arguments[:at], *arguments[at + 2 :], "--config", SHORT]
-    if command in {"roofline", "explain"} and "--results" in arguments:
+    if command in {"roofline", "explain", "explore"} and "--results" in arguments:
         at = arguments.index("--results") + 1  # shortened runs have too few rounds to predict against
         return [command, *arguments[:at], str(SAVED), *arguments[at + 1 :]]
     if command == "attention":

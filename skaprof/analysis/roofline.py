@@ -5,7 +5,7 @@ its arithmetic at the peak or its bytes at the bandwidth, whichever is longer.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from skaprof.analysis.costs import variant_op_costs
@@ -54,20 +54,30 @@ class Times(NamedTuple):
         return max(zip(self, BOUNDS, strict=True))[1]
 
 
+class Launch(NamedTuple):
+    """A kernel's name and kind, and the ops that it runs."""
+
+    name: str
+    kind: str
+    ops: Sequence[Op]
+
+
 def kernels(variant: Variant, w: Workload) -> list[Kernel]:
     """The kernels that a forward call of the variant launches, in order."""
+    costs = iter(variant_op_costs(variant, w))
     ops = variant.spec.ops(w, variant.implementation)
-    costs = variant_op_costs(variant, w)
-    if not variant.is_fused:
-        return [_kernel(cost.name, _kind(op), [cost]) for op, cost in zip(ops, costs, strict=True)]
-    found = []
-    pairs = zip(ops, costs, strict=True)
-    for group, members in groupby(pairs, key=lambda pair: pair[0].group or pair[0].name):
-        of_group = list(members)
-        fused = [op for op, _ in of_group]
-        kind = _attention_kind(fused) if fused[0].group else _kind(fused[0])
-        found.append(_kernel(group, kind, [cost for _, cost in of_group]))
-    return found
+    return [
+        _kernel(launch.name, launch.kind, list(islice(costs, len(launch.ops))))
+        for launch in launches(ops, fused=variant.is_fused)
+    ]
+
+
+def launches(ops: Sequence[Op], *, fused: bool) -> list[Launch]:
+    """The ops by the kernels that run them, in order: each fused group is one, every other op another."""
+    if not fused:
+        return [Launch(op.name, _kind(op), [op]) for op in ops]
+    groups = [(name, list(of_group)) for name, of_group in groupby(ops, key=lambda op: op.group or op.name)]
+    return [Launch(name, _attention_kind(of) if of[0].group else _kind(of[0]), of) for name, of in groups]
 
 
 def _kernel(name: str, kind: str, costs: Sequence[OpCost]) -> Kernel:

@@ -137,6 +137,13 @@ skaprof export ska.onnx --mixer ska --tokens 196 --dim 384
 skaprof export caformer.onnx --model caformer_s18 --mixers sepconv,sepconv,ska,mhsa --batch 8
 
 skaprof export mine.onnx --model mine.py:Mine --shape 1x196x256""",
+    "explore": """Examples:
+
+skaprof explore --output explorer.html
+
+skaprof explore --mixer mhsa --mixer ska --mixer cska:kernel_size=5 --output explorer.html
+
+skaprof explore --model 'caformer_s18\\[stage3=ska]' --hardware my-machine.toml --results runs.jsonl -o page.html""",
     "figure": "Example: skaprof figure 4 --output figure4.png --output figure4.svg",
     "env": "Example: skaprof env --format json",
 }
@@ -165,6 +172,7 @@ PANELS = {
     "accuracy": "What is it worth?",
     "attention": "What is it worth?",
     "export": "Show and keep it true",
+    "explore": "Show and keep it true",
     "figure": "Show and keep it true",
     "report": "Show and keep it true",
     "compare": "Show and keep it true",

@@ -58,6 +58,10 @@ class MixerSpec(NamedTuple):
         reason = self.why_not(workload, implementation)
         if reason is not None:
             raise SkaprofError(f"{self.text} in its {implementation!r} form: {reason}")
+        return self.op_list(workload, implementation)
+
+    def op_list(self, workload: Workload, implementation: str) -> list[Op]:
+        """The op list of a form that these options have, whether or not it takes these sizes."""
         options = dict(self.options)
         if implementation != "eager":  # which has none of these, and none of them is on
             options = {name: value for name, value in options.items() if name not in self.mixer.eager_options}

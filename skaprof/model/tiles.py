@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skaprof.workload import Size, Workload
+from skaprof.workload import Size, Workload, larger
 
 TILE_SCORES = 1024 * 1024
 """Scores of a tile, about: 4 MiB in float32.
@@ -35,13 +35,13 @@ def tile_of(
     is the most of them in a tile, where somebody chose it; `most_scores` other than TILE_SCORES.
     """
     scores = TILE_SCORES if most_scores is None else most_scores
-    fitting = max(1, scores // scores_a_row) if most_rows is None else most_rows
+    fitting = larger(1, scores // scores_a_row) if most_rows is None else most_rows
     if fitting < rows:
         return Tile(1, 1, _even(rows, fitting))
-    images = _even(batch, max(1, scores // (rows * scores_a_row)))
+    images = _even(batch, larger(1, scores // (rows * scores_a_row)))
     if images < batch:
         return Tile(1, images, rows)
-    return Tile(_even(heads, max(1, scores // (batch * rows * scores_a_row))), images, rows)
+    return Tile(_even(heads, larger(1, scores // (batch * rows * scores_a_row))), images, rows)
 
 
 def _even(whole: int, most: int) -> int:
@@ -71,12 +71,13 @@ def patch_tile_elements(w: Workload, *, bias: bool) -> Size:
         padded = items * (tile.rows + kernel - 1) * (width + kernel - 1) * head_dim
         patches, scores = items * tokens * kernel * kernel * head_dim, items * tokens * keys
         mixed = scores + _copied(tile, keys * head_dim) + items * tokens * head_dim
-        of_grid = int(bias) * heads * keys + max(padded + patches, patches + scores, mixed)
+        of_grid: int = int(bias) * heads * keys + larger(larger(padded + patches, patches + scores), mixed)
         if not class_tokens:
             return of_grid
         of_classes = _key_tile(batch, heads, class_tokens, keys, head_dim)
         joined = batch * keys * heads * head_dim  # the outputs of both, and then one
-        return max(of_grid - batch * class_tokens * heads * head_dim, of_classes, joined)
+        most: int = larger(larger(of_grid - batch * class_tokens * heads * head_dim, of_classes), joined)
+        return most
 
     return of_numbers(held, w.batch, w.heads, w.height, w.width, w.tokens, w.head_dim, w.kernel_size)
 
@@ -89,13 +90,16 @@ def _copied(tile: Tile, elements: int) -> int:
 def of_numbers(function: Callable[..., int], *sizes: Size) -> Size:
     """`function` of the sizes, and of each set of them where some are arrays; 0 where a size is.
 
-    Of symbols it is 0 too: what holds most has no closed form, and nothing else is asked of this.
+    Of symbols it is 0 too: what holds most has no polynomial, and nothing else is asked of this. Of sizes that are
+    traced (`skaprof.analysis.traced`) it is what each way through the function gives.
     """
 
     def of_one(*numbers: int) -> int:
         return function(*numbers) if all(numbers) else 0
 
     whole = sum(size * 0 for size in sizes)
+    if hasattr(whole, "branched"):
+        return whole.branched(of_one, *sizes)
     if hasattr(whole, "flat"):
         found = whole.copy()
         each = zip(*((whole + size).flat for size in sizes), strict=True)

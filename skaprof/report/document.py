@@ -86,7 +86,8 @@ def _appendix(results: Mapping[str, Any]) -> str:
     return (
         f"## Environment\n\n{table_of(('what', 'value'), environment, 2)}\n"
         f"## Commands\n\n{fence}sh\n{lines}{fence}\n\n"
-        "Exact figures: results.json and the CSV files beside this page.\n"
+        "Exact figures: results.json and the CSV files beside this page. At any other size: "
+        "`skaprof explore --output explorer.html` makes one page of the same closed forms, to turn like knobs.\n"
     )
 
 

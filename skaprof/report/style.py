@@ -20,7 +20,7 @@ MIXER_COLORS = {
     "identity": "#999999",
 }
 """One colour for one mixer in every figure: those of Okabe and Ito, "Color Universal Design" (2008)."""
-_OTHER_COLORS = ("#000000", "#882255", "#332288", "#999933", "#661100")
+OTHER_COLORS = ("#000000", "#882255", "#332288", "#999933", "#661100")
 """Of what is no mixer of skaprof, in order: Tol, "Colour Schemes" (2021), muted."""
 ACCENT, NEUTRAL, FAINT = "#5B2C83", "#444444", "#B8B8B8"
 """For what is of no one mixer: what a figure is about, lines that help to read it, and the many around it."""
@@ -63,7 +63,7 @@ def colors_of(names: Sequence[str]) -> dict[str, str]:
     A backbone with one stage swapped has the colour of the mixer put there.
     """
     found: dict[str, str] = {}
-    others = cycle(_OTHER_COLORS)
+    others = cycle(OTHER_COLORS)
     shades = {family: cycle(_SHADES) for family in MIXER_COLORS}
     of_spec: dict[str, str] = {}
     for name in dict.fromkeys(names):
