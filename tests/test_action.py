@@ -88,7 +88,8 @@ def test_it_compares_with_the_base_commit_drawn_anew_or_with_its_committed_resul
     assert "ska" in out(repository, "compare.md")
     assert git(repository, "worktree", "list").count("\n") == 0
     assert list((repository.parent / "scratch").iterdir()) == []
-    assert {path.name for path in (repository.parent / "out").iterdir()} == {"report", "compare.md", "comment.md"}
+    made = {path.name for path in (repository.parent / "out").iterdir()}
+    assert made == {"report", "explorer.html", "compare.md", "comment.md"}
     done = run(repository, BASE=base, FAIL_ON="missing\nadded")
     assert done.returncode == 1, done.stderr
     assert "## skaprof: failed" in out(repository, "comment.md")
