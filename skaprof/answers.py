@@ -224,7 +224,7 @@ class EnvironmentRow(Record):
 class AuditRow(CostRow):
     """`skaprof audit`: what a counter says of one spelling of a mixer, beside the mixer's closed forms."""
 
-    spelling: Annotated[str, Key("How the mixer is written in PyTorch.", choices=tuple(SPELLINGS))]
+    spelling: Annotated[str, Key("How the mixer is written.", choices=tuple(SPELLINGS))]
     counter: Annotated[str, Key("Whose counter counted.")]
     counter_version: Annotated[str | None, Key("Its version.")]
     counter_unit: Annotated[str, Key("What it calls its unit.")]
@@ -235,6 +235,14 @@ class AuditRow(CostRow):
     error: str | None
     reversed_against: Annotated[
         list[str] | None, Key("Other mixers' spellings that need fewer MACs, and by this counter's word more.")
+    ] = None
+    counter_params: Annotated[int | None, Key("The parameters that it counted.", 0)] = None
+    counter_bytes: Annotated[float | None, Key("The bytes that it gives.", 0)] = None
+    memory_figure: Annotated[str | None, Key("The figure of the closed form that those are held against.")] = None
+    memory_captured: Annotated[float | None, Key("counter_bytes over that figure.", 0)] = None
+    side_effects: Annotated[list[str] | None, Key("What it does beside counting.")] = None
+    conventions: Annotated[
+        list[str] | None, Key("What explains its counts, of any mixer, from probes of one layer or product each.")
     ] = None
 
 

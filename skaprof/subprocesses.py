@@ -54,7 +54,7 @@ def run_python(module: str, function: str, task: object, longest: float) -> Ende
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=reader, stdout=pipe, stderr=pipe, env=environment(), **group) as process:
         os.close(reader)
-        handing_over = Thread(target=_hand_over, args=(writer, json.dumps(task).encode() + b"\n"), daemon=True)
+        handing_over = Thread(target=hand_over, args=(writer, json.dumps(task).encode() + b"\n"), daemon=True)
         handing_over.start()
         try:
             output, errors = process.communicate(timeout=longest)
@@ -64,7 +64,7 @@ def run_python(module: str, function: str, task: object, longest: float) -> Ende
             _kill(process)
             handing_over.join()
             os.close(writer)
-    return Ended(_text(output), _ended_badly(process.returncode, _text(errors)) if process.returncode else None)
+    return Ended(_text(output), ended_badly(process.returncode, _text(errors)) if process.returncode else None)
 
 
 def environment() -> dict[str, str]:
@@ -74,7 +74,7 @@ def environment() -> dict[str, str]:
 
 def serve(module: str, function: str, parent: int) -> None:
     """What the fresh process does: the call that its parent asked for, for as long as that lives."""
-    _end_with(parent)
+    end_with(parent)
     task = json.loads(sys.stdin.buffer.readline())
     lifeline = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # whoever reads stdin from now on finds it empty
@@ -82,7 +82,7 @@ def serve(module: str, function: str, parent: int) -> None:
     getattr(import_module(module), function)(task)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """On Linux, have this process killed when its parent ends, even while a library holds on to the interpreter."""
     if sys.platform != "linux":
         return
@@ -99,7 +99,8 @@ def _end_after(lifeline: int) -> None:
     os._exit(1)
 
 
-def _hand_over(writer: int, data: bytes) -> None:
+def hand_over(writer: int, data: bytes) -> None:
+    """Write all of it, to whoever reads at the other end."""
     with suppress(OSError):  # it died before it had read its task
         while data:
             data = data[os.write(writer, data) :]
@@ -121,7 +122,7 @@ def _text(data: bytes | None) -> str:
     return (data or b"").decode(errors="replace")
 
 
-def _ended_badly(code: int, errors: str) -> str:
+def ended_badly(code: int, errors: str) -> str:
     """How a process ended, and its last words."""
     last_words = (errors.strip().splitlines() or ["no message"])[-1][:300]
     return f"its process ended with code {code}: {last_words}"

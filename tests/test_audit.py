@@ -1,234 +1,283 @@
-"""The audit: every spelling computes the same, counters cannot harm it, and a reversed ranking is noticed."""
+"""The audit: counters cannot harm it, every spelling computes the same, and a reversed ranking is noticed."""
 
 from __future__ import annotations
 
-import functools
 import io
 import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import fake_counters
 import pytest
-import torch
-from conftest import ROOT, Run, thorough
+from conftest import ROOT, Run
 from jsonschema import Draft202012Validator
 from rich.console import Console
-from torch import nn
 
-from skaprof.analysis.audit import with_reversals
+from skaprof import counters
+from skaprof.analysis.audit import summaries, with_reversals
+from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.answers import AuditRow
 from skaprof.count import audit
-from skaprof.count.audit import Answer, Case, _row, absent_row, answers_of, ask, audit_rows
-from skaprof.count.spellings import build_spelling, spellings_of
+from skaprof.count.asked import Answer, Case
+from skaprof.count.audit import _row, absent_row, ask, counter_rows
+from skaprof.count.counter_process import answers_of
 from skaprof.counters import COUNTERS, SPELLINGS, Counter
+from skaprof.distributions import Owner
 from skaprof.model.spec import parse_mixer
-from skaprof.nn import build_mixer
-from skaprof.report.audit import audit_table, error_sentences, reversal_sentences, sentences
+from skaprof.report.audit import audit_table, detail_table, error_sentences, reversal_sentences, sentences
 from skaprof.schema import schema
 from skaprof.workload import Workload
 
 W = Workload(2, 3, 4, 16, 2, 8)
-CASES = [Case(mixer, "@", tuple(W)) for mixer in ("ska", "mhsa", "ska:query=false")]
+MIXERS = ("ska", "mhsa", "ska:query=false")
+CASES = [Case(mixer, "@", tuple(W)) for mixer in MIXERS]
+BUILDERS = {"torch": "fake_counters:build_case"}
 
 
-def fake(name: str) -> Counter:
-    return Counter(f"fake-{name}", "torch", "torch", "MACs", 1, f"fake_counters:load_{name}")
+def fake(name: str, **settings: Any) -> Counter:
+    return Counter(f"fake-{name}", "torch", "torch", "MACs", 1, f"fake_counters:load_{name}", **settings)
 
 
 @pytest.fixture(autouse=True)
 def fakes_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here and in the counters' processes, which build no module of PyTorch's."""
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{ROOT}")
+    monkeypatch.setattr(audit, "FRAMEWORKS", BUILDERS)
 
 
-@pytest.mark.parametrize("mixer", ["mhsa", "mhsa:bias=true", "ska", "ska:query=false", "cska", "linear"])
-def test_every_spelling_computes_the_same(mixer: str) -> None:
-    spec = parse_mixer(mixer)
-    w = W._replace(kernel_size=spec.resolve_kernel_size())
-    x = torch.randn(2, 12, 16)
-    names = [name for name in spellings_of(spec, w) if not name.startswith("mha")]
-    assert len(names) >= 3
-    reference = build_spelling(spec, w, "@")
-    for name in names:
-        module = build_spelling(spec, w, name)
-        module.load_state_dict(reference.state_dict())
-        torch.testing.assert_close(module(x), reference(x))
+def told(name: str, cases: Sequence[Case] = CASES) -> list[Answer]:
+    """The answers of a fake, from no process of its own."""
+    task = {"loaders": {"forward": f"fake_counters:load_{name}"}, "builders": BUILDERS, "limit": 60}
+    return list(answers_of(task, cases))
 
 
-def test_the_spellings_use_the_functions_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    called: list[str] = []
-
-    def recorded(name: str, function: Any) -> Any:
-        return lambda *arguments: called.append(name) or function(*arguments)
-
-    monkeypatch.setattr(torch, "matmul", recorded("matmul", torch.matmul))
-    monkeypatch.setattr(torch, "einsum", recorded("einsum", torch.einsum))
-    for name, expected in (("@", []), ("matmul", ["matmul"] * 2), ("einsum", ["einsum"] * 2)):
-        called.clear()
-        build_spelling(parse_mixer("ska"), W, name)(torch.randn(2, 12, 16))
-        assert called == expected
+def errors_of(name: str, limit: float = 60, cases: Sequence[Case] = CASES) -> list[str | None]:
+    """What is said of each case, where each that is counted is counted rightly, from processes of its own."""
+    answers = ask(fake(name), cases, limit)
+    for case, answer in zip(cases, answers, strict=True):
+        assert answer.error or answer.counted == fake_counters.honest(case, None)
+    return [answer.error for answer in answers]
 
 
-def test_torchs_own_attention_is_the_same_function_and_takes_its_fast_path_when_asked() -> None:
-    x = torch.randn(2, 12, 16)
-    own = build_mixer(parse_mixer("mhsa:bias=true"), W)
-    found = {}
-    for name in ("mha", "mha-fast"):
-        module = build_spelling(parse_mixer("mhsa"), W, name)
-        attention = module.attention
-        assert isinstance(attention, nn.MultiheadAttention)
-        weights = torch.cat([own.query.weight, own.key.weight, own.value.weight])
-        biases = torch.cat([own.query.bias, own.key.bias, own.value.bias])
-        state = {"in_proj_weight": weights, "in_proj_bias": biases}
-        state |= {"out_proj.weight": own.output.weight, "out_proj.bias": own.output.bias}
-        attention.load_state_dict(state)
-        with torch.profiler.profile() as profile:
-            torch.testing.assert_close(module(x), own(x))
-        found[name] = "aten::_native_multi_head_attention" in {event.key for event in profile.key_averages()}
-    assert found == {"mha": False, "mha-fast": True}
-
-
-def test_spellings_are_those_a_mixer_has() -> None:
-    assert spellings_of(parse_mixer("sepconv"), W._replace(kernel_size=7)) == ("modules",)
-    assert spellings_of(parse_mixer("linear"), W) == ("@", "matmul", "einsum")
-    assert "mha-fast" not in spellings_of(parse_mixer("mhsa"), W._replace(heads=1, head_dim=16))
-    assert "mha" not in spellings_of(parse_mixer("mhsa"), W._replace(head_dim=4))
-
-
-@pytest.fixture(scope="module")
-def honest_rows() -> list[AuditRow]:
-    """The rows of an honest counter, from a process of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{ROOT}")
-        return audit_rows(fake("honest"), CASES)
-
-
-def test_an_honest_counter_captures_everything_and_its_noise_goes_nowhere(honest_rows: list[AuditRow]) -> None:
-    for rows in (honest_rows, audit_rows(fake("noisy"), CASES)):
-        assert [row.captured for row in rows] == [1.0] * 3
-        assert with_reversals(rows)[0].reversed_against == []
-        assert all(row.seconds > 0 for row in rows)
+def test_what_a_counter_prints_is_no_answer_and_is_said_of_it() -> None:
+    answers = ask(fake("noisy"), CASES)
+    assert [answer.counted for answer in answers] == [fake_counters.honest(case, None) for case in CASES]
+    assert {(answer.params, answer.memory, answer.side_effects) for answer in answers} == {(5, 6, ("prints",))}
+    assert all(answer.seconds and answer.seconds > 0 for answer in answers)
 
 
 def test_a_counter_that_kills_its_process_is_a_row() -> None:
-    """`hasattr(module, "key")`: mhsa, whose key is a projection."""
-    rows = audit_rows(fake("killed_by_attention"), CASES)
-    assert "ended with code" in rows[1].error
-    assert [row.captured for row in rows] == [1.0, None, 1.0]
+    first, killed, last = errors_of("killed")
+    assert (first, last) == (None, None)
+    assert killed is not None
+    assert "ended with code" in killed
 
 
-@thorough
 def test_a_counter_that_raised_gets_a_fresh_process() -> None:
-    counter = fake("raising_with_functions_replaced")
-    assert [answer.error for answer in ask(counter, CASES)] == [None, "RuntimeError: no idea", None]
-    assert [row.captured for row in audit_rows(counter, CASES)] == [1.0, None, 1.0]
+    assert errors_of("raising") == [None, "RuntimeError: no idea", None]
 
 
-@thorough
-def test_a_counter_that_never_ends_is_ended() -> None:
-    answers = ask(fake("stuck"), CASES, longest=15)
-    assert [answer.error for answer in answers] == [None, "it gave no answer within 15 s", None]
+def test_a_counter_that_never_ends_is_ended_and_given_up_after_two_times() -> None:
+    cases = [CASES[place] for place in (0, 1, 1, 2)]
+    late = "it gave no answer within 0.5 s"
+    assert errors_of("stuck", 0.5, cases) == [None, late, late, "not tried: 2 times it gave no answer within 0.5 s"]
 
 
-def test_a_counter_that_cannot_be_loaded_or_counts_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "tests")
-    cannot = list(answers_of("fake_counters:load_not", CASES))
-    assert [answer.error for answer in cannot] == ["it cannot be loaded: ImportError: No module named 'elsewhere'"] * 3
-    assert next(answers_of("fake_counters:load_nothing", CASES)).error == "it counted nan"
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("leaving", [None, "its process ended without an answer", None]),
+        ("exiting", [None, "it exits the interpreter, with code 3"]),
+        ("not", ["it cannot be loaded: ImportError: No module named 'elsewhere'"] * 3),
+        ("away", ["it cannot be loaded: it exits the interpreter, with code goodbye"] * 3),
+        ("nothing", ["it counted nan"]),
+    ],
+)
+def test_a_counter_that_leaves_or_cannot_be_loaded_says_so(name: str, expected: list[str | None]) -> None:
+    found = errors_of(name) if name == "leaving" else [answer.error for answer in told(name)]
+    assert found == expected
 
 
-def test_a_reversed_ranking_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "tests")
-    answers = answers_of("fake_counters:load_reversing", CASES)
-    rows = with_reversals([_row(fake("reversing"), *each) for each in zip(CASES, answers, strict=True)])
+def test_what_cannot_be_built_costs_no_other_case() -> None:
+    cases = [Case("pooling", "modules", tuple(W)), CASES[0]]
+    assert [answer.error for answer in told("honest", cases)] == [
+        "there is no such module here: ImportError: no pooling here",
+        None,
+    ]
+
+
+def rows_told(name: str) -> list[AuditRow]:
+    return with_reversals([_row(fake(name), *each, ()) for each in zip(CASES, told(name), strict=True)])
+
+
+def test_an_honest_counter_captures_everything() -> None:
+    rows = rows_told("honest")
+    assert [row.captured for row in rows] == [1.0] * 3
+    assert [row.reversed_against for row in rows] == [[], [], []]
+    (found,) = summaries(rows)
+    assert (found.exact, found.spellings, found.turned, found.pairs) == (3, 3, 0, 3)
+
+
+def test_a_reversed_ranking_is_noticed() -> None:
+    rows = rows_told("reversing")
     assert rows[0].macs < rows[1].macs
     assert rows[1].reversed_against == ["ska (@)", "ska:query=false (@)"]
     assert rows[0].reversed_against == []
     (sentence,) = reversal_sentences(rows)
     assert "fake-reversing REVERSES rankings: ska (@) comes out dearer than mhsa (@)" in sentence
+    (found,) = summaries(rows)
+    assert (found.turned, found.pairs, found.worst) == (2, 3, rows[1])
 
 
-def test_two_spellings_of_one_mixer_are_no_ranking_and_counters_are_kept_apart(honest_rows: list[AuditRow]) -> None:
-    rows = honest_rows[:2]
-    same = [rows[0], rows[1].replace(mixer="ska", macs_counted=1)]
-    assert reversal_sentences(with_reversals(same)) == []
-    apart = [rows[0], rows[1].replace(macs_counted=1, counter="other")]
-    assert reversal_sentences(with_reversals(apart)) == []
-    assert [row.reversed_against for row in with_reversals(apart)] == [[], []]
+def test_a_ranking_is_of_two_mixers_by_one_counter_in_one_mode() -> None:
+    rows = rows_told("honest")[:2]
+    for change in ({"mixer": "ska"}, {"counter": "other"}, {"mode": "train"}):
+        apart = [rows[0], rows[1].replace(macs_counted=1, **change)]
+        assert [row.reversed_against for row in with_reversals(apart)] == [[], []], change
 
 
-def table_text(rows: list[AuditRow]) -> str:
-    console = Console(width=200, record=True, file=io.StringIO())
-    console.print(audit_table(rows))
+def text_of(table: Any) -> str:
+    console = Console(width=250, record=True, file=io.StringIO())
+    console.print(table)
     return console.export_text()
 
 
-def test_the_table_tells_exact_from_rounded_and_nothing_from_little(honest_rows: list[dict[str, Any]]) -> None:
-    row = honest_rows[0]
+def test_the_tables_tell_exact_from_rounded_and_nothing_from_little() -> None:
+    row = rows_told("honest")[0].replace(counter_params=7, memory_captured=0.25, conventions=["counts MACs as flops"])
     others = [
         row.replace(counter="rounded", macs_counted=row.macs + 1, captured=1 + 1 / row.macs),
-        row.replace(counter="blind", macs_counted=0, captured=0.0),
+        row.replace(counter="blind", macs_counted=0, captured=0.0, conventions=[], side_effects=["prints"]),
         row.replace(counter="broken", macs_counted=None, captured=None, error="ValueError: no", seconds=None),
+        row.replace(counter="trained", mode="train", captured=30.0, macs_counted=30 * row.macs),
     ]
     rows = with_reversals([row, *others])
-    text = table_text(rows)
-    assert all(word in text for word in ("100 %", "100.0 %", "0 %", "error"))
+    for table in (audit_table(rows), detail_table(rows)):
+        text = text_of(table)
+        assert all(word in text for word in ("100 %", "100.0 %", "0 %", "error", "30 times"))
+    assert "25.0 %" in text_of(audit_table(rows))
     assert error_sentences(rows) == ["broken on ska (@): ValueError: no"]
-    said = " ".join(sentences(rows, [absent_row(fake("honest")._replace(name="absent"))]))
-    assert "Exact, of 1 spellings: fake-honest 1, rounded 0, blind 0, broken 0 (1 not known)." in said
-    assert "Not installed: absent" in said
+    absent = [absent_row(fake("honest", extra="audit-jax")._replace(name="xla"))]
+    said = sentences(rows, absent)
+    assert said[0].endswith("exact in every spelling: fake-honest.")
+    assert "fake-honest counts MACs as flops." in said
+    assert "blind prints (in some spellings)." in said
+    assert "Not installed: xla; skaprof[audit-jax] brings them." in said
 
 
 def test_every_counter_can_be_loaded_or_is_absent() -> None:
+    """Each names functions that are there, where the framework that they need is."""
     for counter in COUNTERS.values():
-        module, _, function = counter.loader.partition(":")
-        assert hasattr(__import__(module, fromlist=[function]), function)
         assert counter.installed == (counter.version is not None)
+        for loader in filter(None, (counter.loader, counter.training)):
+            module, _, function = loader.partition(":")
+            if "jax" not in module:
+                assert hasattr(__import__(module, fromlist=[function]), function)
 
 
-def test_the_command(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask_once = functools.cache(ask)  # of the two tables, what is said is alike
-    monkeypatch.setattr(audit, "ask", lambda counter, cases: ask_once(counter, tuple(cases)))
-    sizes = ("--tokens", "12", "--dim", "16", "--heads", "2", "--counter", "fvcore", "--counter", "torch")
-    done = skaprof("audit", *sizes, "--format", "json")
-    assert done.returncode == 0
-    document = json.loads(done.stdout)
-    Draft202012Validator(schema()).validate(document)
-    unnamed = {key for row in document["rows"] for key in row} - set(schema()["$defs"]["row"]["properties"])
-    assert unnamed == set()
-    assert {row["spelling"] for row in document["rows"]} == set(SPELLINGS) - {"modules"}
+def test_the_counters_are_kept_apart_by_the_package_that_has_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    thop, other = COUNTERS["thop"], COUNTERS["ultralytics-thop"]
+    monkeypatch.setattr(counters, "owner_of", lambda module: Owner("Ultralytics_thop", "2.2.3"))
+    assert (thop.installed, thop.version, other.installed, other.version) == (False, None, True, "2.2.3")
+    assert thop.why_absent == (
+        "not installed (the module thop is that of Ultralytics_thop 2.2.3 here); run: pip install thop"
+    )
+
+
+@pytest.fixture
+def asked_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counters are asked in no process: each is honest, but knows nothing of fused attention."""
+
+    def answered(counter: Counter, cases: Sequence[Case], **settings: Any) -> list[Answer]:
+        return [Answer(0.0 if case.spelling == "sdpa" else fake_counters.honest(case, None), 0.1) for case in cases]
+
+    monkeypatch.setattr(audit, "ask", answered)
+
+
+SIZES = ("--tokens", "12", "--dim", "16", "--heads", "2")
+
+
+@pytest.mark.usefixtures("asked_here")
+def test_the_command(skaprof: Run, tmp_path: Path) -> None:
+    saved = tmp_path / "elsewhere.json"
+    done = skaprof("audit", *SIZES, "--counter", "fvcore", "--output", str(saved))
+    assert (done.returncode, done.stdout) == (0, "")
     assert "fvcore REVERSES" in done.stderr
-    assert "fvcore REVERSES" in skaprof("audit", *sizes).stdout
+    document = json.loads(saved.read_text())
+    Draft202012Validator(schema()).validate(document)
+    assert {key for row in document["rows"] for key in row} <= set(schema()["$defs"]["row"]["properties"])
+    in_torch = {name for name, spelling in SPELLINGS.items() if spelling.framework == "torch"}
+    assert {row["spelling"] for row in document["rows"]} == in_torch - {"modules"}
+    joined = skaprof("audit", *SIZES, "--counter", "torch", "--counter", "fvcore", "--results", str(saved), "--detail")
+    assert joined.stdout.count("fvcore REVERSES") == 1
+    assert joined.stdout.index("fvcore") < joined.stdout.index("torch")
+    assert "mha-fast" not in skaprof("audit", *SIZES, "--counter", "fvcore", "--spelling", "@").stdout
 
 
-@pytest.mark.parametrize("spelling", spellings_of(parse_mixer("mhsa"), W))
-def test_a_row_has_the_parameters_of_the_module_that_was_counted(spelling: str) -> None:
-    case = Case("mhsa", spelling, tuple(W))
-    row = _row(COUNTERS["torch"], case, Answer(None, None))
-    module = build_spelling(parse_mixer("mhsa"), W, spelling)
-    assert row.params == sum(parameter.numel() for parameter in module.parameters())
-    assert (row.mixer, row.implementation) == ("mhsa", SPELLINGS[spelling].form)
+@pytest.mark.usefixtures("asked_here")
+def test_counters_run_beside_each_other_and_their_rows_keep_their_order() -> None:
+    plan = make_plan([parse_mixer("ska")], SizeGrid())
+    done: list[None] = []
+    rows = audit.audited(plan, [fake(str(place)) for place in range(9)], ["@"], lambda: done.append(None))
+    assert [row.counter for row in rows] == [f"fake-{place}" for place in range(9)]
+    assert len(done) == 9
 
 
-def test_an_absent_counter_is_a_row_unless_it_was_asked_for(skaprof: Run) -> None:
-    absent = [name for name, counter in COUNTERS.items() if not counter.installed]
-    if not absent:
-        pytest.skip("every counter is installed here")
-    done = skaprof("audit", "--counter", absent[0])
+def test_an_error_of_ours_in_one_of_them_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **settings: object) -> list[Answer]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(audit, "ask", fail)
+    with pytest.raises(ZeroDivisionError):
+        audit.audited(make_plan([parse_mixer("ska")], SizeGrid()), [fake("honest")])
+
+
+@pytest.mark.usefixtures("asked_here")
+def test_training_is_asked_of_those_that_count_it() -> None:
+    plan = make_plan([parse_mixer("cska"), parse_mixer("mhsa")], SizeGrid())
+    trained = counter_rows(COUNTERS["hf-trainer"], plan)
+    assert [(row.mixer, row.spelling, row.mode) for row in trained] == [
+        ("cska", "@", "train"),
+        ("cska", "same", "train"),
+        ("mhsa", "@", "train"),
+        ("mhsa", "mha-train", "train"),
+    ]
+    assert trained[0].macs > 2.9 * counter_rows(COUNTERS["fvcore"], plan, ["@"])[0].macs
+
+
+def test_an_absent_counter_is_a_row_unless_it_was_asked_for(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    find: Callable[[str], Owner | None] = counters.owner_of
+    monkeypatch.setattr(counters, "owner_of", lambda module: None if module == "thop" else find(module))
+    done = skaprof("audit", "--counter", "thop")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "pip install" in done.stderr
-    Draft202012Validator(schema()["$defs"]["audit_row"]).validate(absent_row(COUNTERS[absent[0]]).as_dict())
+    assert "thop is not installed; run: pip install thop" in done.stderr
+    Draft202012Validator(schema()["$defs"]["audit_row"]).validate(absent_row(COUNTERS["thop"]).as_dict())
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--counter", "fvcroe"), "did you mean 'fvcore'"),
+        (("--spelling", "einsun"), "did you mean 'einsum'"),
+        (("--spelling", "keras", "--counter", "torch"), "none of these mixers has one"),
         (("--dim", "64,128"), "--dim: several values"),
         (("--tokens", "1000000"), "GiB are free"),
         (("--mixer", "skka"), "did you mean 'ska'"),
+        (("--results", "tests/data/runs.jsonl"), "has no counts: expected a file of skaprof audit"),
     ],
 )
-def test_bad_input(skaprof: Run, arguments: tuple[str, ...], words: str) -> None:
+def test_bad_input(skaprof: Run, arguments: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     done = skaprof("audit", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("asked_here")
+def test_results_of_other_sizes_are_refused(skaprof: Run, tmp_path: Path) -> None:
+    saved = str(tmp_path / "elsewhere.json")
+    skaprof("audit", *SIZES, "--counter", "fvcore", "--output", saved)
+    done = skaprof("audit", "--results", saved, "--counter", "torch")
+    assert done.returncode == 2
+    assert "has mhsa at 12 tokens, dim 16, batch 1: expected the mixers and sizes asked for" in done.stderr

@@ -16,8 +16,9 @@ from fvcore.nn import FlopCountAnalysis
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from skaprof.count import uncounted_ops, verify_network
+from skaprof.count import uncounted_ops
 from skaprof.count.counters import Counted, count_fvcore, count_torch
+from skaprof.count.verify import verify_network
 from skaprof.errors import SkaprofError
 from skaprof.model import network as network_module
 from skaprof.model.backbones import BACKBONES

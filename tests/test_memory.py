@@ -16,8 +16,9 @@ from torch.distributed._tools.mem_tracker import MemTracker
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
-from skaprof.count import allocator, verify, verify_network
+from skaprof.count import allocator
 from skaprof.count.memory import held_in_forward, saved_by_autograd
+from skaprof.count.verify import verify, verify_network
 from skaprof.model import memory
 from skaprof.model.choice import parse_backbone
 from skaprof.model.mixers import MIXERS, ska

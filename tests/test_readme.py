@@ -93,8 +93,8 @@ def shortened(command: str, *arguments: str) -> list[str]:
         return [command, *values, "--epochs", "1", "--learning-rate", "0.01"]
     if command == "export":  # likewise
         arguments = ("--help",)
-    ending = ("--counter", "torch") if command == "audit" and "--counter" not in arguments else ()
-    return [command, *arguments, *(("--budget", "0") if command == "calibrate" else ending)]
+    endings = {"calibrate": ("--budget", "0"), "audit": ("--counter", "torch", "--spelling", "@")}
+    return [command, *arguments, *endings.get(command, ())]
 
 
 @pytest.fixture

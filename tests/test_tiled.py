@@ -21,8 +21,8 @@ import skaprof
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
 from skaprof.analysis.roofline import kernels
-from skaprof.count import verify
 from skaprof.count.memory import held_in_forward, saved_by_autograd
+from skaprof.count.verify import verify
 from skaprof.errors import SkaprofError
 from skaprof.model import tiles
 from skaprof.model.spec import parse_mixer

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
-from skaprof.count import verify
 from skaprof.count.exact import count_exact
 from skaprof.count.memory import allocated_in_forward, saved_by_autograd
+from skaprof.count.verify import verify
 from skaprof.errors import EXIT_MISSING, SkaprofError
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import ConvStaticKeyAttention, StaticKeyAttention, TokenMixer, build_mixer

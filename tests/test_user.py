@@ -17,10 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, Variant, make_plan
 from skaprof.analysis.planned_rows import proved_rows
-from skaprof.count import verify
 from skaprof.count.learned import Learned, learned
 from skaprof.count.matmul_formulas import einsum_macs, spelled_out
 from skaprof.count.user import UserCount, count_module, count_user
+from skaprof.count.verify import verify
 from skaprof.count.without_macs import holds_no_macs
 from skaprof.count.witnesses import Tally
 from skaprof.errors import SkaprofError

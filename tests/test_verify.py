@@ -17,8 +17,9 @@ from torch import nn
 import skaprof
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Variant
-from skaprof.count import counters, fvcore_here, uncounted_ops, verify
+from skaprof.count import counters, fvcore_here, uncounted_ops
 from skaprof.count.counters import count_fvcore, count_torch, count_torch_training
+from skaprof.count.verify import verify
 from skaprof.model import mixers, ops
 from skaprof.model.spec import parse_mixer
 from skaprof.nn import build_mixer

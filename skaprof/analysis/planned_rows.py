@@ -16,7 +16,7 @@ from skaprof.workload import Workload
 if TYPE_CHECKING:
     from skaprof.analysis.breakeven import BreakEven
     from skaprof.answers import FormulaRow
-    from skaprof.count import Verification
+    from skaprof.count.verification import Verification
 
 Row = dict[str, Any]
 _VECTORIZE_FROM = 5_000  # above this, one pass of numpy beats one row at a time even with numpy's import

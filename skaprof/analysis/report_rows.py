@@ -37,6 +37,7 @@ class Contents(NamedTuple):
     `hardware` is a machine's name or file; `machine` what is known of the one that the report is made on, if anything.
     `models` are models of the user's own, each with a mode, and `swaps` such models with (pattern, mixer) to put in.
     `accuracies` are files with what networks are worth, `timings` files with times.
+    `audits` are files of what counters said in other environments.
     """
 
     title: str = "What token mixers cost"
@@ -58,6 +59,7 @@ class Contents(NamedTuple):
     swaps: tuple[tuple[UserModel, tuple[tuple[str, MixerSpec], ...]], ...] = ()
     accuracies: tuple[str, ...] = ()
     timings: tuple[str, ...] = ()
+    audits: tuple[str, ...] = ()
 
     @property
     def ceilings(self) -> Hardware | None:

@@ -15,7 +15,7 @@ from skaprof.results import FLOPS_PER_PARAM, METRICS, ProvedScope, ScopeRow
 
 if TYPE_CHECKING:
     from skaprof.analysis.kernel_model import Predicted
-    from skaprof.count import Verification
+    from skaprof.count.verification import Verification
 
 Row = dict[str, Any]
 Prove = Callable[[Network, str, str], "Verification"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sympy import Expr
 
-    from skaprof.count import Verification
+    from skaprof.count.verification import Verification
 
 
 def cost(

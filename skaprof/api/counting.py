@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 
+from skaprof.analysis.audit_cases import chosen_spellings
 from skaprof.analysis.planned_rows import require_one_size
 from skaprof.answers import AbsentCounter, AuditRow, SwapRow
 from skaprof.api.arguments import Grid, Words, pair_of, plan_of, several, words_of
 from skaprof.api.loading import load_count_model, load_swapped_rows
 from skaprof.api.rows import Rows
 from skaprof.counters import chosen_counters
-from skaprof.errors import bad_value, in_python, named, needing
+from skaprof.errors import bad_value, in_python, named, require_package
 from skaprof.foreign_code import MAP_LAYOUTS, parse_arguments
 from skaprof.foreign_model import KEEP, UserModel, user_model
 from skaprof.grids import parse_count
@@ -32,22 +33,25 @@ def audit(
     head_dim: int | None = None,
     kernel_size: int | None = None,
     counter: Words | None = None,
+    spelling: Words | None = None,
 ) -> Rows[AuditRow | AbsentCounter]:
     """What other FLOP counters capture of each mixer, in each way to write it in PyTorch, at one size.
 
     Each counter runs in a process of its own; one that crashes is a row.
 
-    >>> rows = skaprof.audit("ska", tokens=16, dim=32, counter="torch")
-    >>> [(row.spelling, row.captured) for row in rows]
-    [('@', 1.0), ('matmul', 1.0), ('einsum', 1.0), ('sdpa', 0.75)]
+    >>> rows = skaprof.audit("ska", tokens=16, dim=32, counter="torch", spelling=("@", "sdpa"))
+    >>> [(row.spelling, row.mode, row.captured) for row in rows]
+    [('@', 'forward', 1.0), ('@', 'train', 1.0), ('sdpa', 'forward', 0.75)]
 
     Args:
         mixer, tokens, size, dim, batch, heads, head_dim, kernel_size: as `sweep` has them, one value each.
         counter: "fvcore", "torch" or another that `skaprof audit --help` names; all that are installed where None.
+        spelling: how each mixer is written, "@" or another of that help; all that it has where None.
 
     Returns:
-        A row for each mixer, spelling and counter: `macs_counted` in MACs, `captured`, the share of the closed form's,
-        and `seconds` of a count; one without a mixer for a counter that is not installed.
+        A row for each mixer, spelling and counter, and for its training where the counter counts that: `macs_counted`
+        in MACs, `captured`, the share of the closed form's, `conventions`, what explains it, and `seconds` of a count;
+        one without a mixer for a counter that is not installed.
 
     Raises:
         SkaprofError: a value that is not valid, several sizes, or a counter or torch that is not installed.
@@ -57,13 +61,11 @@ def audit(
     sizes = (tokens, size, dim, batch, heads, head_dim, kernel_size)
     plan = plan_of(mixer, *sizes, "float32", "forward", "eager")
     require_one_size(plan)
-    with needing("skaprof.audit"):
-        from skaprof.count.audit import absent_row, audit_rows, cases_of
-    from skaprof.analysis.audit import with_reversals
+    spellings = () if spelling is None else chosen_spellings(map(str, words_of("spelling", spelling)))
+    require_package("torch", "skaprof.audit")
+    from skaprof.count.audit import absent_row, audited
 
-    cases = cases_of(plan)
-    rows = [row for each in present for row in audit_rows(each, cases)]
-    return Rows([*with_reversals(rows), *(absent_row(each) for each in absent)])
+    return Rows([*audited(plan, present, spellings), *map(absent_row, absent)])
 
 
 def swap(

@@ -19,13 +19,13 @@ from skaprof.workload import Workload
 if TYPE_CHECKING:
     from skaprof.analysis.roofline_rows import Predict
     from skaprof.bench.predicting import Predictor
-    from skaprof.count import Verification
     from skaprof.count.user import UserCount
+    from skaprof.count.verification import Verification
     from skaprof.foreign_code import UserModule
 
 
 def load_verify() -> Callable[[Variant, Workload], Verification]:
-    """`skaprof.count.verify`, loaded now.
+    """`skaprof.count.verify.verify`, loaded now.
 
     Raises:
         SkaprofError: torch or fvcore is not installed here (exit code 3).
@@ -35,7 +35,7 @@ def load_verify() -> Callable[[Variant, Workload], Verification]:
 
 
 def load_verify_network() -> Callable[[Network, str, str], Verification]:
-    """`skaprof.count.verify_network`, loaded now.
+    """`skaprof.count.verify.verify_network`, loaded now.
 
     Raises:
         SkaprofError: as `load_verify`.
@@ -148,5 +148,5 @@ def load_machine(
 
 def _load_count() -> ModuleType:
     with needing("verification"):
-        from skaprof import count
-    return count
+        from skaprof.count import verify
+    return verify

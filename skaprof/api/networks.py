@@ -28,7 +28,7 @@ from skaprof.results import ScopeRow
 from skaprof.workload import check_choice
 
 if TYPE_CHECKING:
-    from skaprof.count import Verification
+    from skaprof.count.verification import Verification
 
 
 def model_cost(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from skaprof.analysis.audit_cases import chosen_spellings
 from skaprof.analysis.plan import Plan
 from skaprof.analysis.planned_rows import require_memory, require_one_size
 from skaprof.answers import AbsentCounter, AuditRow
@@ -14,9 +15,10 @@ from skaprof.cli import options as opt
 from skaprof.cli.output import say_notices
 from skaprof.cli.progress import Progress
 from skaprof.cli.show import Page, View, environment, show
-from skaprof.counters import COUNTERS, Counter, chosen_counters
-from skaprof.errors import require_package
+from skaprof.counters import COUNTERS, SPELLINGS, Counter, chosen_counters
+from skaprof.errors import SkaprofError, require_package, shown_path
 from skaprof.report.formats import SPOKEN_FORMATS, flat
+from skaprof.saved import read_results
 
 Audited = Sequence[AuditRow | AbsentCounter]
 
@@ -29,43 +31,88 @@ def audit(
         list[str] | None,
         typer.Option(metavar="COUNTER", help=f"Repeatable: {', '.join(COUNTERS)}. Default: all that are installed."),
     ] = None,
+    spelling: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPELLING", help=f"Repeatable: {', '.join(SPELLINGS)}. Default: all that a mixer has."),
+    ] = None,
+    results: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON of skaprof audit in another environment: its counters are shown too, and not run again. "
+            "Repeatable.",
+        ),
+    ] = None,
+    detail: Annotated[
+        bool, typer.Option("--detail", help="Each mixer in each spelling, not a line a counter.")
+    ] = False,
     to: opt.Tabled,
 ) -> None:
-    """What other FLOP counters capture of each mixer, in each way to write it in PyTorch, at one size.
+    """What other FLOP counters capture of each mixer, in each way to write it, at one size, and in training.
 
-    Per cent of the closed form's MACs, the time a count takes, and a warning where a counter turns the ranking of two
-    mixers round. Each counter runs in a process of its own: one that crashes is a row.
+    Per cent of the closed form's MACs, of parameters and of memory, what explains them, and a warning where a counter
+    turns the ranking of two mixers round. Each counter runs in a process of its own: one that crashes is a row.
     """
     to.require()
-    asked = chosen_counters(counter)
-    to.require_columns((*AuditRow.fields, *COUNTERS))
     plan = sizes.plan(class_token_in=False)
     require_one_size(plan)
+    spellings = chosen_spellings(spelling or ())
+    elsewhere = [row for path in results or () for row in _of_file(path, plan, "--results")]
+    asked = chosen_counters(counter, {row.counter for row in elsewhere})
+    to.require_columns((*AuditRow.fields, *(("mode", *SPELLINGS) if detail else ("exact", "trained"))))
     require_memory(plan)
     require_package("torch", "skaprof audit")
-    rows = _rows(plan, *asked)
-    show(rows, to, View(lambda: _page(rows), None, environment(counters=True), lambda: map(flat, rows)))
+    rows = _rows(plan, *asked, elsewhere, spellings)
+    if not any(isinstance(row, AuditRow) for row in rows):
+        raise SkaprofError("--spelling: none of these mixers has one that these counters count: expected another")
+    show(rows, to, View(lambda: _page(rows, detail=detail), None, environment(counters=True), lambda: map(flat, rows)))
     if not to.tells_on_stdout(*SPOKEN_FORMATS):
         _warn(rows)
 
 
-def every_installed(plan: Plan) -> list[dict[str, Any]]:
-    """The rows of every counter that is installed, for other commands."""
-    present, absent = chosen_counters(None)
-    return [row.as_dict() for row in _rows(plan, present, absent)]
+def every_installed(plan: Plan, files: Sequence[str] = (), option: str = "--results") -> list[dict[str, Any]]:
+    """The rows of every counter that is installed or that a file has, for other commands.
+
+    Raises:
+        SkaprofError: a file is no audit's, or is of other mixers or sizes.
+    """
+    elsewhere = [row for path in files for row in _of_file(path, plan, option)]
+    present, absent = chosen_counters(None, {row.counter for row in elsewhere})
+    return [row.as_dict() for row in _rows(plan, present, absent, elsewhere)]
 
 
-def _rows(plan: Plan, present: Sequence[Counter], absent: Sequence[Counter]) -> Audited:
-    from skaprof.analysis.audit import with_reversals
-    from skaprof.count.audit import absent_row, audit_rows, cases_of
+def _of_file(path: str, plan: Plan, option: str) -> list[AuditRow]:
+    """The rows that another environment's audit wrote.
 
-    cases = cases_of(plan)
-    rows: list[AuditRow] = []
+    Raises:
+        SkaprofError: it is no audit's file, or its mixers or sizes are others.
+    """
+    rows = [row for row in read_results(path, option).records if isinstance(row, AuditRow)]
+    if not rows:
+        raise SkaprofError(f"{option}: {shown_path(path)} has no counts: expected a file of skaprof audit")
+    wanted = {(row.variant.spec.text, *tuple(row.workload)[:-1]) for row in plan.rows()}
+    for row in rows:
+        sizes = (row.mixer, row.batch, row.height, row.width, row.dim, row.heads, row.head_dim, row.kernel_size)
+        if sizes not in wanted:
+            here = f"{row.mixer} at {row.tokens} tokens, dim {row.dim}, batch {row.batch}"
+            raise SkaprofError(f"{option}: {shown_path(path)} has {here}: expected the mixers and sizes asked for")
+    return rows
+
+
+def _rows(
+    plan: Plan,
+    present: Sequence[Counter],
+    absent: Sequence[Counter],
+    elsewhere: Sequence[AuditRow] = (),
+    spellings: Sequence[str] = (),
+) -> Audited:
+    from skaprof.count.audit import absent_row, audited
+
     with Progress("auditing", len(present)) as bar:
-        for counter in present:
-            rows += audit_rows(counter, cases)
-            bar.advance()
-    return [*with_reversals(rows), *(absent_row(counter) for counter in absent)]
+        found = [*audited(plan, present, spellings, bar.advance), *elsewhere]
+    places = list(COUNTERS)
+    ordered = sorted(found, key=lambda row: places.index(row.counter) if row.counter in places else len(places))
+    return [*ordered, *map(absent_row, absent)]
 
 
 def _warn(rows: Audited) -> None:
@@ -76,10 +123,11 @@ def _warn(rows: Audited) -> None:
     say_notices((*reversal_sentences(counted), *error_sentences(counted)))
 
 
-def _page(rows: Audited) -> Page:
+def _page(rows: Audited, *, detail: bool) -> Page:
     from skaprof.report import audit as report
     from skaprof.report.table import caption
 
     counted = [row for row in rows if isinstance(row, AuditRow)]
     words = report.sentences(counted, [row for row in rows if isinstance(row, AbsentCounter)])
-    return Page(report.audit_table(counted), caption(counted), words)
+    table = report.detail_table(counted) if detail else report.audit_table(counted)
+    return Page(table, caption(counted), words)

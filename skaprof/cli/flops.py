@@ -21,7 +21,7 @@ from skaprof.workload import DEFAULT_DTYPE
 
 if TYPE_CHECKING:
     from skaprof.answers import FormulaRow
-    from skaprof.count import Verification
+    from skaprof.count.verification import Verification
 
 MOST_ROWS = 1_000_000
 

@@ -27,10 +27,10 @@ Row = dict[str, Any]
 
 
 def _audit(contents: Contents) -> list[Row]:
-    """What the counters that are installed capture, at the program's default size."""
+    """What the counters that are installed, or that files have, capture at the program's default size."""
     from skaprof.cli.audit import every_installed
 
-    return every_installed(make_plan(contents.specs, SizeGrid()))
+    return every_installed(make_plan(contents.specs, SizeGrid()), contents.audits, "--audit")
 
 
 def _verification(contents: Contents) -> list[Row]:

@@ -26,7 +26,7 @@ from skaprof.results import ScopeRow
 from skaprof.workload import FORMS, MODES, check_choice
 
 if TYPE_CHECKING:
-    from skaprof.count import Verification
+    from skaprof.count.verification import Verification
 MOST_NETWORKS = 1_000
 
 

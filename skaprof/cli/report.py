@@ -58,6 +58,10 @@ def report(
             "worth, with the times of --latency; repeatable.",
         ),
     ] = None,
+    audit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Counters from `skaprof audit` in other environments; repeatable."),
+    ] = None,
     config: Annotated[
         str | None, typer.Option(metavar="FILE.toml", help="Title, sections, sizes, mixers and how to time.")
     ] = None,
@@ -73,22 +77,23 @@ def report(
     """
     if output == STDOUT:
         raise bad_value("--output", output, "a folder: a report is several files")
-    if from_results is not None and (config or mixer or latency or accuracy or analytic_only or device or max_seconds):
+    chosen = config or mixer or latency or accuracy or audit or analytic_only or device or max_seconds
+    if from_results is not None and chosen:
         raise SkaprofError("--from redraws what a file holds: expected no option that chooses contents beside it")
-    if analytic_only and (latency or device or max_seconds):
-        raise SkaprofError("--analytic-only times nothing: expected no --latency, --device or --max-seconds beside it")
-    if not check:
-        require_no_input(
-            "--output",
-            output,
-            {"--from": from_results, "--latency": latency, "--accuracy": accuracy, "--config": config},
+    if analytic_only and (latency or audit or device or max_seconds):
+        raise SkaprofError(
+            "--analytic-only times nothing: expected no --latency, --audit, --device or --max-seconds beside it"
         )
+    if not check:
+        read = {"--from": from_results, "--latency": latency, "--accuracy": accuracy, "--audit": audit}
+        require_no_input("--output", output, {**read, "--config": config})
     interrupted, source = False, None
     if from_results is not None:
         results, source = saved_report(from_results, "--from"), f"--from: {shown_path(from_results)}"
     else:
         contents = _contents(config, mixer, device, max_seconds)
         contents = contents._replace(accuracies=tuple(accuracy or ()), timings=tuple(latency or ()))
+        contents = contents._replace(audits=tuple(audit or ()))
         results, interrupted = _collected(contents, analytic_only=analytic_only)
     files = report_files(results, source)
     if check:

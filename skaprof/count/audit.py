@@ -1,144 +1,176 @@
 """Other people's counters put to the test: what each counts of a mixer in each spelling, against the closed form.
 
-Each counter runs in a process of its own. Counters replace PyTorch's functions while they count, print, and may kill
-their interpreter; a process that raised or died is not used again, since it may still have functions replaced.
+Each counter runs in a process of its own. Counters replace the functions of a framework while they count, print, and
+may kill their interpreter; a process that raised or died is not used again, since it may still have functions replaced.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib import import_module
-from math import isfinite
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 
+from skaprof.analysis.audit import with_reversals
+from skaprof.analysis.audit_cases import cases_for
+from skaprof.analysis.conventions import PROBED, TRAINED, Reading, conventions
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, Variant
 from skaprof.answers import AbsentCounter, AuditRow
-from skaprof.counters import SPELLINGS, WITH_BIASES, Counter
+from skaprof.count.asked import FORWARD, PROBE, TRAIN, Answer, Case
+from skaprof.count.counter_process import too_long
+from skaprof.counters import FRAMEWORKS, SPELLINGS, WITH_BIASES, Counter
 from skaprof.model.spec import parse_mixer
 from skaprof.subprocesses import run_python
-from skaprof.workload import Workload
+from skaprof.warm_python import Run, warm_python
 
-LONGEST_SECONDS = 120.0
-"""A process of a counter that takes longer is ended, and the spelling it was at has no count."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One mixer in one spelling at its sizes. Plain values, so that it travels."""
-
-    mixer: str
-    spelling: str
-    sizes: tuple[int | None, ...]
-
-    @property
-    def workload(self) -> Workload:
-        """The sizes."""
-        return Workload(*self.sizes)
+LONGEST_SECONDS = 60.0
+"""A counter that takes longer for one case, or to load, is ended there."""
+_MOST_HANGS = 2
+"""A counter that did not answer so often is asked no more."""
+_STARTING = 60.0
+"""Seconds that a process has beside those of its cases."""
+_MOST_AT_ONCE = 4
+_PROCESS = ("skaprof.count.counter_process", "work")
+_LOADED = ("skaprof.count.spellings", "torch.export", "torch._dynamo", "torch._functorch.aot_autograd")
+"""What counters of PyTorch modules take most of their start for: loaded once for all."""
+_run_afresh: Run = partial(run_python, *_PROCESS)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a counter said of a case, in its own unit, and how long that took; or why it said nothing."""
+def audited(
+    plan: Plan,
+    counters: Sequence[Counter],
+    spellings: Collection[str] = (),
+    advance: Callable[[], None] = lambda: None,
+) -> list[AuditRow]:
+    """The rows of every counter, of these spellings or all, as many counters at once as there are cores, up to four.
 
-    counted: float | None
-    seconds: float | None
-    error: str | None = None
+    `advance` is called as each is done.
+    """
+    in_torch = [counter for counter in counters if "torch" in counter.frameworks]
+    with warm_python(*_PROCESS, _LOADED if len(in_torch) > 1 else ()) as run:
+        calls = [
+            partial(counter_rows, counter, plan, spellings, run if counter in in_torch else _run_afresh)
+            for counter in counters
+        ]
+        rows = [row for found in _in_parallel(calls, advance) for row in found]
+    return with_reversals(rows)
 
 
-def cases_of(plan: Plan) -> list[Case]:
-    """Every row of the plan in each of its mixer's spellings."""
-    from skaprof.count.spellings import spellings_of
-
-    return [
-        Case(row.variant.spec.text, spelling, tuple(row.workload))
-        for row in plan.rows()
-        for spelling in spellings_of(row.variant.spec, row.workload)
+def counter_rows(
+    counter: Counter, plan: Plan, spellings: Collection[str] = (), run: Run = _run_afresh
+) -> list[AuditRow]:
+    """One row a case of the plan: the closed form's figures, what the counter made of it, and what explains it."""
+    cases = [
+        Case(spec.text, spelling.name, tuple(w), mode, spelling.framework)
+        for spec, w, spelling, mode in cases_for(counter, plan, spellings)
     ]
+    if not cases:
+        return []
+    probes = probes_of(counter)
+    answers = ask(counter, [*cases, *probes], run=run)
+    said = _conventions(counter, probes, answers[len(cases) :])
+    return [_row(counter, case, answer, said) for case, answer in zip(cases, answers[: len(cases)], strict=True)]
 
 
-def audit_rows(counter: Counter, cases: Sequence[Case]) -> list[AuditRow]:
-    """One row for each case: the closed form's figures, and what the counter made of it."""
-    return [_row(counter, case, answer) for case, answer in zip(cases, ask(counter, cases), strict=True)]
+def probes_of(counter: Counter) -> list[Case]:
+    """The probes that the counter can be asked about, forward and in training; of several frameworks, the first's."""
+    framework = counter.frameworks[0]
+    forward = PROBED[framework] if counter.loader else ()
+    trained = [name for name in TRAINED if name in PROBED[framework] and counter.training]
+    modes = ((FORWARD, forward), (TRAIN, trained))
+    return [Case(PROBE, name, (), mode, framework) for mode, names in modes for name in names]
 
 
-def ask(counter: Counter, cases: Sequence[Case], longest: float = LONGEST_SECONDS) -> list[Answer]:
+def _conventions(counter: Counter, probes: Sequence[Case], answers: Sequence[Answer]) -> list[str]:
+    readings: dict[str, dict[str, Reading]] = {FORWARD: {}, TRAIN: {}}
+    for probe, answer in zip(probes, answers, strict=True):
+        if answer.error is None:
+            params = None if answer.params is None else round(answer.params)
+            readings[probe.mode][probe.spelling] = Reading(answer.counted, params)
+    return conventions(readings[FORWARD], readings[TRAIN], counter.unit)
+
+
+def _in_parallel(
+    calls: Sequence[Callable[[], list[AuditRow]]], advance: Callable[[], None]
+) -> Iterator[list[AuditRow]]:
+    """What each call gives, in their order; an error of one is raised.
+
+    The threads do not keep the program from ending: whoever interrupts it waits for no counter.
+    """
+    waiting: SimpleQueue[int] = SimpleQueue()
+    done: SimpleQueue[tuple[int, list[AuditRow] | BaseException]] = SimpleQueue()
+    stopped = Event()
+    for place in range(len(calls)):
+        waiting.put(place)
+
+    def serve() -> None:
+        while not stopped.is_set():
+            try:
+                place = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                done.put((place, calls[place]()))
+            except BaseException as error:  # raised where it is waited for
+                done.put((place, error))
+
+    for _ in range(min(_MOST_AT_ONCE, os.cpu_count() or 1, len(calls))):
+        Thread(target=serve, daemon=True).start()
+    found: dict[int, list[AuditRow]] = {}
+    try:
+        for _ in calls:
+            place, rows = done.get()
+            if isinstance(rows, BaseException):
+                raise rows
+            found[place] = rows
+            advance()
+    finally:
+        stopped.set()
+    return iter([found[place] for place in range(len(calls))])
+
+
+def ask(
+    counter: Counter, cases: Sequence[Case], limit: float = LONGEST_SECONDS, run: Run = _run_afresh
+) -> list[Answer]:
     """What the counter says of each case, through as many processes as it takes."""
     answers: list[Answer] = []
     while len(answers) < len(cases):
-        answers += _ask_one_process(counter, cases[len(answers) :], longest)
+        if sum(answer.error == too_long(limit) for answer in answers) >= _MOST_HANGS:
+            answers += [Answer(error=f"not tried: {_MOST_HANGS} times it gave no answer within {limit:g} s")] * (
+                len(cases) - len(answers)
+            )
+            break
+        answers += _ask_one_process(counter, cases[len(answers) :], limit, run)
     return answers
 
 
-def _ask_one_process(counter: Counter, cases: Sequence[Case], longest: float) -> list[Answer]:
+def _ask_one_process(counter: Counter, cases: Sequence[Case], limit: float, run: Run) -> list[Answer]:
     """The answers of one process: one or more, the last of them an error where it ended early."""
-    task = {"loader": counter.loader, "cases": [asdict(case) for case in cases]}
-    ended = run_python("skaprof.count.audit", "work", task, longest)
-    answers = [Answer(**json.loads(line)) for line in ended.output.splitlines() if line.endswith("}")]
+    modes = {case.mode for case in cases}
+    loaders = {mode: counter.training if mode == TRAIN else counter.loader for mode in sorted(modes)}
+    task = {"loaders": loaders, "builders": FRAMEWORKS, "limit": limit, "cases": [asdict(case) for case in cases]}
+    ended = run(task, (len(cases) + 2) * limit + _STARTING)
+    answers = [
+        Answer(**told | {"side_effects": tuple(told["side_effects"])})
+        for told in (json.loads(line) for line in ended.output.splitlines() if line.endswith("}"))
+    ]
     if len(answers) < len(cases) and (ended.trouble or not answers):
-        answers.append(Answer(None, None, ended.trouble or "its process ended without an answer"))
+        answers.append(Answer(error=ended.trouble or "its process ended without an answer"))
     return answers
 
 
-def work(task: Mapping[str, Any]) -> None:
-    """What the process does: one answer a line on stdout, which counters cannot reach."""
-    with os.fdopen(os.dup(1), "w", buffering=1) as stdout:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        cases = [Case(case["mixer"], case["spelling"], tuple(case["sizes"])) for case in task["cases"]]
-        for answer in answers_of(task["loader"], cases):
-            stdout.write(json.dumps(asdict(answer)) + "\n")
-
-
-def answers_of(loader: str, cases: Sequence[Case]) -> Iterator[Answer]:
-    """The answers of the counter that `loader` loads, up to its first error."""
-    module, _, function = loader.partition(":")
-    try:
-        count = getattr(import_module(module), function)()
-    except Exception as error:
-        yield from [Answer(None, None, f"it cannot be loaded: {_said(error)}")] * len(cases)
-        return
-    for case in cases:
-        answer = _answer(count, case)
-        yield answer
-        if answer.error:
-            return
-
-
-def _answer(count: Callable[..., float], case: Case) -> Answer:
-    import torch
-
-    from skaprof.count.spellings import build_spelling
-
-    w = case.workload
-    module = build_spelling(parse_mixer(case.mixer), w, case.spelling)
-    x = torch.randn(w.batch, w.tokens, w.dim)
-    start = time.perf_counter()
-    try:
-        counted = count(module, x)
-    except Exception as error:
-        return Answer(None, None, _said(error))
-    seconds = time.perf_counter() - start
-    if not isfinite(counted):
-        return Answer(None, None, f"it counted {counted}")
-    return Answer(counted, seconds)
-
-
-def _said(error: Exception) -> str:
-    """The error's type and first line."""
-    text = (str(error).strip() or "no message").splitlines()[0][:200]
-    return f"{type(error).__name__}: {text}"
-
-
-def _row(counter: Counter, case: Case, answer: Answer) -> AuditRow:
-    variant = Variant(parse_mixer(case.mixer), SPELLINGS[case.spelling].form)
+def _row(counter: Counter, case: Case, answer: Answer, said: Sequence[str]) -> AuditRow:
+    variant = Variant(parse_mixer(case.mixer), SPELLINGS[case.spelling].form, case.mode)
     if case.spelling in WITH_BIASES:
         variant = variant._replace(spec=parse_mixer(f"{variant.spec.mixer.name}:bias=true"))
     costs = cost_row(variant, case.workload)
     macs = None if answer.counted is None else answer.counted / counter.per_mac
+    kept = cost_row(variant._replace(mode=TRAIN), case.workload) if counter.memory == "saved_bytes" else costs
+    memory = getattr(kept, counter.memory) if counter.memory else 0
     return AuditRow(
         **costs.replace(mixer=case.mixer).as_dict(),
         spelling=case.spelling,
@@ -148,12 +180,17 @@ def _row(counter: Counter, case: Case, answer: Answer) -> AuditRow:
         counted=answer.counted,
         macs_counted=macs,
         captured=macs / costs.macs if macs is not None and costs.macs else None,
+        counter_params=None if answer.params is None else round(answer.params),
+        counter_bytes=answer.memory,
+        memory_figure=counter.memory or None,
+        memory_captured=answer.memory / memory if answer.memory is not None and memory else None,
         seconds=answer.seconds,
         error=answer.error,
+        side_effects=list(answer.side_effects),
+        conventions=list(said),
     )
 
 
 def absent_row(counter: Counter) -> AbsentCounter:
     """The row of a counter that is not installed."""
-    error = f"not installed; run: {counter.install}"
-    return AbsentCounter(counter=counter.name, counter_unit=counter.unit, error=error)
+    return AbsentCounter(counter=counter.name, counter_unit=counter.unit, error=counter.why_absent)

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-Count = Callable[[nn.Module, Tensor], float]
+from skaprof.count.asked import Said
+
+Count = Callable[[nn.Module, Tensor], float | Said]
 
 
 def load_fvcore() -> Count:
@@ -34,6 +37,18 @@ def load_torch() -> Count:
     return count
 
 
+def load_profiler() -> Count:
+    """PyTorch's profiler, asked for FLOPs."""
+    from torch.profiler import ProfilerActivity, profile
+
+    def count(module: nn.Module, x: Tensor) -> float:
+        with profile(activities=[ProfilerActivity.CPU], with_flops=True) as profiled:
+            module(x)
+        return float(sum(event.flops for event in profiled.key_averages()))
+
+    return count
+
+
 def load_ptflops_pytorch() -> Count:
     """ptflops with its default backend, which hooks modules and replaces functions."""
     return _ptflops("pytorch")
@@ -47,8 +62,8 @@ def load_ptflops_aten() -> Count:
 def _ptflops(backend: str) -> Count:
     from ptflops import get_model_complexity_info
 
-    def count(module: nn.Module, x: Tensor) -> float:
-        macs, _ = get_model_complexity_info(
+    def count(module: nn.Module, x: Tensor) -> Said:
+        macs, params = get_model_complexity_info(
             module,
             tuple(x.shape[1:]),
             input_constructor=lambda _: {"x": x},
@@ -56,7 +71,7 @@ def _ptflops(backend: str) -> Count:
             as_strings=False,
             print_per_layer_stat=False,
         )
-        return _number(macs)
+        return Said(number(macs), number(params))
 
     return count
 
@@ -65,48 +80,76 @@ def load_calflops() -> Count:
     """calflops."""
     from calflops import calculate_flops
 
-    def count(module: nn.Module, x: Tensor) -> float:
-        _, macs, _ = calculate_flops(
+    def count(module: nn.Module, x: Tensor) -> Said:
+        _, macs, params = calculate_flops(
             module, args=[x], print_results=False, print_detailed=False, output_as_string=False
         )
-        return _number(macs)
+        return Said(number(macs), number(params))
 
     return count
 
 
-def load_torchinfo() -> Count:
-    """torchinfo's summary."""
-    from torchinfo import summary
-
-    return lambda module, x: _number(summary(module, input_data=x, verbose=0).total_mult_adds)
-
-
 def load_thop() -> Count:
-    """thop's profile."""
+    """thop's profile, of whichever of the two packages of that module is installed."""
     from thop import profile
 
-    return lambda module, x: _number(profile(module, inputs=(x,), verbose=False)[0])
+    return lambda module, x: Said(*map(number, profile(module, inputs=(x,), verbose=False)))
 
 
 def load_torchprofile() -> Count:
     """torchprofile's profile_macs."""
     from torchprofile import profile_macs
 
-    return lambda module, x: _number(profile_macs(module, (x,)))
+    return lambda module, x: number(profile_macs(module, (x,)))
 
 
 def load_deepspeed() -> Count:
     """DeepSpeed's flops profiler."""
     from deepspeed.profiling.flops_profiler import get_model_profile
 
-    def count(module: nn.Module, x: Tensor) -> float:
-        _, macs, _ = get_model_profile(module, args=[x], print_profile=False, detailed=False, as_string=False)
-        return _number(macs)
+    def count(module: nn.Module, x: Tensor) -> Said:
+        _, macs, params = get_model_profile(module, args=[x], print_profile=False, detailed=False, as_string=False)
+        return Said(number(macs), number(params))
 
     return count
 
 
-def _number(value: Any) -> float:
+def load_mmengine() -> Count:
+    """MMEngine's complexity analysis."""
+    from mmengine.analysis import get_model_complexity_info
+
+    def count(module: nn.Module, x: Tensor) -> Said:
+        found = get_model_complexity_info(module, inputs=(x,), show_table=False, show_arch=False)
+        return Said(number(found["flops"]), number(found["params"]))
+
+    return count
+
+
+def load_torch_flops() -> Count:
+    """torch-flops, which traces by torch.fx."""
+    from torch_flops import TorchFLOPsByFX
+
+    def count(module: nn.Module, x: Tensor) -> float:
+        with torch.no_grad():
+            counter = TorchFLOPsByFX(module)
+            counter.propagate(x)
+        return number(counter.print_total_flops(show=False))
+
+    return count
+
+
+def load_torchlens() -> Count:
+    """torchlens' trace of a forward pass."""
+    import torchlens
+
+    def count(module: nn.Module, x: Tensor) -> Said:
+        log = torchlens.trace(module, x)
+        return Said(float(log.total_macs_forward), float(log.total_params))
+
+    return count
+
+
+def number(value: Any) -> float:
     """The value, where a counter found one.
 
     Raises:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from skaprof.count.asked import PROBE, Case
+from skaprof.count.probes import build_probe
 from skaprof.counters import SPELLINGS, WITH_BIASES
-from skaprof.model.spec import MixerSpec
+from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.nn import build_mixer
+from skaprof.nn.attention import StaticKeyAttention
 from skaprof.nn.layers import MatMul, StaticKeyScores
 from skaprof.workload import Workload
 
@@ -54,48 +58,110 @@ class _KeyProduct(nn.Module):
         return scores.unflatten(1, (queries.shape[1], queries.shape[2]))
 
 
+class _KeyBeside(StaticKeyAttention):
+    """SKA whose key is the mixer's own parameter, beside its layers."""
+
+    def __init__(self, mixer: StaticKeyAttention) -> None:
+        nn.Module.__init__(self)
+        vars(self).update({name: value for name, value in vars(mixer).items() if name != "training"})
+        self._modules = dict(mixer._modules)
+        self._modules.pop("scores")
+        self.key = nn.Parameter(mixer.scores.key.detach())
+
+    def scores(self, queries: Tensor) -> Tensor:  # type: ignore[override]
+        batch, tokens = queries.shape[1:3]
+        return (queries.flatten(1, 2) @ self.key.transpose(-2, -1)).unflatten(1, (batch, tokens))
+
+
+class _ChannelsFirst(nn.Module):
+    """A convolution whose input is laid out channels first."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+        convolution.weight.data = convolution.weight.data.contiguous(memory_format=torch.contiguous_format)
+
+    def forward(self, x: Tensor, *others: Tensor | None) -> Tensor:
+        return self.convolution(x.contiguous(memory_format=torch.contiguous_format), *others)
+
+    @property
+    def weight(self) -> Tensor:
+        """The convolution's."""
+        return self.convolution.weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The convolution's."""
+        return self.convolution.bias
+
+
 class _TorchAttention(nn.Module):
-    """nn.MultiheadAttention of x with itself, without the weights that nobody asked for.
+    """nn.MultiheadAttention of x with itself, as the spelling has it: by mode, weights and gradients.
 
     It has biases, its own default: without them its fast path is never taken (PyTorch 2.13). They cost no MACs.
     """
 
-    def __init__(self, w: Workload, *, fast: bool) -> None:
+    def __init__(self, w: Workload, spelling: str) -> None:
         super().__init__()
         self.attention = nn.MultiheadAttention(w.dim, w.heads, batch_first=True)
-        self.fast = fast
+        self.fast = spelling == "mha-fast"
+        self.weights = spelling in ("mha-weights", "mha-train")
 
     def forward(self, x: Tensor) -> Tensor:
         was_enabled = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(self.fast)
         try:
             with torch.set_grad_enabled(not self.fast):
-                output: Tensor = self.attention(x, x, x, need_weights=False)[0]
+                output: Tensor = self.attention(x, x, x, need_weights=self.weights)[0]
         finally:
             torch.backends.mha.set_fastpath_enabled(was_enabled)
         return output
 
 
-def spellings_of(spec: MixerSpec, w: Workload) -> tuple[str, ...]:
-    """The names of the spellings that this mixer has at these sizes."""
-    if not any(op.kind == "matmul" for op in spec.ops(w)):
-        return ("modules",)
-    found = ["@", "matmul", "einsum"]
-    found += ["sdpa"] if "sdpa" in spec.forms() else []
-    if spec.mixer.name == "mhsa" and w.attention_dim == w.dim:
-        found += ["mha"] if w.heads % 2 else ["mha", "mha-fast"]  # the fast path refuses an odd number of heads
-    return tuple(found)
+def build_case(case: Case) -> tuple[nn.Module, Tensor]:
+    """The case's module and an input of it."""
+    if case.mixer == PROBE:
+        return build_probe(case.spelling)
+    w = case.workload
+    x = torch.randn(w.batch, w.tokens, w.dim)
+    return build_spelling(parse_mixer(case.mixer), w, case.spelling, x), x
 
 
-def build_spelling(spec: MixerSpec, w: Workload, spelling: str) -> nn.Module:
-    """The mixer in that spelling, in eval mode, its weights drawn from seed 0."""
+def build_spelling(spec: MixerSpec, w: Workload, spelling: str, x: Tensor | None = None) -> nn.Module:
+    """The mixer in that spelling, in eval mode unless that says otherwise, its weights drawn from seed 0.
+
+    `x` is what a module that has to be traced is traced with.
+    """
     torch.manual_seed(0)
     if spelling in WITH_BIASES:
-        return _TorchAttention(w, fast=spelling == "mha-fast").eval()
-    module = build_mixer(spec, w, SPELLINGS[spelling].form)
+        return _TorchAttention(w, spelling).train(spelling == "mha-train")
+    module = _respelled(build_mixer(spec, w, SPELLINGS[spelling].form), spelling).eval()
+    if x is None:
+        x = torch.zeros(w.batch, w.tokens, w.dim)
+    if spelling == "exported":
+        return torch.export.export(module, (x,)).module()
+    compiled: Any = torch.compile(module, backend="aot_eager") if spelling == "compiled" else module
+    return compiled
+
+
+def _respelled(module: nn.Module, spelling: str) -> nn.Module:
+    """The mixer with what the spelling is about in its place."""
     if spelling in _MULTIPLY:
         _respell(module, _MULTIPLY[spelling])
-    return module.eval()
+    elif spelling == "parent-key":
+        assert isinstance(module, StaticKeyAttention)
+        return _KeyBeside(module)
+    elif spelling == "same":
+        for convolution in _convolutions(module).values():
+            convolution.padding = "same"
+    elif spelling == "channels-first":
+        for name, convolution in _convolutions(module).items():
+            module.set_submodule(name, _ChannelsFirst(convolution))
+    return module
+
+
+def _convolutions(module: nn.Module) -> dict[str, nn.Conv2d]:
+    return {name: part for name, part in module.named_modules() if isinstance(part, nn.Conv2d)}
 
 
 def _respell(module: nn.Module, multiply: Multiply) -> None:
