@@ -47,6 +47,8 @@ LAYERS = (
         "process_wide",
         "errors",
         "flags",
+        "distributions",
+        "warm_python",
         "subprocesses",
         "words",
         "_version",
