@@ -142,11 +142,7 @@ def load_torchlens() -> Count:
     """torchlens' trace of a forward pass."""
     import torchlens
 
-    def count(module: nn.Module, x: Tensor) -> Said:
-        log = torchlens.trace(module, x)
-        return Said(float(log.total_macs_forward), float(log.total_params))
-
-    return count
+    return lambda module, x: float(torchlens.trace(module, x).total_macs_forward)
 
 
 def number(value: Any) -> float:
