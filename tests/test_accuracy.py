@@ -15,6 +15,7 @@ from test_schema import from_lines, require_valid
 
 from skaprof.analysis.accuracy import verdict_rows
 from skaprof.analysis.contenders import contenders
+from skaprof.report.accuracy import sentences
 from skaprof.saved import read_results
 from skaprof.train import session as sessions
 from skaprof.train.images import checked
@@ -185,10 +186,22 @@ def test_what_cannot_be_resumed_is_refused_by_name(train: Train, whole: list[Any
     other = said("--resume", "named.jsonl", models=("--model", "other/tiny.toml"))
     assert "has another network called 'other/tiny.toml'" in other
     (folder / "whole.jsonl.checkpoint").write_bytes(b"no checkpoint")
-    assert "is no checkpoint, or damaged" in said("--resume", "whole.jsonl", "--seeds", "3")
+    assert "is no checkpoint that loads without running code" in said("--resume", "whole.jsonl", "--seeds", "3")
     torch.save({"run": {"model": "vit", "seed": 7}, "state": {}}, folder / "whole.jsonl.checkpoint")
     assert "is of another run, of 'vit' with seed '7'" in said("--resume", "whole.jsonl", "--seeds", "3")
     (folder / "whole.jsonl.checkpoint").unlink()
+
+
+def test_a_checkpoint_of_a_run_that_has_its_row_is_taken_away(train: Train, whole: list[Any], folder: Path) -> None:
+    """Whoever is killed between the two goes on."""
+    (folder / "late.jsonl").write_text((folder / "whole.jsonl").read_text())
+    for is_trial, row in ((True, of(whole, TrialRow)[0]), (False, of(whole, TrainedRow)[-1])):
+        keys = ("model", "seed", "learning_rate", "model_hash", "recipe_hash", "data_hash")
+        run = {key: getattr(row, key) for key in keys} | {"is_trial": is_trial}
+        torch.save({"run": run, "state": {}}, folder / "late.jsonl.checkpoint")
+        done = train("--resume", "late.jsonl")
+        assert done.returncode == 0, done.stderr
+        assert not (folder / "late.jsonl.checkpoint").exists()
 
 
 def test_resuming_what_is_whole_trains_nothing_and_more_seeds_go_on(
@@ -374,6 +387,12 @@ def test_a_verdict_is_over_the_seeds_that_all_have_and_the_test_images_bound_wha
     assert ska.smallest_difference == pytest.approx(100 * 1.96 * np.std([1] + [0] * 9, ddof=1) / 10**0.5)
     assert verdict_rows(rows[:3]) == []
     assert verdict_rows(rows, margin=30.0)[0].tells_apart is False
+    for detectable, said in (
+        (99.0, "2 seeds find differences of 99 points"),
+        (587.0, "2 seeds at this spread find no"),
+    ):
+        told = sentences(rows, [], [ska.replace(detectable=detectable)], {**RECIPE._asdict(), "recipe_hash": "r"})
+        assert [said in sentence for sentence in told].count(True) == 1
 
 
 def test_the_committed_verdicts_are_those_of_the_committed_runs_and_the_docs_show_them() -> None:

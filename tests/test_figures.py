@@ -20,7 +20,7 @@ from skaprof.report.canvas import encoded, scale_axis
 from skaprof.report.figures import figure_4
 from skaprof.report.macs_vs_time import ticks_between
 from skaprof.report.plot import cost_figure
-from skaprof.report.style import MIXER_COLORS, colors_of
+from skaprof.report.style import MIXER_COLORS, colors_of, wrapped
 from skaprof.results import ResultRow
 
 
@@ -157,3 +157,12 @@ def test_a_figure_has_one_unit() -> None:
     axes = Figure().subplots()
     scale_axis(axes.yaxis, (4e12, 6e13), "rate", "FLOP/s")
     assert (axes.get_ylabel(), axes.yaxis.get_major_formatter()(6e13, 0)) == ("rate (TFLOP/s)", "60")
+
+
+def test_lines_of_a_title_are_of_about_one_length_and_break_no_word() -> None:
+    title = "fashion-mnist, 28 x 28, 10 classes, 4,000 training and 10,000 test images, 10 epochs, 5 seeds"
+    first, second = wrapped(title, 86).split("\n")
+    assert abs(len(first) - len(second)) < 10
+    assert f"{first} {second}" == title
+    assert wrapped("a " + 12 * "b", 8) == "a bbbbbb\nbbbbbb"
+    assert wrapped("", 8) == ""

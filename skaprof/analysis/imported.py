@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from math import inf, nan
 from typing import Any
 
 from skaprof.errors import SkaprofError, bad_value, shown, shown_path
@@ -40,6 +41,9 @@ def imported_rows(path: str, source: str | None = None, data: str | None = None)
     if "model" not in columns or not {"accuracy", _PERCENT} & set(columns):
         expected = f"columns model and accuracy, or timm's model and {_PERCENT}"
         raise SkaprofError(f"FILE: {shown_path(path)} has columns {shown(', '.join(columns))}: expected {expected}")
+    twice = [column for place, column in enumerate(columns) if column and column in columns[:place]]
+    if twice:
+        raise SkaprofError(f"FILE: {shown_path(path)} has two columns {shown(twice[0])}: expected one")
     defaults = {"source": source or path, "data": data or ""}
     try:
         rows = [_row(f"FILE: {shown_path(path)}, line {lines.line_num}", line, defaults) for line in lines]
@@ -50,7 +54,9 @@ def imported_rows(path: str, source: str | None = None, data: str | None = None)
     return rows
 
 
-def _row(where: str, line: Mapping[str, str | None], defaults: Mapping[str, str]) -> ImportedRow:
+def _row(where: str, line: Mapping[str | None, Any], defaults: Mapping[str, str]) -> ImportedRow:
+    if any(line.get(None, ())):  # a comma within a value would move the others
+        raise SkaprofError(f"{where} has more values than columns: expected values with a comma in quotation marks")
     given = {key: (value or "").strip() for key, value in line.items() if key}
     if not given["model"]:
         raise SkaprofError(f"{where}: names no model: expected one in the column model")
@@ -93,9 +99,12 @@ def _million(where: str, text: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text.replace(",", ""))
+        value = float(text.replace(",", ""))
     except ValueError:
-        raise bad_value(f"{where}, param_count", text, "parameters in millions") from None
+        value = nan
+    if not 0 < value < inf:
+        raise bad_value(f"{where}, param_count", text, "parameters in millions")
+    return value
 
 
 def _network(where: str, model: str, side: int | None) -> tuple[Network | None, str | None]:

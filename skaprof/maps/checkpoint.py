@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from skaprof.errors import SkaprofError, bad_value, needing, shown_path
+from skaprof.train.checkpoint import load, no_file_of
 
 State = dict[str, Tensor]
 _HELD_UNDER = ("state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net")
@@ -18,6 +17,7 @@ _HELD_UNDER = ("state_dict", "model_state_dict", "model", "state_dict_ema", "mod
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 """What data parallelism, compilation and training modules put before every name."""
 _MOST_NAMED = 3
+_KIND = "file of weights", "what torch.save(model.state_dict(), FILE) writes"
 _OWN_FORMAT, _MOST_BYTE = "skaprof", 255
 
 
@@ -66,21 +66,11 @@ def _read(name: str, path: str) -> dict[str, Any]:
             return dict(load_file(path))
         except (SafetensorError, OSError) as error:
             raise _no_checkpoint(name, path, error) from None
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, OSError, KeyError, AttributeError) as error:
-        raise _no_checkpoint(name, path, error) from None
-    if not isinstance(found, Mapping):
-        raise bad_value(name, path, f"a file with a state dict, and this one holds {type(found).__name__}")
-    return dict(found)
+    return load(name, Path(path), *_KIND)
 
 
 def _no_checkpoint(name: str, path: str, error: Exception) -> SkaprofError:
-    why = str(error).strip().partition("\n")[0][:200]
-    return SkaprofError(
-        f"{name}: {shown_path(path)} is no file of weights that loads without running code (weights_only): {why}; "
-        "expected what torch.save(model.state_dict(), FILE) writes"
-    )
+    return no_file_of(name, Path(path), *_KIND, str(error))
 
 
 def _state_of(name: str, path: str, held: Mapping[str, Any]) -> State:

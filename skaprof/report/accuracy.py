@@ -11,6 +11,7 @@ from skaprof.report.plain_table import PlainTable
 from skaprof.trained import DIVERGED, UNDECIDED, TrainedRow, TrialRow, VerdictRow
 
 _BASELINE = "baseline"
+_MOST_POINTS = 100
 _INTERVALS = (
     "Intervals are of 95 %, paired by seed (t), and hold for these training and test images; verdicts are corrected "
     "for the number of contenders (Holm)."
@@ -128,9 +129,11 @@ def _power_sentences(verdicts: Sequence[VerdictRow]) -> list[str]:
     told = []
     found = [row.detectable for row in verdicts if row.detectable is not None]
     if found:
+        seeds = counted(verdicts[0].seeds, "seed")
         told.append(
-            f"{counted(verdicts[0].seeds, 'seed')} find {_range(found)} in 8 of 10 such comparisons; what is smaller "
-            "is easily missed."
+            f"{seeds} find {_range(found)} in 8 of 10 such comparisons; what is smaller is easily missed."
+            if min(found) <= _MOST_POINTS
+            else f"{seeds} at this spread find no difference that there can be in 8 of 10 such comparisons."
         )
     shown = [row.smallest_difference for row in verdicts if row.smallest_difference is not None]
     if shown:

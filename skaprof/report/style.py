@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import cycle
-from textwrap import fill
+from textwrap import wrap
 from typing import Any
 
 from skaprof.errors import printable
@@ -93,5 +93,9 @@ def _shade(color: str, towards: float) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Text in lines, as a figure may show it."""
-    return fill(printable(text), width)
+    """Text in as few lines as it takes, of about one length, as a figure may show it: none has a word alone."""
+    shown = printable(text)
+    most = len(wrap(shown, width))
+    longest = min(width, max(map(len, shown.split()), default=1))
+    evened = (wrap(shown, narrower) for narrower in range(longest, width + 1))
+    return "\n".join(next(lines for lines in evened if len(lines) <= most))

@@ -45,22 +45,32 @@ def save(name: str, path: Path, document: Mapping[str, Any]) -> None:
     write_whole(name, str(path), [stream.getvalue()])
 
 
-def load(name: str, path: Path) -> dict[str, Any]:
-    """What `save` wrote.
+def load(
+    name: str, path: Path, what: str = "checkpoint", expected: str = "a dict of tensors and texts"
+) -> dict[str, Any]:
+    """The dict that `save`, or `torch.save`, wrote; nothing in the file is run. `what` the file should be.
 
     Raises:
-        SkaprofError: it cannot be read, is damaged, or holds more than numbers, texts and tensors.
+        SkaprofError: it cannot be read, is damaged, or holds no dict, or more than numbers, texts and tensors.
     """
     try:
         document = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise SkaprofError(f"{name}: {shown_path(path)} cannot be read: {error.strerror}") from None
     except _DAMAGED as error:
-        reason = printable(str(error).partition("\n")[0])[:200]
-        raise SkaprofError(f"{name}: {shown_path(path)} is no checkpoint, or damaged: {reason}") from None
-    if not isinstance(document, dict):
-        raise SkaprofError(f"{name}: {shown_path(path)} is no checkpoint: expected a dict of tensors and texts")
-    return document
+        raise no_file_of(name, path, what, expected, str(error)) from None
+    if not isinstance(document, Mapping):
+        raise no_file_of(name, path, what, expected, f"it holds {type(document).__name__}")
+    return dict(document)
+
+
+def no_file_of(name: str, path: Path, what: str, expected: str, reason: str) -> SkaprofError:
+    """What is raised of a file that is damaged or another's."""
+    why = printable(reason.strip().partition("\n")[0])[:200]
+    return SkaprofError(
+        f"{name}: {shown_path(path)} is no {what} that loads without running code (weights_only), or damaged: {why}; "
+        f"expected {expected}"
+    )
 
 
 class Checkpoint:

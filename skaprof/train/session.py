@@ -183,6 +183,9 @@ class Session:
         if begun is None or self._checkpoint is None:
             return
         run, _ = begun
+        if self._is_over(run):  # killed between its row and the end of its checkpoint
+            self._checkpoint.clear()
+            return
         for job in jobs:
             known = identity_of(job, self.asked, self.trials)
             if job.learning_rate is None:
@@ -194,6 +197,12 @@ class Session:
             f"{named('resume')}: {shown_path(self._checkpoint.path)} is of another run, of {what}: expected one of "
             "this comparison; take it away to begin that run anew"
         )
+
+    def _is_over(self, run: Mapping[str, Any]) -> bool:
+        """Whether the rows have a run that a checkpoint is of."""
+        rows: Sequence[Record] = self.trials if run.get("is_trial") else self.runs
+        keys = run.keys() - {"is_trial"}
+        return any(all(getattr(row, key, None) == run[key] for key in keys) for row in rows)
 
     def _train(self, job: Job, at: Callable[[float], None]) -> TrialRow | TrainedRow:
         """One job, from its checkpoint where it has one; its row is saved before the next begins.
