@@ -35,14 +35,16 @@ def export(module: nn.Module, x: Tensor) -> OnnxModel:
     a static key say, once for each item.
 
     Raises:
-        UnsupportedError: it does not export; the exporter's reason, on one line.
+        UnsupportedError: it does not export; the exporter's reason, on one line. Or it gives its input back.
     """
     try:
-        with _quietly(), contained(), torch.no_grad():
+        with quietly(), contained(), torch.no_grad():
             program = _program(module, x)
             model: Any = program.model_proto
     except (Exception, SystemExit) as error:
         raise UnsupportedError(f"it does not export to ONNX: {_reason(error)}") from error
+    if any(output.name == INPUT for output in model.graph.output):
+        raise UnsupportedError("it gives its input back, which ONNX has no output for")
     opset = next(each.version for each in model.opset_import if not each.domain)
     return OnnxModel(model.SerializeToString(), tuple(x.shape), opset, tuple(node.op_type for node in model.graph.node))
 
@@ -76,8 +78,8 @@ _SILENT: dict[str, Any] = {"report": False, "verify": False}
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Nothing that the exporter warns of, logs or prints: what fails is told once, as a row."""
+def quietly() -> Iterator[None]:
+    """Nothing that an exporter or a quantizer warns of, logs or prints: what fails is told once, as a row."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from skaprof.bench.failures import UnsupportedError
 from skaprof.bench.loaded import Loaded, counted
-from skaprof.bench.onnx_export import INPUT, OnnxModel
+from skaprof.bench.onnx_export import INPUT, OnnxModel, quietly
 from skaprof.implementations import INT8
 
 _LEVEL = "all"
@@ -76,7 +76,8 @@ def _quantized(data: bytes, precision: str, place: Path) -> bytes:
     whole, small = place / "whole.onnx", place / "small.onnx"
     whole.write_bytes(data)
     kind = QuantType.QInt8 if precision == INT8[0] else QuantType.QUInt8
-    quantize_dynamic(whole, small, weight_type=kind)
+    with quietly():
+        quantize_dynamic(whole, small, weight_type=kind)
     return small.read_bytes()
 
 

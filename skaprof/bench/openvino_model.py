@@ -20,7 +20,7 @@ def load(model: OnnxModel, x: Any, precision: str, threads: int) -> Loaded:
     Its sizes are given, and checked: of a model with other sizes than it was made for, a conversion says nothing.
 
     Raises:
-        UnsupportedError: this processor does not compute in that precision.
+        UnsupportedError: this processor does not compute in that precision, or OpenVINO does not compile the model.
     """
     import openvino
 
@@ -38,7 +38,10 @@ def load(model: OnnxModel, x: Any, precision: str, threads: int) -> Loaded:
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
     }
-    compiled = core.compile_model(found, "CPU", settings)
+    try:
+        compiled = core.compile_model(found, "CPU", settings)
+    except RuntimeError as error:
+        raise UnsupportedError(f"OpenVINO does not compile it: {reason_in(error)}") from error
     request = compiled.create_infer_request()
     request.set_input_tensor(openvino.Tensor(x, shared_memory=True))
     nodes = sorted(compiled.get_runtime_model().get_ops(), key=_order)
@@ -50,6 +53,12 @@ def load(model: OnnxModel, x: Any, precision: str, threads: int) -> Loaded:
         tuple(dict.fromkeys(filter(None, map(_kernel, nodes)))),
         counted(filter(None, (_fused(node, kinds) for node in nodes))),
     )
+
+
+def reason_in(error: RuntimeError) -> str:
+    """What failed: the last line, as the first ones say where in OpenVINO's source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _is_static(model: Any) -> bool:
