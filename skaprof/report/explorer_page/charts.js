@@ -45,7 +45,7 @@ function barsPanel(data, panel, column, { left, top, width, rowHeight, head, mos
 // Lines along a size. `lines`: [{name, points: [[x, y]]}]; `marks`: [{at, value, text}]; `here`: the size chosen.
 function curvesChart(data, { lines, marks, here, words, title, dots }, theme, width, colors) {
   const height = Math.round(Math.min(430, Math.max(300, width * 0.46)));
-  const ends = Math.min(150, 16 + Math.max(0, ...lines.map((line) => widthOf(line.name))));
+  const ends = Math.min(164, 26 + Math.max(0, ...lines.map((line) => widthOf(line.name))));
   const frame = { left: 62, right: width - (width < 520 ? 14 : ends), top: 34, bottom: height - 46 };
   const svg = figure(width, height, title, theme);
   const all = [...lines.flatMap((line) => line.points), ...dots.map((dot) => [dot.x, dot.y])].filter(([, y]) => y > 0);

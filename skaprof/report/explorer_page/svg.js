@@ -55,12 +55,12 @@ function label(x, y, text, theme, more = {}) {
 }
 
 function widthOf(text, size = 12) {
-  return String(text).length * size * 0.56;
+  return String(text).length * size * 0.62;
 }
 
 // A text that fits in so many pixels, its end cut off.
 function fitting(text, room, size = 12) {
-  const most = Math.max(1, Math.floor(room / (size * 0.56)));
+  const most = Math.max(1, Math.floor(room / (size * 0.62)));
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
