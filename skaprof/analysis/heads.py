@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from skaprof.errors import SkaprofError
+from skaprof.errors import SkaprofError, named
 from skaprof.model.choice import open_backbone
 from skaprof.model.network import make_network
 from skaprof.published import TradeOffRow
@@ -29,7 +29,7 @@ def heads_points(rows: Sequence[TradeOffRow]) -> list[HeadsPoint]:
     counts = {point.mixer: {other.heads for other in found if other.mixer == point.mixer} for point in found}
     if not any(len(of_mixer) > 1 for of_mixer in counts.values()):
         raise SkaprofError(
-            "--accuracy: no mixer is there with two numbers of heads: expected networks such as "
+            f"{named('accuracy')}: no mixer is there with two numbers of heads: expected networks such as "
             "vit_micro[stage1=ska:heads=2:head_dim=16] and vit_micro[stage1=ska:heads=8:head_dim=4]"
         )
     return sorted(found, key=lambda point: (list(counts).index(point.mixer), point.heads))

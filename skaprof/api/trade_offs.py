@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from skaprof.analysis.scopes import TOTAL
 from skaprof.analysis.trade_off import Predict, Times, trade_off_rows, with_front
-from skaprof.errors import SkaprofError, shown, shown_path
+from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.model.hardware import find_hardware
 from skaprof.model.network import Network
 from skaprof.published import ImportedRow, TradeOffRow
@@ -50,11 +50,12 @@ def _read(paths: Sequence[str], option: str) -> tuple[list[Record], list[str]]:
 
 
 def _times(latency: Sequence[str], hardware: str | None) -> tuple[Times, list[str]]:
-    files = [read_results(path, "--latency") for path in latency]
+    files = [read_results(path, named("latency")) for path in latency]
     measured = [row for saved in files for row in saved.measured if row.model is not None]
     warnings = [saved.warning for saved in files if saved.warning]
     if latency and not measured:
-        warnings.append("--latency: no times of networks in it, as skaprof latency --model has them")
+        expected = "no times of networks in it, as skaprof latency --model has them"
+        warnings.append(f"{', '.join(map(shown_path, latency))}: {expected}")
     return Times(measured, hardware, None if hardware is None else _predict(hardware)), warnings
 
 

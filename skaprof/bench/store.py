@@ -180,9 +180,7 @@ def read(path: Path, setting: str = "timing", command: str = "latency") -> tuple
     """
     saved = read_results(path, named("resume"))
     if saved.settings is None or setting not in saved.settings:
-        raise SkaprofError(
-            f"{named('resume')}: {shown_path(path)} is no file of `skaprof {command} --output FILE.jsonl`"
-        )
+        raise SkaprofError(f"{named('resume')}: {shown_path(path)} is no JSON lines file of skaprof {command}")
     if saved.good_bytes is None:
         raise SkaprofError(
             f"{named('resume')}: {shown_path(path)} is not in plain UTF-8: expected it as skaprof wrote it"
