@@ -37,7 +37,7 @@ def roofline(
 
     >>> rows = skaprof.roofline("ska", hardware="h100-sxm", tokens=196, dim=256)
     >>> rows[0].bound, round(rows[0].intensity, 1)
-    ('memory', 11.6)
+    ('memory', 14.5)
 
     Args:
         hardware: a machine's name, or a TOML file, such as `skaprof calibrate` writes.

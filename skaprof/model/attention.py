@@ -186,7 +186,8 @@ def cska(w: Workload, *, bias: bool = False, conv_bias: bool = True, **scored: b
     *scores, last = _scores_by_position(w, queries, bias=conv_bias, scales_bias=bool(scaled))
     if w.class_tokens:  # whose queries are copied by head
         *scores, of_classes = scores
-        scores.append(of_classes._replace(scratch=of_classes.inputs[0].numel))
+        copies = Tensor("class_scores.queries", of_classes.inputs[0].shape)
+        scores.append(of_classes._replace(scratch=copies.numel, kept=(copies,)))
     else:  # the map has the keys last already, and all heads of a position before the next
         last = copied(last)
     return [query, *scaled, *_eager(w, [*scores, last], value, bias=bias, **scored)]
