@@ -44,8 +44,8 @@ thorough = pytest.mark.skipif(not THOROUGH, reason="SKAPROF_THOROUGH=1 runs it")
 
 
 def examples(count: int) -> int:
-    """How many examples a property test draws: `count` in a thorough run, else a fifth, and 3 at the least."""
-    return count if THOROUGH else max(3, count // 5)
+    """How many examples a property test draws: `count` in a thorough run, else an eighth, and 3 at the least."""
+    return count if THOROUGH else max(3, count // 8)
 
 
 LONGEST_FILES = (

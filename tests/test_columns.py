@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from conftest import SPEC_TEXTS, examples
+from conftest import SPEC_TEXTS, examples, thorough
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +81,7 @@ def test_a_sweep_too_large_to_hold_is_refused_with_its_size() -> None:
         skaprof.sweep(tokens="1:1000000", dim="32:32000:32")
 
 
+@thorough
 def test_a_million_configurations_fit_one_sweep() -> None:
     frame = skaprof.sweep(tokens=[side * side for side in range(1, 1001)], dim="32:10656:32")
     assert len(frame) == 999_000
