@@ -1,8 +1,8 @@
 """Times in ONNX Runtime and OpenVINO beside these runtimes' own benchmark tools, on one thread and the wall clock.
 
-Both tools are given the file that was timed: `onnxruntime_test`, which has no option for it, with its session's options set
-to one thread (pinned to one core instead, it took twice as long a call; its figure is a mean, so that several short runs of it
-are taken, and their median), and `benchmark_app` told one thread and float32.
+Both tools are given the file that was timed: `onnxruntime_test`, which has no option for it, with its session's options
+set to one thread (pinned to one core instead, it took twice as long a call; its figure is a mean, so that several short
+runs of it are taken, and their median), and `benchmark_app` told one thread and float32.
 """
 
 from __future__ import annotations
