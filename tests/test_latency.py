@@ -210,7 +210,10 @@ def test_lines_are_saved_resumed_and_the_same_rows(skaprof: Run, tmp_path: Path)
         ("not json\n", "damaged in line 1"),
         ('{"schema_version": 1, "settings": {}, "environment": {}}\nbroken\n{}\n', "damaged in line 2"),
         ('{"schema_version": 7, "settings": {}, "environment": {}}\n', "schema version 7: expected 1"),
-        ('{"schema_version": 1, "command": "", "settings": {}, "environment": {}}\n', "no file of `skaprof latency"),
+        (
+            '{"schema_version": 1, "command": "", "settings": {}, "environment": {}}\n',
+            "no JSON lines file of skaprof latency",
+        ),
         (H100, "measured with device 'H100'"),
         ("[1]\n", "has no rows"),
     ],

@@ -17,7 +17,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, Variant, make_plan
 from skaprof.analysis.planned_rows import proved_rows
-from skaprof.count.allocator import NOT_RUN
 from skaprof.count.learned import Learned, learned
 from skaprof.count.matmul_formulas import einsum_macs, spelled_out
 from skaprof.count.user import UserCount, count_module, count_user
@@ -52,7 +51,6 @@ def test_two_counters_that_agree_verify_a_module() -> None:
         "macs_fvcore": macs,
         "macs_torch": macs,
         "verified": True,
-        **NOT_RUN,
         "error": None,
     }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _VECTORIZE_FROM = 5_000  # above this, one pass of numpy beats one row at a time even with numpy's import
-_PROOF_KEYS = (
+PROOF_KEYS = (
     "params_counted",
     "macs_fvcore",
     "macs_torch",
@@ -73,7 +73,7 @@ def proved_rows(
             if asked:
                 raise
             tell(f"not proved: {error.without('verify')}")
-            yield cost_row(variant, workload).as_dict() | dict.fromkeys(_PROOF_KEYS)
+            yield cost_row(variant, workload).as_dict() | dict.fromkeys(PROOF_KEYS)
             continue
         if proof.missing and not any(earlier.missing for earlier in proofs):
             tell(f"proved without fvcore: {proof.missing}")

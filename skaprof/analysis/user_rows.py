@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skaprof.analysis.plan import PlannedRow
+from skaprof.analysis.planned_rows import PROOF_KEYS
 from skaprof.foreign_code import SOURCE_KEYS, UserModule
 from skaprof.model.cost import flops_per_param
 from skaprof.results import FLOPS_PER_PARAM, METRICS
@@ -73,7 +74,8 @@ def counted_row(user: UserModule, w: Workload, dtype: str, mode: str, count: Cou
         if found.macs is None or found.params is None
         else flops_per_param(2 * found.macs, found.params),
     }
-    return _identity(user, w, dtype, mode) | dict.fromkeys(METRICS) | figures | found.as_dict() | user.identity()
+    empty = dict.fromkeys((*METRICS, *PROOF_KEYS))
+    return _identity(user, w, dtype, mode) | empty | figures | found.as_dict() | user.identity()
 
 
 def _identity(user: UserModule, w: Workload, dtype: str, mode: str) -> Row:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skaprof.count.allocator import NOT_RUN
 from skaprof.count.counted_forms import called_by_pytorch
 from skaprof.count.counters import without_fast_path
 from skaprof.count.exact import ExactCount, as_written, count_exact
@@ -79,7 +78,6 @@ class UserCount:
             "macs_fvcore": self.fvcore.total,
             "macs_torch": self.torch.total,
             "verified": self.macs is not None if heard_of else None,
-            **NOT_RUN,
             "error": self.error,
         }
 
