@@ -212,7 +212,7 @@ def test_lines_are_saved_resumed_and_the_same_rows(skaprof: Run, tmp_path: Path)
         ('{"schema_version": 7, "settings": {}, "environment": {}}\n', "schema version 7: expected 1"),
         (
             '{"schema_version": 1, "command": "", "settings": {}, "environment": {}}\n',
-            "no JSON lines file of skaprof latency",
+            "no JSON lines file of skaprof",
         ),
         (H100, "measured with device 'H100'"),
         ("[1]\n", "has no rows"),

@@ -74,8 +74,8 @@ def counted_row(user: UserModule, w: Workload, dtype: str, mode: str, count: Cou
         if found.macs is None or found.params is None
         else flops_per_param(2 * found.macs, found.params),
     }
-    empty = dict.fromkeys((*METRICS, *PROOF_KEYS))
-    return _identity(user, w, dtype, mode) | empty | figures | found.as_dict() | user.identity()
+    costs, proof = dict.fromkeys(METRICS) | figures, dict.fromkeys(PROOF_KEYS) | found.as_dict()
+    return _identity(user, w, dtype, mode) | costs | proof | user.identity()
 
 
 def _identity(user: UserModule, w: Workload, dtype: str, mode: str) -> Row:
