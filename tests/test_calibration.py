@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from conftest import THOROUGH
 from many_devices import Many, ManyRandoms, each_run, many_records, whole_runs_only
 
 from skaprof.bench import engine
@@ -23,7 +24,7 @@ from skaprof.bench.record import Measurement, Record, Settings
 from skaprof.bench.statistics import Interval, interval, ratio_interval
 from skaprof.implementations import LOOKS
 
-RUNS = 2000
+RUNS = 2000 if THOROUGH else 1000
 SECONDS = 200e-6
 NOISES: dict[str, Callable[[Random], Noise]] = {
     "independent": lambda random: independent(random, 0.03),
