@@ -117,7 +117,8 @@ def _network(style: Style, depth: int, last: PlacedMixer) -> Network:
     )
     placed = tuple(Placed(stage, block.spec.text, (block,)) for stage, block in zip(stages, blocks, strict=True))
     image: Any = _IMAGE
-    return Network(Choice(backbone, ()), BATCH, image, 1, "sdpa", has_head=True, stages=placed)  # type: ignore[arg-type]
+    batch: Any = BATCH  # traced, as the image is
+    return Network(Choice(backbone, ()), batch, image, 1, "sdpa", has_head=True, stages=placed)
 
 
 def _stage(workload: Workload, style: Style) -> Stage:

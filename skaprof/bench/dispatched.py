@@ -29,7 +29,7 @@ class _Seen(TorchDispatchMode):
     """Describes each op, and counts the bytes that the call touches: what it is given, and each tensor it makes."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch types no mode
         self.kernels: list[DispatchedKernel] = []
         self.touched = 0
         self._storages: set[int] = set()
@@ -64,7 +64,7 @@ class _Timed(TorchDispatchMode):
     """The CPU time of each op in ns, on this thread."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch types no mode
         self.nanoseconds: list[int] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -33,9 +33,9 @@ def own_kernels(user: UserModel, mode: str, option: str, change: Change | None =
             change(model, call)
         trouble = f"{user.path} cannot run on an input of shape {call.text}"
         of = _on_shapes if device == "meta" else _of
-        return attempted(option, trouble, lambda: of(model, call, mode))  # type: ignore[no-any-return]
+        return attempted(option, trouble, lambda: of(model, call, mode))  # type: ignore[no-any-return]  # what is handed on is Any there
 
-    return first_that_runs(seen)  # type: ignore[no-any-return]
+    return first_that_runs(seen)  # type: ignore[no-any-return]  # what is handed on is Any there
 
 
 def _on_shapes(model: nn.Module, call: ModelCall, mode: str) -> Scopes:

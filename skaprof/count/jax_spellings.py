@@ -118,7 +118,7 @@ def _one_head(w: Workload, q: Array, v: Array, key: Array, bias: Array | float =
     return jax.nn.softmax(scores * w.head_dim**-0.5, axis=-1) @ v
 
 
-class _Attention(linen.Module):  # type: ignore[misc]
+class _Attention(linen.Module):  # type: ignore[misc]  # flax may be missing
     """The three mixers of flax's layers."""
 
     w: Workload
@@ -127,7 +127,7 @@ class _Attention(linen.Module):  # type: ignore[misc]
     bias: bool
     conv_bias: bool
 
-    @linen.compact  # type: ignore[untyped-decorator]
+    @linen.compact  # type: ignore[untyped-decorator]  # flax may be missing
     def __call__(self, x: Array) -> Array:
         w = self.w
         dense = partial(linen.Dense, w.attention_dim, use_bias=self.bias)
@@ -163,12 +163,12 @@ def _in_flax(module: nn.Module, w: Workload) -> Program:
     return Program(built.apply, {"params": weights}, built)
 
 
-class _Layers(linen.Module):  # type: ignore[misc]
+class _Layers(linen.Module):  # type: ignore[misc]  # flax may be missing
     """One layer of flax's."""
 
     layer: Callable[[], linen.Module]
 
-    @linen.compact  # type: ignore[untyped-decorator]
+    @linen.compact  # type: ignore[untyped-decorator]  # flax may be missing
     def __call__(self, x: Array) -> Array:
         return self.layer()(x)
 

@@ -41,7 +41,7 @@ def build_case(case: Case) -> tuple[Any, Any]:
     return model, given
 
 
-class _Attention(keras.Model):  # type: ignore[misc]
+class _Attention(keras.Model):  # type: ignore[misc]  # keras may be missing
     """The three mixers of Keras' layers."""
 
     def __init__(self, module: nn.Module, w: Workload, *, by_einsum: bool) -> None:
@@ -104,7 +104,7 @@ class _Attention(keras.Model):  # type: ignore[misc]
         return ops.transpose(ops.reshape(x, (self.w.batch, self.w.tokens, self.w.heads, -1)), (0, 2, 1, 3))
 
 
-class _Product(layers.Layer):  # type: ignore[misc]
+class _Product(layers.Layer):  # type: ignore[misc]  # keras may be missing
     """x (1, tokens, inputs) with two heads' (inputs, outputs)."""
 
     def __init__(self, multiply: Callable[[Any, Any], Any]) -> None:

@@ -68,7 +68,7 @@ class _KeyBeside(StaticKeyAttention):
         self._modules.pop("scores")
         self.key = nn.Parameter(mixer.scores.key.detach())
 
-    def scores(self, queries: Tensor) -> Tensor:  # type: ignore[override]
+    def scores(self, queries: Tensor) -> Tensor:  # type: ignore[override]  # a method for a module
         batch, tokens = queries.shape[1:3]
         return (queries.flatten(1, 2) @ self.key.transpose(-2, -1)).unflatten(1, (batch, tokens))
 

@@ -84,7 +84,7 @@ def load_lightning() -> Count:
     from lightning.pytorch import LightningModule
     from lightning.pytorch.utilities.model_summary import ModelSummary
 
-    class Wrapped(LightningModule):  # type: ignore[misc]
+    class Wrapped(LightningModule):  # type: ignore[misc]  # lightning may be missing
         """The module as a Lightning user has it."""
 
         def __init__(self, module: nn.Module, x: Tensor) -> None:

@@ -52,7 +52,7 @@ def load_hf_trainer() -> Count:
     """What Hugging Face's Trainer adds to its total_flos for a step."""
     from transformers import PretrainedConfig, PreTrainedModel
 
-    class Wrapped(PreTrainedModel):  # type: ignore[misc]
+    class Wrapped(PreTrainedModel):  # type: ignore[misc]  # transformers may be missing
         """The module as a model of that library's kind, whose input is x."""
 
         config_class = PretrainedConfig

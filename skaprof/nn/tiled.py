@@ -36,7 +36,7 @@ def tiled_attention(
     bias = None if bias is None else bias.to(query.dtype)
     tensors = (query, key, bias, value)
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
-        mixed: Tensor = _Tiled.apply(*tensors, kind, scale, tile)  # type: ignore[no-untyped-call]
+        mixed: Tensor = _Tiled.apply(*tensors, kind, scale, tile)  # type: ignore[no-untyped-call]  # PyTorch types no apply
         return mixed
     return _mixed(SCORES[kind](query, key, bias, scale), value, tile)
 

@@ -201,7 +201,7 @@ def _classes_in(folder: Path, names: list[str], resolution: tuple[int, int] | No
     if len(files) > _MOST_FILES:
         raise _error(folder, f"has {len(files):,} images: expected at most {_MOST_FILES:,}")
     with _for_data("with a folder of image files"):
-        import PIL.Image  # noqa: F401
+        import PIL.Image  # noqa: F401  # whether it is here
     first = _picture(files[0][1], resolution)
     images = np.empty((len(files), *first.shape), np.uint8) if len(files) * first.nbytes <= MOST_BYTES else None
     if images is None:
