@@ -156,10 +156,17 @@ COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
         "--batch": ("1", "8"),
         **FORM,
     },
+    "explore": {
+        "--output": ("explorer.html",),
+        "--mixer": SPECS,
+        "--hardware": HARDWARE,
+        "--model": BACKBONES,
+        "--title": ("Costs",),
+    },
     "figure": {"--output": ("figure.txt",)},
     "env": {"--format": FORMATS},
 }
-OFTEN = [name for name in COMMANDS for _ in range({"figure": 1, "env": 1, "search": 3}.get(name, 12))]
+OFTEN = [name for name in COMMANDS for _ in range({"explore": 1, "figure": 1, "env": 1, "search": 3}.get(name, 12))]
 
 
 def drawn_line(draw: random.Random) -> list[str]:
