@@ -47,7 +47,9 @@ class TradeOffRow(Record):
     source: str | None
     seeds: int | None
     accuracy: float
-    accuracy_low: Annotated[float | None, Key("Lower bound of the 95 % interval of the mean over seeds, 0 to 1.")]
+    accuracy_low: Annotated[
+        float | None, Key("Lower bound of the 95 % interval of the mean over seeds, cut off at 0 and 1.")
+    ]
     accuracy_high: Annotated[float | None, Key("Its upper bound.")]
     is_control: bool | None
     image_height: int | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import torch
 from conftest import ROOT, Run
 from test_schema import from_lines, require_valid
 
+import skaprof as skaprof_package
 from skaprof.analysis.accuracy import verdict_rows
 from skaprof.analysis.contenders import contenders
 from skaprof.report.accuracy import sentences
 from skaprof.saved import read_results
 from skaprof.train import session as sessions
+from skaprof.train.code import code_hash
 from skaprof.train.images import checked
 from skaprof.train.recipe import Recipe, recipe_text
 from skaprof.train.training import Training, build, pictures_of, rate_at
@@ -168,7 +171,9 @@ def test_a_run_that_was_killed_and_resumed_equals_an_unbroken_one_bit_for_bit(
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_what_cannot_be_resumed_is_refused_by_name(train: Train, whole: list[Any], folder: Path) -> None:
+def test_what_cannot_be_resumed_is_refused_by_name(
+    train: Train, whole: list[Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = (folder / "whole.jsonl").read_text()
 
     def said(*arguments: str, models: tuple[str, ...] = MODELS) -> str:
@@ -180,6 +185,11 @@ def test_what_cannot_be_resumed_is_refused_by_name(train: Train, whole: list[Any
     assert "was measured with epochs 2: expected 3" in said("--resume", "whole.jsonl", "--epochs", "3")
     assert "was measured with data_hash" in said("--resume", "whole.jsonl", "--train-images", "20")
     assert "is there already" in said("--output", "whole.jsonl")
+    with monkeypatch.context() as patched:
+        patched.setattr(sessions, "code_hash", lambda: "another")
+        assert re.search(
+            "measured with training_code '[0-9a-f]{12}': expected 'another'", said("--resume", "whole.jsonl")
+        )
     (folder / "other").mkdir()
     (folder / "other/tiny.toml").write_text(TINY.replace("depth = 2", "depth = 1"))
     (folder / "named.jsonl").write_text(text.replace("tiny.toml", "other/tiny.toml"))
@@ -190,6 +200,21 @@ def test_what_cannot_be_resumed_is_refused_by_name(train: Train, whole: list[Any
     torch.save({"run": {"model": "vit", "seed": 7}, "state": {}}, folder / "whole.jsonl.checkpoint")
     assert "is of another run, of 'vit' with seed '7'" in said("--resume", "whole.jsonl", "--seeds", "3")
     (folder / "whole.jsonl.checkpoint").unlink()
+
+
+def test_the_code_that_trains_is_known_by_its_source(tmp_path: Path) -> None:
+    ours = Path(skaprof_package.__file__).parent
+    found = {code_hash(), code_hash(ours)}
+    for package in ("model", "nn", "train", "report"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "a.py").write_text("a = 1\n")
+    for package in ("model", "nn", "train"):
+        found.add(code_hash(tmp_path))
+        (tmp_path / package / "a.py").write_text("a = 2\n")
+    found.add(code_hash(tmp_path))
+    assert len(found) == 1 + 4
+    (tmp_path / "report" / "a.py").write_text("a = 2\n")  # trains nothing
+    assert code_hash(tmp_path) in found
 
 
 def test_a_checkpoint_of_a_run_that_has_its_row_is_taken_away(train: Train, whole: list[Any], folder: Path) -> None:

@@ -279,6 +279,20 @@ def test_what_does_not_fit_is_one_message(
     assert not (folder / "none").exists()
 
 
+def test_an_image_size_that_does_not_fit_is_the_checkpoints_where_it_says_one(skaprof: Run, folder: Path) -> None:
+    state = torch.load(folder / "w.pt", weights_only=True)
+    about = {"format": "skaprof", "model": "vit_micro", "height": 28, "width": 28, "mean": [0.0], "std": [1.0]}
+    torch.save({**about, "state_dict": state}, folder / "small.pt")
+    done = skaprof(
+        *("attention", str(folder / "small.pt"), "--model", "vit_tiny", "--image", str(folder / "a.png")),
+        *("--output", str(folder / "none")),
+    )
+    assert done.returncode == 2
+    assert "image size of" in done.stderr
+    assert "small.pt', which is of vit_micro: '28' is not valid: expected sides that the patch" in done.stderr
+    assert "--resolution" not in done.stderr
+
+
 def test_a_file_that_would_run_code_is_refused(skaprof: Run, folder: Path) -> None:
     torch.save(nn.Linear(2, 2), folder / "module.pt")
     done = skaprof(

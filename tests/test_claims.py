@@ -371,6 +371,14 @@ def test_an_unsound_run_decides_nothing(tmp_path: Any) -> None:
         assert words in str(found.worst.reason)
 
 
+def test_times_by_different_clocks_tell_no_ratio_but_of_the_same_rounds(tmp_path: Any) -> None:
+    sources = measured(tmp_path, lambda row: row.update(clock="wall" if row["mixer"] == "ska" else "cpu"))
+    found = verdict(f"ska.median_ms < 2 * cska.median_ms {AT}", sources)
+    assert found.outcome == "inconclusive"
+    assert "were timed with clock wall and clock cpu" in str(found.worst.reason)
+    assert outcome(f"ska.median_ms < mhsa.median_ms {AT}", sources) == "holds"
+
+
 def test_what_could_not_run_is_not_testable_and_says_why(tmp_path: Any) -> None:
     sources = measured(tmp_path, lambda row: row.update(median_ms=None, error="out of memory"))
     found = verdict(f"ska.median_ms < mhsa.median_ms {AT}", sources)

@@ -14,10 +14,10 @@ from conftest import ROOT, Run, require_golden
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skaprof.analysis.comparison import compare
+from skaprof.analysis.comparison import Change, compare
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import SizeGrid, make_plan
-from skaprof.analysis.row_trust import Bounds, figure, noise, why_unsound
+from skaprof.analysis.row_trust import Bounds, faster_of, figure, noise, why_unsound
 from skaprof.analysis.thresholds import METRICS, parse_threshold
 from skaprof.answers import FormulaRow
 from skaprof.errors import SkaprofError
@@ -61,6 +61,11 @@ def found(old: list[Row], new: list[Row], *fail_on: str, **options: Any) -> dict
         for change in compared.changes
         if change.is_told or change.broken
     }
+
+
+def changed(old: Row, new: Row) -> tuple[Change, ...]:
+    """The changes of one row."""
+    return compare(saved([old]), saved([new])).changes
 
 
 mixers = st.lists(st.sampled_from(("mhsa", "ska", "cska", "linear", "pooling")), min_size=1, max_size=4, unique=True)
@@ -171,6 +176,19 @@ def test_an_unsound_run_decides_nothing(changes: Row, reason: str) -> None:
     assert why_unsound(MeasuredRow.read(timed(**changes))) == reason
     assert found([timed()], [timed(1.5, **changes)], "median_ms>5%") == {("ska", "median_ms"): "undecided"}
     assert found([timed(**changes)], [timed(1.5)], "median_ms>5%") == {("ska", "median_ms"): "undecided"}
+
+
+@pytest.mark.parametrize(("key", "ours", "theirs"), [("clock", "cpu", "wall"), ("allocator", "keep", "as-is")])
+def test_times_of_different_things_are_not_called_different(key: str, ours: str, theirs: str) -> None:
+    row, other = ({"allocator": "keep", "clock": "cpu", key: value} for value in (ours, theirs))
+    (change,) = {change.reason for change in changed(timed(**row), timed(1.5, **other)) if change.metric == "median_ms"}
+    assert change == f"timed with {key} {ours} and {key} {theirs}"
+    assert found([timed(**row)], [timed(1.5, **row)])["ska", "median_ms"] == "slower"
+    one, two = MeasuredRow.read(timed(**row)), MeasuredRow.read(timed(1.5, implementation="sdpa", **other))
+    assert faster_of(one, two, []) is None
+    assert faster_of(one, two.replace(**row), []) is one
+    against = one.replace(verdict="baseline", baseline=one.contender)
+    assert faster_of(two.replace(verdict="slower", baseline=one.contender), against, []) is against  # their own rounds
 
 
 def test_a_figure_that_is_lost_fails_and_one_that_is_won_does_not() -> None:

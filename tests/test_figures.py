@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import isnan
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Run
 from matplotlib.axes import Axes
@@ -146,6 +147,22 @@ def test_ratios_have_ticks_from_end_to_end(low: float, high: float) -> None:
     assert ticks[-1] > high / 2
     steps = [after / before for before, after in pairwise(ticks)]
     assert min(steps) > (high / low) ** (1 / 16)  # a sixteenth of the axis, so that labels stand apart
+
+
+def test_an_axis_with_a_zero_is_logarithmic_above_it() -> None:
+    values = (0.0, 1e6, 2e9)
+    axes = Figure().subplots()
+    axes.plot(range(3), values)
+    scale_axis(axes.yaxis, values, "MACs")
+    low, high = axes.get_ylim()
+    assert axes.get_yscale() == "symlog"
+    assert -1e6 < low < 0
+    assert 2e9 < high < 4e9
+    places = axes.transData.transform([(0, value) for value in values])[:, 1]
+    assert (places[2] - places[1]) / (places[1] - places[0]) == pytest.approx(np.log10(2e9 / 1e6) / 0.5, rel=0.15)
+    assert {0.0, 1e7, 1e8, 1e9} <= set(axes.get_yticks())
+    scale_axis((flat := Figure().subplots()).yaxis, (0.0, 5.0, 6.0), "MACs")
+    assert flat.get_yscale() == "linear"
 
 
 def test_a_figure_has_one_unit() -> None:

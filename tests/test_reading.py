@@ -145,6 +145,7 @@ def test_columns_are_picked_by_the_keys_of_json_and_in_their_order(skaprof: Run)
     ("arguments", "words"),
     [
         (("flops", "--columns", "mac"), "'mac' is not valid: expected one of mixer, params, macs, flops,"),
+        (("flops", "--columns", "median_ms"), "'median_ms' is not valid: expected one of mixer, params, macs, flops,"),
         (("flops", "--columns", "mac", "-f", "csv"), "dtype, params, macs, flops, elementwise_flops, weight_bytes"),
         (("flops", "--columns", "macs", "-f", "json"), "--columns: 'macs': expected without json, which has every key"),
         (("model", "vit_tiny", "--columns", "mixer,latency"), "'latency' is not valid: expected one of scope, mixer"),

@@ -21,9 +21,9 @@ from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.analysis.promises import best_pairs, same_form_pairs
 from skaprof.analysis.report_rows import PAPER_SIZES, Contents
 from skaprof.bench.calibrate import Calibration
-from skaprof.cli.measured_sections import MEASURED
+from skaprof.cli.measured_sections import MEASURED, section_rows, shared_limit
 from skaprof.cli.report_config import read_contents
-from skaprof.cli.time_limit import largest_within_limit, within_limit
+from skaprof.cli.time_limit import SharedLimit, largest_within_limit, within_limit
 from skaprof.errors import SkaprofError
 from skaprof.measured import result_row
 from skaprof.model.hardware import Rate
@@ -467,3 +467,31 @@ def test_a_broken_promise_is_told() -> None:
     assert told.endswith("were also faster in 0 of 1 decided case (forward, float32).")
     assert "ska (eager) at 49 tokens, dim 64, batch 1, forward, float32" in worst
     assert worst.endswith("the MACs and 1.50x the time of mhsa (eager).")
+
+
+def test_a_time_limit_is_shared_among_the_sections_that_are_timed() -> None:
+    now = [0.0]
+    limit = SharedLimit(60.0, 3, lambda: now[0])
+    parts = []
+    for taken in (5.0, 50.0, 1.0):  # of 20; of half of the 55 that it left; of what is over
+        with limit.part() as seconds:
+            parts.append(seconds)
+            now[0] += taken
+        now[0] += 100.0  # counting is not timed
+    assert parts == [20.0, 27.5, 5.0]
+
+
+def test_each_timed_section_gets_its_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first leaves, here all but nothing, is the second's; a section that counts has no part."""
+    names, seconds = ("latency", "verification", "figure-3"), list[float]()
+    monkeypatch.setattr(
+        "skaprof.cli.measured_sections.MEASURED",
+        dict.fromkeys(names, lambda contents: [seconds.append(contents.section_seconds)]),
+    )
+    for asked, parts in ((30.0, [15.0, 120.0, 30.0]), (None, [120.0, 120.0, 240.0])):
+        seconds.clear()
+        contents = Contents(max_seconds=asked)
+        limit = shared_limit(contents, names)
+        for name in names:
+            section_rows(name, contents, limit)
+        assert seconds == pytest.approx(parts, rel=0.01)

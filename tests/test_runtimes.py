@@ -264,7 +264,7 @@ def test_the_report_has_a_line_a_mixer_and_a_column_a_runtime(timed: Path) -> No
     assert len(lines) == 2 + 2 * 2
     assert all(line.count(" ms") == 2 for line in lines[2:])
     assert any("x in pytorch, " in said and "x in onnxruntime" in said for said in findings)
-    assert "fused: FusedMatMul x 2" in body
+    assert "Fused in mhsa (eager, onnxruntime), ska (eager, onnxruntime): FusedMatMul x 2." in body
 
 
 def test_ceilings_and_explanations_are_of_each_runtime(skaprof: Run, timed: Path) -> None:

@@ -57,6 +57,8 @@ BAD = [
     (("model", "vit_cifar", "--stage", "1=ska", "--resolution", "16,32", "--latency"), "--latency: expected one size"),
     (("model", "vit_cifar", "--stage", "1=ska", "--latency", "--verify"), "--latency: expected no --verify"),
     (("model", "vit_cifar", "--max-seconds", "3"), "--max-seconds: '3' needs --latency"),
+    (("model", "vit_cifar", "--threads", "1"), "--threads: '1' needs --latency"),
+    (("model", "vit_cifar", "--stage", "1=ska", "--latency", "--threads", "0"), "--threads: '0' is not valid"),
     (("model", "user_models:VisionTransformer", "--latency"), "--latency: a model of your own has other mixers by"),
     (("swap", *VIT, "--latency", "--max-seconds", "soon"), "--max-seconds: 'soon' is not valid"),
 ]

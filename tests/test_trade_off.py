@@ -120,6 +120,13 @@ def test_a_network_is_worth_its_mean_over_seeds_with_a_t_interval_and_costs_what
     assert [row.unbeaten for row in (mhsa, ska, cska)] == [False, True, False]  # as good, at fewer of all
 
 
+def test_an_interval_of_an_accuracy_ends_at_0_and_1() -> None:
+    rows = [trade_off_rows([run(MHSA, 0, one), run(MHSA, 1, other)])[0] for one, other in ((0.0, 0.1), (0.9, 1.0))]
+    half = 12.706 * 0.05  # Student, one degree of freedom
+    assert (rows[0].accuracy_low, rows[0].accuracy_high) == (0.0, pytest.approx(0.05 + half, abs=1e-4))
+    assert (rows[1].accuracy_low, rows[1].accuracy_high) == (pytest.approx(0.95 - half, abs=1e-4), 1.0)
+
+
 def test_predicted_times_join_the_trade_and_may_put_a_network_on_the_front() -> None:
     slow = {MHSA: 1.0, SKA: 2.0, CSKA: 3.0}
 

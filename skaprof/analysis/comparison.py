@@ -13,6 +13,7 @@ from skaprof.analysis.row_trust import (
     figure,
     identity,
     plain_number,
+    why_not_alike,
     why_unsound,
 )
 from skaprof.analysis.thresholds import ONE_SIDED, Threshold
@@ -167,7 +168,7 @@ def _compare_times(old: Counted, new: Counted, metric: str, before: Bounds, afte
     """The rule for two runs apart in time: different only where the widened intervals do not overlap."""
     if not before.apart_from(after):
         return Change(new, metric, "same" if before == after else "overlapping", before, after)
-    if reason := why_unsound(old) or why_unsound(new):
+    if reason := why_unsound(old) or why_unsound(new) or why_not_alike(old, new):
         return Change(new, metric, "undecided", before, after, reason)
     slower = (after.value > before.value) == (metric == "median_ms")
     return Change(new, metric, "slower" if slower else "faster", before, after)

@@ -35,6 +35,7 @@ class Contents(NamedTuple):
     """What a report is about: mixers, the first the baseline; sizes as (height, width, dim); and how to time.
 
     `hardware` is a machine's name or file; `machine` what is known of the one that the report is made on, if anything.
+    `max_seconds` is the limit of all timing, None for none but `section_seconds`, that of each section.
     `models` are models of the user's own, each with a mode, and `swaps` such models with (pattern, mixer) to put in.
     `accuracies` are files with what networks are worth, `timings` files with times.
     `audits` are files of what counters said in other environments.
@@ -50,7 +51,8 @@ class Contents(NamedTuple):
     implementations: tuple[str, ...] = USUAL_FORMS
     runtimes: tuple[str, ...] = ()
     modes: tuple[str, ...] = ("forward",)
-    max_seconds: float = 120.0
+    max_seconds: float | None = None
+    section_seconds: float = 120.0
     backbone: str = "caformer_s18"
     swapped_stage: int = 3
     hardware: str | None = None

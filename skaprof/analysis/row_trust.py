@@ -118,7 +118,7 @@ def faster_of(row: MeasuredRow, other: MeasuredRow, baselines: Sequence[Measured
     if is_baseline_of(other, row):
         return {"faster": row, "slower": other}.get(row.verdict)
     ours, theirs = figure(row, "median_ms", baselines), figure(other, "median_ms", baselines)
-    if ours is None or theirs is None or not ours.apart_from(theirs):
+    if ours is None or theirs is None or not ours.apart_from(theirs) or why_not_alike(row, other):
         return None
     return row if ours.value < theirs.value else other
 
@@ -131,4 +131,17 @@ def why_unsound(row: Record) -> str | None:
         return f"flagged {', '.join(flags)}"
     if row.rounds < FEWEST_ROUNDS:
         return f"{row.rounds} rounds are too few: at least {FEWEST_ROUNDS} are needed (--min-rounds)"
+    return None
+
+
+def why_not_alike(row: Record, other: Record) -> str | None:
+    """Why the times of two rows, of other rounds, are of different things; None where they are not known to be.
+
+    CPU time leaves out what the wall clock has, and malloc that keeps its memory what calls pay for elsewhere. Devices
+    have clocks of their own: whoever allows two allows those.
+    """
+    for key in ("clock", "allocator") if getattr(row, "device", None) == getattr(other, "device", None) else ():
+        ours, theirs = getattr(row, key, None), getattr(other, key, None)
+        if None not in (ours, theirs) and ours != theirs:
+            return f"timed with {key} {ours} and {key} {theirs}"
     return None

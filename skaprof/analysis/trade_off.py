@@ -83,8 +83,8 @@ def _measured(runs: Sequence[TrainedRow], times: Times) -> TradeOffRow:
         source=None,
         seeds=len(accuracies),
         accuracy=mean,
-        accuracy_low=None if half is None else mean - half,
-        accuracy_high=None if half is None else mean + half,
+        accuracy_low=None if half is None else max(0.0, mean - half),
+        accuracy_high=None if half is None else min(1.0, mean + half),
         is_control=first.is_control,
         image_height=first.image_height,
         image_width=first.image_width,
@@ -121,7 +121,7 @@ def _imported(row: ImportedRow, times: Times) -> TradeOffRow:
 
 
 def _interval(accuracies: Sequence[float]) -> tuple[float, float | None]:
-    """The mean, and half the 95 % t interval of it; None of fewer than two."""
+    """The mean, and half the 95 % t interval of it, which may reach beyond 0 and 1; None of fewer than two."""
     mean = sum(accuracies) / len(accuracies)
     if len(accuracies) < 2:  # a spread takes two
         return mean, None

@@ -18,10 +18,11 @@ def measured_rows(
     seconds: float,
     watcher: Watcher,
     runtimes: Sequence[str] = (PYTORCH,),
+    threads: int | None = None,
 ) -> list[Row]:
     """The rows of the groups timed with default settings on `device`; `grouped` makes them once PyTorch may load.
 
-    In each of the runtimes, there in float32.
+    In each of the runtimes, there in float32; in so many threads, None for PyTorch's own.
 
     Raises:
         SkaprofError: an unknown device, or an implementation that it does not have.
@@ -29,7 +30,7 @@ def measured_rows(
     """
     from skaprof.bench.protocol import Protocol
 
-    held = Protocol().hold(watcher.say)
+    held = Protocol(threads=threads).hold(watcher.say)
     from skaprof.bench.configuration import Options, open_device
     from skaprof.bench.environment import put_tf32, resolve_device
     from skaprof.bench.runtimes import in_runtimes

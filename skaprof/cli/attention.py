@@ -13,7 +13,7 @@ from skaprof.cli.output import STDOUT, require_no_input, say, say_notices
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.progress import Progress
 from skaprof.cli.show import Page, View, show
-from skaprof.errors import SkaprofError, bad_value, needing, printable, shown
+from skaprof.errors import SkaprofError, bad_value, needing, printable, shown, shown_path
 from skaprof.files import write_folder
 from skaprof.foreign_model import is_path
 from skaprof.grids import parse_sizes
@@ -164,10 +164,14 @@ def _source(target: str, model: str | None, resolution: str | None, own: OwnMode
             raise SkaprofError("--resolution: a model of your own takes what --shape says: expected no --resolution")
         return user_source(own.named(name), option, weights), weights
     own.require_none()
-    sizes = (weights and weights.size,) if resolution is None else parse_sizes("--resolution", resolution)
+    choice = open_backbone(name, option=option)
+    if resolution is None and weights is not None:
+        size_of = f"CHECKPOINT: image size of {shown_path(target)}, which is of {weights.model}"
+        return backbone_source(choice, name, weights.size, weights, size_of), weights
+    sizes = (None,) if resolution is None else parse_sizes("--resolution", resolution)
     if len(sizes) != 1:
         raise bad_value("--resolution", resolution, "one image size")
-    return backbone_source(open_backbone(name, option=option), name, sizes[0], weights), weights
+    return backbone_source(choice, name, sizes[0], weights), weights
 
 
 def _channels(option: str, text: str | None, default: tuple[float, ...], least: float = -1e6) -> tuple[float, ...]:

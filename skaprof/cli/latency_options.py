@@ -69,9 +69,17 @@ def parse(clock: str, threads: str | None, allocator: str, rounds: str | None, m
     """
     clock = check_choice("--clock", clock, CLOCKS)
     allocator = check_choice("--allocator", allocator, ALLOCATORS)
-    count = whole_number("--threads", threads, at_most=os.cpu_count()) if threads is not None else None
     fewest, most = _rounds(rounds, min_rounds)
-    return Protocol(clock, allocator, count, most, fewest)
+    return Protocol(clock, allocator, thread_count(threads), most, fewest)
+
+
+def thread_count(threads: str | None) -> int | None:
+    """What --threads says; None where it is not given.
+
+    Raises:
+        SkaprofError: no such number.
+    """
+    return None if threads is None else whole_number("--threads", threads, at_most=os.cpu_count())
 
 
 def _rounds(rounds: str | None, min_rounds: str | None) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from itertools import product
 from typing import Any, NamedTuple
@@ -14,11 +14,12 @@ from skaprof.analysis.planned_rows import proved_rows
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli.output import say_notices
 from skaprof.cli.own_contents import model_rows, swap_rows
-from skaprof.cli.time_limit import largest_within_limit, within_limit
+from skaprof.cli.time_limit import SharedLimit, largest_within_limit, within_limit
 from skaprof.cli.watch import load_engine, timed, timed_networks
 from skaprof.model.backbones import BACKBONES
 from skaprof.model.hardware import Hardware
 from skaprof.model.spec import MixerSpec
+from skaprof.report.sections import SECTIONS
 from skaprof.runtimes import require_runtimes
 from skaprof.saved import SavedResults
 from skaprof.workload import FORMS, MODES, USUAL_FORMS
@@ -57,7 +58,7 @@ def _latency(contents: Contents, runtimes: tuple[str, ...] = ()) -> list[Row]:
         sizes,
         lambda size: _work(plan_of(size)),
         lambda size, seconds: timed([plan_of(size)], contents.implementations, contents.device, seconds, runtimes),
-        contents.max_seconds,
+        contents.section_seconds,
     )
 
 
@@ -76,7 +77,7 @@ def _figure_3(contents: Contents) -> list[Row]:
         plans,
         _work,
         lambda plan, seconds: timed([plan], ("sdpa",), contents.device, seconds),
-        contents.max_seconds,
+        contents.section_seconds,
     )
 
 
@@ -90,7 +91,7 @@ def _networks(contents: Contents) -> list[Row]:
         list(dict.fromkeys(choices)),
         lambda choice: len(choice[0]) * len(choice[1]) + 1,  # the baseline is timed twice
         lambda choice, seconds: timed_networks(choice[0], contents.dtype, choice[1], contents.device, seconds),
-        contents.max_seconds,
+        contents.section_seconds,
     )
 
 
@@ -152,6 +153,21 @@ MEASURED: dict[str, Callable[[Contents], list[Row]]] = {
     "accuracy": _worth,
 }
 """What makes the rows of each section of `skaprof.report.sections.SECTIONS` that names nothing itself."""
+
+
+def shared_limit(contents: Contents, names: Iterable[str]) -> SharedLimit:
+    """The time limit of those of the sections that are timed."""
+    sections = sum(name in EXPECTED for name in names)
+    return SharedLimit(contents.max_seconds or sections * contents.section_seconds, sections)
+
+
+def section_rows(name: str, contents: Contents, limit: SharedLimit) -> list[Row]:
+    """The rows of a section; of one that is timed, in its part of the limit."""
+    rows = SECTIONS[name].rows or MEASURED[name]
+    if name not in EXPECTED:
+        return list(rows(contents))
+    with limit.part() as seconds:
+        return list(rows(contents._replace(section_seconds=seconds)))
 
 
 class ExpectedSize(NamedTuple):

@@ -15,7 +15,7 @@ from skaprof.cli.output import say
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.progress import progress
 from skaprof.cli.show import MOST_TABLE_ROWS, Page, View, environment, show
-from skaprof.cli.trade import Trade, traded_network
+from skaprof.cli.trade import Timing, Trade, traded_network
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.foreign_model import is_path
 from skaprof.grids import parse_choices, parse_grid, parse_sizes
@@ -82,7 +82,7 @@ def model(
     Differences are against the backbone with its own mixers. 1 MAC is one multiply-add; FLOPs = 2 x MACs.
     """
     to.require()
-    seconds = trade.seconds
+    timing = trade.timing
     if hardware is not None and (verify or trade.latency):
         other = "--verify" if verify else "--latency"
         raise SkaprofError(f"--hardware: a prediction is no proof and no measurement: expected no {other} with it")
@@ -107,7 +107,7 @@ def model(
     if trade.latency:
         if verify or hardware or task != HEADED_TASK or forms.modes != MODES[:1]:
             raise SkaprofError("--latency: expected no --verify and no --hardware, and the whole network, forward")
-        _show_trade(name, networks, forms.dtypes, seconds, to)
+        _show_trade(name, networks, forms.dtypes, timing, to)
         return
     variants = list(product(networks, forms.dtypes, forms.modes))
     if hardware is not None:
@@ -125,7 +125,7 @@ def model(
         raise typer.Exit(EXIT_CHECK_FAILED)
 
 
-def _show_trade(name: str, networks: Sequence[Network], dtypes: Sequence[str], seconds: float, to: opt.Drawn) -> None:
+def _show_trade(name: str, networks: Sequence[Network], dtypes: Sequence[str], timing: Timing, to: opt.Drawn) -> None:
     """The one backbone asked for beside itself with its own mixers, timed together.
 
     Raises:
@@ -139,7 +139,7 @@ def _show_trade(name: str, networks: Sequence[Network], dtypes: Sequence[str], s
     from skaprof.report import trade
 
     own = make_network(network.choice.unmodified, network.height, network.width, network.batch, network.implementation)
-    rows = traded_network(name.partition("[")[0], own, network, dtypes[0], seconds)
+    rows = traded_network(name.partition("[")[0], own, network, dtypes[0], timing)
     heading = f"{network.backbone.name}, {network.height} x {network.width}, batch {network.batch:,}, {dtypes[0]}"
     page = Page(trade.trade_table(rows), heading, trade.sentences(rows), legend=trade.TRADE_LEGEND)
     show(rows, to, View(lambda: page))

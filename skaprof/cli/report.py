@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +11,7 @@ import typer
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli import options as opt
 from skaprof.cli.output import STDOUT, require_no_input, say
-from skaprof.cli.show import environment
+from skaprof.cli.show import command_into, environment
 from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, printable, shown, shown_path
 from skaprof.files import write_folder
 from skaprof.measured import result_row
@@ -68,7 +66,12 @@ def report(
     mixer: opt.Mixers = None,
     device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:INDEX.")] = None,
     max_seconds: Annotated[
-        str | None, typer.Option(metavar="SECONDS", help="Time limit of each timed section. Default: 120.")
+        str | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Time limit of all timing, shared among the timed sections, of which each has one size at least; "
+            "counting and drawing come on top. Default: 120 for each section.",
+        ),
     ] = None,
 ) -> None:
     """A folder with report.md, its figures (PNG and SVG), results.json, and a CSV for each section.
@@ -126,7 +129,7 @@ def _contents(config: str | None, mixers: list[str] | None, device: str | None, 
 def _collected(contents: Contents, *, analytic_only: bool) -> tuple[Results, bool]:
     """The results, and whether Ctrl-C cut the measuring short."""
     from skaprof.bench.session import Interrupted
-    from skaprof.cli.measured_sections import EXPECTED, MEASURED, measured_machine
+    from skaprof.cli.measured_sections import EXPECTED, measured_machine, section_rows, shared_limit
     from skaprof.cli.progress import progress
     from skaprof.report.sections import SECTIONS
 
@@ -145,11 +148,12 @@ def _collected(contents: Contents, *, analytic_only: bool) -> tuple[Results, boo
     rows: list[Row] = []
     interrupted = False
     notes: list[str] = []
+    limit = shared_limit(contents, [name for name in names if name not in measured])
     if "roofline" in names and contents.ceilings is None:
         notes.append(_NO_MACHINE)
     for name in progress(names, len(names), "collecting"):
         try:
-            found = measured[name] if name in measured else (SECTIONS[name].rows or MEASURED[name])(contents)
+            found = measured[name] if name in measured else section_rows(name, contents, limit)
         except Interrupted as cut:
             found, interrupted = cut.rows, True
         rows += [{"section": name, **row} for row in found]
@@ -161,7 +165,7 @@ def _collected(contents: Contents, *, analytic_only: bool) -> tuple[Results, boo
     timed = any(SECTIONS[name].rows is None and name not in own for name in names)
     settings = {"title": contents.title, "notes": notes, "commands": [saved.command for saved in files]}
     where = _environment(contents, files, timed=timed)
-    head = {"command": _recorded_command(), "environment": where, "settings": settings}
+    head = {"command": command_into("DIR"), "environment": where, "settings": settings}
     return {**head, "rows": rows}, interrupted
 
 
@@ -259,18 +263,6 @@ def _environment(contents: Contents, files: list[SavedResults], *, timed: bool) 
         named = ", ".join(f"{shown(device)} in {shown_path(path)}" for device, path in devices.items())
         raise SkaprofError(f"--latency: times of several devices: {named}: expected one device a report")
     return dict(files[0].environment)
-
-
-def _recorded_command() -> str:
-    """The command as typed, but for where it wrote: that is not what the report is about."""
-    words = iter(sys.argv[1:])
-    kept = []
-    for word in words:
-        if word in ("--output", "-o"):
-            next(words, None)
-        elif word not in ("--force", "--check") and not word.startswith("--output="):
-            kept.append(word)
-    return shlex.join(["skaprof", *kept, "--output", "DIR"])
 
 
 def _require_unchanged(output: str, files: Mapping[str, bytes]) -> None:

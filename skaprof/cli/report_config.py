@@ -23,7 +23,7 @@ Example:
     device = "cuda"
     implementations = ["eager", "sdpa"]
     runtimes = ["pytorch", "onnxruntime"]
-    max_seconds = 60
+    max_seconds = 60  # of all timing
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from skaprof._version import __version__
 from skaprof.cli.output import STDOUT, deliver, draw
 from skaprof.errors import printable_lines
-from skaprof.report.formats import Row, picked, to_bmf, to_csv, to_json, to_markdown
+from skaprof.report.formats import Row, cells, picked, to_bmf, to_csv, to_json, to_markdown
 
 if TYPE_CHECKING:
     from skaprof.cli.options import Shown
@@ -35,8 +35,8 @@ class Page(NamedTuple):
     legend: Mapping[str, str] = {}
     concludes: bool = False
 
-    def picked(self, columns: str | None) -> Page:
-        """The page with these columns of its table, or with all.
+    def picked(self, columns: str | None, rows: Iterable[Row]) -> Page:
+        """The page with these columns of its table, its own or keys of the rows, or with all.
 
         Raises:
             SkaprofError: there is no such column.
@@ -44,7 +44,8 @@ class Page(NamedTuple):
         if columns is None or self.table is None:
             return self
         names = (name.strip() for name in columns.split(","))
-        return self._replace(table=self.table.picked(COLUMNS, names))
+        keys = {key for row in rows for key in cells(row)}
+        return self._replace(table=self.table.picked(COLUMNS, names, keys))
 
     def told(self, table: PlainTable | None) -> list[str]:
         """The sentences, and what the figures of this table mean."""
@@ -88,7 +89,7 @@ def _text(rows: Iterable[Row], to: Shown, chosen: str, view: View, *, to_termina
         return to_bmf(rows)
     if chosen == "csv":
         return to_csv(picked(rows if view.cells is None else view.cells(), COLUMNS, to.columns))
-    page = view.page().picked(to.columns)
+    page = view.page().picked(to.columns, rows)
     if chosen == "table":
         return page_text(page, to_terminal=to_terminal, drops=to.columns is None)
     if page.table is None and rows:
@@ -160,6 +161,20 @@ def command_line() -> str:
     import shlex
 
     return shlex.join(["skaprof", *sys.argv[1:]])
+
+
+def command_into(folder: str) -> str:
+    """The command as typed, but for where it wrote, and how: that is not what its result is about."""
+    import shlex
+
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        if word in ("--output", "-o"):
+            next(words, None)
+        elif word not in ("--force", "--check") and not word.startswith("--output="):
+            kept.append(word)
+    return shlex.join(["skaprof", *kept, "--output", folder])
 
 
 def environment(*, counters: bool = False) -> dict[str, str]:

@@ -80,7 +80,7 @@ def swap(
     if hardware is not None and trade.latency:
         raise SkaprofError("--hardware: a prediction is no measurement: expected no --latency with it")
     replacements = [_replacement(text) for text in replace]
-    seconds = trade.seconds
+    timing = trade.timing
     user = own.but(model_arg=[*(own.model_arg or ()), *(arg or ())]).named(model)
     grid = parse_sizes("--size", size) if size is not None else (None,)
     if len(grid) > 1:
@@ -92,7 +92,7 @@ def swap(
     rows: Sequence[SwapRow] = load_swapped_rows()(user, replacements, _warn, **hints)
     if hardware is not None:
         rows = _predicted(rows, user, replacements, hints, hardware, allowed=allow_different_machine)
-    traded = traded_swap(user, replacements, hints, seconds) if trade.latency else []
+    traded = traded_swap(user, replacements, hints, timing) if trade.latency else []
     view = View(lambda: _page(rows, user, traded), environment=environment(counters=True))
     show([*rows, *traded], to, view)
     if rows[-1].macs_delta is None or any(row.verified is False for row in rows[:-1]):

@@ -1,8 +1,9 @@
-"""A time limit shared among sizes: as many as it is enough for a verdict at, the cheapest first."""
+"""A time limit shared among sections, and in each among sizes: as many as it is enough for, the cheapest first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -15,6 +16,21 @@ _TRIED = 0.15
 """The share of the time in which it is tried how long a round takes."""
 _ALLOWANCE = 1.5
 """How far a size's time may pass what the size before it lets expect."""
+
+
+class SharedLimit:
+    """Seconds for the timing of several sections: each may take its part of what those before it left."""
+
+    def __init__(self, seconds: float, sections: int, now: Callable[[], float] = monotonic) -> None:
+        self._left, self._sections, self._now = seconds, sections, now
+
+    @contextmanager
+    def part(self) -> Iterator[float]:
+        """Around the timing of the next section: the seconds that it may take."""
+        began = self._now()
+        yield self._left / self._sections
+        self._left = max(0.0, self._left - (self._now() - began))
+        self._sections -= 1
 
 
 def within_limit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -26,8 +26,15 @@ if TYPE_CHECKING:
 _PANEL = "Before and after, timed"
 
 
+class Timing(NamedTuple):
+    """How many seconds a timing may take, inf for no limit, and in how many threads: None for PyTorch's own."""
+
+    seconds: float
+    threads: int | None
+
+
 class Trade(opt.Options):
-    """Whether both are timed, and for how long, as typed."""
+    """Whether both are timed, and how, as typed."""
 
     latency: Annotated[
         bool,
@@ -42,25 +49,34 @@ class Trade(opt.Options):
         str | None, typer.Option(metavar="SECONDS", help="End the timing after that.", rich_help_panel=_PANEL)
     ] = None
 
+    threads: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNT", help="PyTorch's threads in the timing. Default: as it takes.", rich_help_panel=_PANEL
+        ),
+    ] = None
+
     @property
-    def seconds(self) -> float:
-        """How long the timing may take.
+    def timing(self) -> Timing:
+        """How long the timing may take, and in how many threads.
 
         Raises:
-            SkaprofError: --max-seconds is no such number, or is given without --latency.
+            SkaprofError: one of them is no such number, or is given without --latency.
         """
-        if self.max_seconds is not None and not self.latency:
-            raise SkaprofError(f"--max-seconds: {shown_option(self.max_seconds)} needs --latency, which is not given")
-        from skaprof.cli.latency_options import positive_number
+        for option, given in (("--max-seconds", self.max_seconds), ("--threads", self.threads)):
+            if given is not None and not self.latency:
+                raise SkaprofError(f"{option}: {shown_option(given)} needs --latency, which is not given")
+        from skaprof.cli.latency_options import positive_number, thread_count
 
-        return inf if self.max_seconds is None else positive_number("--max-seconds", self.max_seconds)
+        seconds = inf if self.max_seconds is None else positive_number("--max-seconds", self.max_seconds)
+        return Timing(seconds, thread_count(self.threads))
 
 
 def traded(
     forward: tuple[Record, Record],
     trained: tuple[Record, Record],
     entries: Callable[[], Sequence[Timed]],
-    seconds: float,
+    timing: Timing,
     names: tuple[str, str],
 ) -> list[TradeRow]:
     """The rows of a model before and after, the two timed together. `names`: the model, and what was put in.
@@ -72,12 +88,14 @@ def traded(
     from skaprof.bench.default_session import measured_rows
     from skaprof.cli.watch import Terminal
 
-    measured: list[dict[str, Any]] = measured_rows(lambda: [entries()], "auto", seconds, Terminal("timing"))
+    measured: list[dict[str, Any]] = measured_rows(
+        lambda: [entries()], "auto", timing.seconds, Terminal("timing"), threads=timing.threads
+    )
     return trade_rows(forward, trained, measured, *names)
 
 
 def traded_swap(
-    user: UserModel, replacements: Sequence[tuple[str, MixerSpec]], hints: Mapping[str, Any], seconds: float
+    user: UserModel, replacements: Sequence[tuple[str, MixerSpec]], hints: Mapping[str, Any], timing: Timing
 ) -> list[TradeRow]:
     """The rows of a model of the user's own, before and after its submodules are replaced.
 
@@ -96,7 +114,7 @@ def traded_swap(
     before, after = counted["forward"]
     entries = [ModelEntry(user, before, "eager"), ModelEntry(user, after, "eager", changed, change)]
     names = (user.path, changed)
-    return traded((before, after), (counted["train"][0], counted["train"][1]), lambda: entries, seconds, names)
+    return traded((before, after), (counted["train"][0], counted["train"][1]), lambda: entries, timing, names)
 
 
 def change_of(replacements: Sequence[tuple[str, MixerSpec]], hints: Mapping[str, Any]) -> Change:
@@ -108,7 +126,7 @@ def change_of(replacements: Sequence[tuple[str, MixerSpec]], hints: Mapping[str,
     return swap_change(replacements, asked)
 
 
-def traded_network(name: str, before: Network, after: Network, dtype: str, seconds: float) -> list[TradeRow]:
+def traded_network(name: str, before: Network, after: Network, dtype: str, timing: Timing) -> list[TradeRow]:
     """The rows of a backbone with its own mixers, and with others; `name` is a built-in's, or a TOML file's.
 
     Raises:
@@ -130,4 +148,4 @@ def traded_network(name: str, before: Network, after: Network, dtype: str, secon
         ]
 
     mixers = ",".join(after.choice.texts)
-    return traded(counted("forward"), counted("train"), entries, seconds, (after.backbone.name, mixers))
+    return traded(counted("forward"), counted("train"), entries, timing, (after.backbone.name, mixers))

@@ -55,8 +55,12 @@ class Source(NamedTuple):
         return image.to(dtype_of(self.model))
 
 
-def backbone_source(choice: Choice, name: str, size: tuple[int, int] | None, weights: Weights | None) -> Source:
+def backbone_source(
+    choice: Choice, name: str, size: tuple[int, int] | None, weights: Weights | None, size_of: str = named("resolution")
+) -> Source:
     """A backbone at an image size, its own where None; with the weights of a checkpoint, or as drawn from seed 0.
+
+    `size_of` is what says the size, for messages.
 
     Raises:
         SkaprofError: a size that does not fit, or a checkpoint of another network.
@@ -64,7 +68,7 @@ def backbone_source(choice: Choice, name: str, size: tuple[int, int] | None, wei
     if weights is not None and _CLASSIFIER in weights.state:
         choice = choice._replace(backbone=choice.backbone._replace(classes=len(weights.state[_CLASSIFIER])))
     height, width = size or (choice.backbone.resolution,) * 2
-    network = make_network(choice, height, width, option=named("resolution"))
+    network = make_network(choice, height, width, option=size_of)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = build_network(network).eval()

@@ -15,7 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, SymmetricalLogLocator
 
 from skaprof.errors import printable
 from skaprof.report.numbers import prefix_for
@@ -32,6 +32,9 @@ _TITLE_INCHES = 0.08  # of a character of the title
 _LEGEND_HANDLE, _LEGEND_CHARACTER, _LEGEND_LINE = 0.6, 0.075, 0.18  # inches
 _LOGARITHMIC = 10
 """An axis whose largest value is so many times its smallest is logarithmic."""
+_BELOW = 0.5
+"""How high the part of a logarithmic axis is that goes from the least value to 0, where one is 0: in powers of ten."""
+_MARGIN = 0.3
 _TENS = 100
 """One that spans this has ticks at powers of ten alone."""
 
@@ -52,14 +55,19 @@ def scale_axis(
     Args:
         values: all that the axis shows.
         unit: what an SI prefix goes before; "ms" has its own, and None is no unit and no prefix.
-        log: whether the axis is logarithmic; None: where the values are wide apart.
+        log: whether the axis is logarithmic; None: where the values are wide apart, above a 0 if there is one.
         beside: what other axes of the figure show in the same unit.
     """
     found = [float(value) for value in values]
-    low, high = min(found, default=0.0), max(found, default=0.0)
-    logarithmic = (low > 0 and high >= _LOGARITHMIC * low) if log is None else log
+    above = [value for value in found if value > 0]
+    low, high = min(above, default=0.0), max(above, default=0.0)
+    logarithmic = (min(found, default=0.0) >= 0 and high >= _LOGARITHMIC * low > 0) if log is None else log
     scale, prefix = (1, "") if unit in ("ms", None) else _prefix([*found, *map(float, beside)], logarithmic=logarithmic)
-    if logarithmic:
+    if logarithmic and len(above) < len(found):
+        _set_scale(axis)("symlog", linthresh=low, linscale=_BELOW)
+        axis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=low))
+        axis.set_view_interval(-_MARGIN * low, (1 + _MARGIN) * high, ignore=True)  # nothing is below 0
+    elif logarithmic:
         _set_scale(axis)("log")
         axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if high < _TENS * low else (1,), numticks=12))
         axis.set_minor_formatter(NullFormatter())
@@ -80,10 +88,10 @@ def unit_of(key: str) -> str | None:
 def _prefix(values: Sequence[float], *, logarithmic: bool) -> tuple[int, str]:
     """Of the largest value, or of the middle of a logarithmic axis."""
     high = max(values, default=0.0)
-    return prefix_for([sqrt(min(values) * high) if logarithmic else high])
+    return prefix_for([sqrt(min(value for value in values if value > 0) * high) if logarithmic else high])
 
 
-def _set_scale(axis: Axis) -> Callable[[str], None]:
+def _set_scale(axis: Axis) -> Callable[..., None]:
     """What sets an axis's scale: only a figure's axes can."""
     return axis.axes.set_xscale if isinstance(axis, XAxis) else axis.axes.set_yscale
 

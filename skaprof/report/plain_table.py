@@ -3,7 +3,7 @@ that have a rank, so that a narrow terminal does without the last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -132,14 +132,17 @@ class PlainTable(Table):
         cells = (cell for column in self.columns for cell in column.cells)
         return any(isinstance(cell, Text) and cell.plain.endswith(mark) for cell in cells)
 
-    def picked(self, option: str, names: Iterable[str]) -> PlainTable:
-        """The table with the columns of these keys, in this order: its own, or one of any key of its rows' records.
+    def picked(self, option: str, names: Iterable[str], keys: Container[str]) -> PlainTable:
+        """The table with the columns of these keys, in this order: its own, or one of any of `keys` that its rows'
+        records have.
 
         Raises:
             SkaprofError: there is no such key.
         """
         own = {key: place for place, shown in enumerate(self.shown) for key in shown.keys}
-        values = {key: self._values(key) for record in self.records[:1] if record for key in record.fields}
+        values = {
+            key: self._values(key) for record in self.records[:1] if record for key in record.fields if key in keys
+        }
         told = [*own, *(key for key in values if any(value is not None for value in values[key]))]
         table, places = self._copy(), list[int]()
         for typed in dict.fromkeys(names):

@@ -71,23 +71,51 @@ def changed_winners(rows: Sequence[ResultRow]) -> list[str]:
 
 
 def runtime_sentences(rows: Sequence[ResultRow]) -> list[str]:
-    """How runtimes other than PyTorch ran what they ran: version, precision, error, memory, and what was fused."""
+    """How runtimes other than PyTorch ran what they ran: versions, errors, memory, and what was fused."""
     timed = [row for row in measured(rows) if row.elsewhere]
+    return [*_versions(timed), *_errors(timed), *_memory(timed), *_fusions(timed)] if timed else []
+
+
+def _versions(rows: Sequence[MeasuredRow]) -> list[str]:
     versions = dict.fromkeys(
         f"{row.runtime} {row.runtime_version} in {row.precision}"
         f"{f', graph level {row.graph_level}' if row.graph_level else ''}"
-        for row in timed
+        for row in rows
     )
-    return [f"Ran {'; '.join(versions)}.", *dict.fromkeys(map(_told, timed))] if timed else []
+    return [f"Ran {'; '.join(versions)}."]
 
 
-def _told(row: MeasuredRow) -> str:
-    parts = [] if row.output_error is None else [f"off float64 by {row.output_error:.1e} of the largest output"]
-    if row.peak_memory_bytes is not None:
-        beside = f" ({si(row.peak_bytes, 'B')} by PyTorch's op list)" if row.peak_bytes is not None else ""
-        parts.append(f"its allocator held {si(row.peak_memory_bytes, 'B')} at most in a call{beside}")
-    if row.model_bytes is not None:
-        session = "" if row.session_bytes is None else f", {si(row.session_bytes, 'B')} in the session"
-        parts.append(f"the model is {si(row.model_bytes, 'B')} in the file{session}")
-    parts.append(f"fused: {', '.join(row.fused)}" if row.fused else "nothing fused")
-    return f"{row.contender} at {_size(row)}, batch {row.batch}: {'; '.join(parts)}."
+def _errors(rows: Sequence[MeasuredRow]) -> list[str]:
+    """The largest of each runtime and precision."""
+    largest: dict[str, float] = {}
+    for row in rows:
+        if row.output_error is not None:
+            largest[where(row)] = max(row.output_error, largest.get(where(row), 0.0))
+    found = ", ".join(f"{place} {error:.1e}" for place, error in largest.items())
+    return [f"Outputs differ from float64, over its largest value, by at most: {found}."] if found else []
+
+
+def _memory(rows: Sequence[MeasuredRow]) -> list[str]:
+    """What each row's runtime held, where it tells; and the file, once for all runtimes."""
+    found, files = [], set[tuple[Any, ...]]()
+    for row in rows:
+        parts = []
+        if row.peak_memory_bytes is not None:
+            beside = f" (PyTorch's op list: {si(row.peak_bytes, 'B')})" if row.peak_bytes is not None else ""
+            parts.append(f"at most {si(row.peak_memory_bytes, 'B')} in a call{beside}")
+        if row.session_bytes is not None:
+            parts.append(f"weights {si(row.session_bytes, 'B')}")
+        if row.model_bytes is not None and (file := (_line(row), row.model_bytes)) not in files:
+            files.add(file)
+            parts.append(f"file {si(row.model_bytes, 'B')}")
+        if parts:
+            found.append(f"{row.contender} at {_size(row)}, batch {row.batch}: {', '.join(parts)}.")
+    return found
+
+
+def _fusions(rows: Sequence[MeasuredRow]) -> list[str]:
+    """What was made one kernel of, once for all that were fused alike."""
+    alike: dict[tuple[str, ...], dict[str, None]] = {}
+    for row in rows:
+        alike.setdefault(tuple(row.fused or ()), {})[row.contender] = None
+    return [f"Fused in {', '.join(names)}: {', '.join(fused) or 'nothing'}." for fused, names in alike.items()]

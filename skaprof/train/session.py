@@ -17,6 +17,7 @@ from skaprof.bench.session import Watcher
 from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.records import Record
 from skaprof.train.checkpoint import Checkpoint, save_weights
+from skaprof.train.code import code_hash
 from skaprof.train.images import held_out
 from skaprof.train.jobs import Asked, Job, identity_of, missing_jobs, model_hash, rate_of, row_of, work_of
 from skaprof.train.training import Training, pictures_of
@@ -25,7 +26,7 @@ from skaprof.trained import TrainedRow, TrialRow, VerdictRow
 SAVED_EVERY = 10.0
 """Seconds between two checkpoints of a run."""
 INTERRUPTED, OUT_OF_TIME = "interrupted", "out of time"
-_IDENTITY = ("device", "gpu_uuid", "cpu", "torch", "threads")
+_IDENTITY = ("device", "gpu_uuid", "cpu", "torch", "threads", "training_code")
 """Keys of the environment that must be the same where a run goes on, for it to come to the same end."""
 _STEPS = 1000
 """Of the bar that shows progress."""
@@ -43,7 +44,7 @@ class Session:
         self.asked, self.watcher = asked, watcher
         self.began = monotonic()
         self.deadline = self.began + budget
-        self.environment = stamp(asked.device)
+        self.environment = {**stamp(asked.device), "training_code": code_hash()}
         self.trials: list[TrialRow] = []
         self.runs: list[TrainedRow] = []
         self.others: list[Record] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cache
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from skaprof.analysis.claims.backbones import BACKBONES, Backbones
@@ -12,7 +13,16 @@ from skaprof.analysis.claims.nodes import Claim, ClaimError, Figure, SizeWord
 from skaprof.analysis.claims.sizes import DEFAULT_SIDE, Point
 from skaprof.analysis.costs import cost_row, sizes_of
 from skaprof.analysis.plan import Variant
-from skaprof.analysis.row_trust import Bounds, baselines_of, figure, identity, is_baseline_of, noise, why_unsound
+from skaprof.analysis.row_trust import (
+    Bounds,
+    baselines_of,
+    figure,
+    identity,
+    is_baseline_of,
+    noise,
+    why_not_alike,
+    why_unsound,
+)
 from skaprof.errors import SkaprofError, bad_value, shown, shown_path
 from skaprof.implementations import PYTORCH
 from skaprof.measured import MeasuredRow
@@ -205,12 +215,15 @@ class Sources:
 
     def doubt(self, figures: Iterable[Figure], point: Point) -> str | None:
         """Why what was measured for these figures decides nothing, if so."""
-        for found in figures:
-            if found.measured and found.metric != "peak_memory_bytes":
-                row = self.measured(found, point).row
-                if reason := why_unsound(row):
-                    return f"{name_of(row)} ({row.implementation}): {reason}"
-        return None
+        rows = [
+            self.measured(found, point).row
+            for found in figures
+            if found.measured and found.metric != "peak_memory_bytes"
+        ]
+        for row in rows:
+            if reason := why_unsound(row):
+                return f"{name_of(row)} ({row.implementation}): {reason}"
+        return next(filter(None, (_why_apart(*pair) for pair in combinations(rows, 2))), None)
 
 
 @cache
@@ -234,6 +247,15 @@ def _is_device(wanted: str | None, device: str) -> bool:
     if wanted is None or wanted == device:
         return True
     return device != "cpu" if wanted.partition(":")[0] == "cuda" else wanted.casefold() in device.casefold()
+
+
+def _why_apart(row: ResultRow, other: ResultRow) -> str | None:
+    """Why two rows tell no ratio, where they are not of the same rounds."""
+    if isinstance(row, MeasuredRow) and isinstance(other, MeasuredRow):
+        together = is_baseline_of(row, other) or is_baseline_of(other, row)
+        reason = None if together else why_not_alike(row, other)
+        return reason and f"{row.contender} and {other.contender} were {reason}"
+    return None
 
 
 def _ratio(row: MeasuredRow, baselines: Sequence[MeasuredRow]) -> Bounds | None:
