@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skaprof.api.networks import model_cost, search, verify_model
     from skaprof.api.reports import write_explorer, write_report
     from skaprof.api.rows import Rows
-    from skaprof.api.saved import check, compare
+    from skaprof.api.saved import check, compare, merge
     from skaprof.api.timing import latency
     from skaprof.errors import SkaprofError
     from skaprof.results import CostRow, ScopeRow
@@ -32,6 +32,7 @@ _HOMES = {
     "crossover": "skaprof.api.crossovers",
     "formula": "skaprof.api.costs",
     "latency": "skaprof.api.timing",
+    "merge": "skaprof.api.saved",
     "model_cost": "skaprof.api.networks",
     "model_parts": "skaprof.api.counting",
     "roofline": "skaprof.api.machines",
@@ -61,6 +62,7 @@ __all__ = [
     "crossover",
     "formula",
     "latency",
+    "merge",
     "model_cost",
     "model_parts",
     "roofline",

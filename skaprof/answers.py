@@ -241,9 +241,9 @@ class AuditRow(CostRow):
     memory_figure: Annotated[str | None, Key("The figure of the closed form that those are held against.")] = None
     memory_captured: Annotated[float | None, Key("counter_bytes over that figure.", 0)] = None
     side_effects: Annotated[list[str] | None, Key("What it does beside counting.")] = None
-    conventions: Annotated[
-        list[str] | None, Key("What explains its counts, of any mixer, from probes of one layer or product each.")
-    ] = None
+    conventions: Annotated[list[str] | None, Key("What explains its counts: probes of one layer or product.")] = None
+    host: str | None = None
+    environment: dict[str, Any] | None = None
 
 
 class AbsentCounter(Record):

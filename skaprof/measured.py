@@ -34,6 +34,11 @@ class _Timed(ResultRow):
             choices=tuple(dict.fromkeys((*PRECISIONS, *DTYPE_BYTES))),
         ),
     ] = None
+    host: Annotated[str | None, Key("The machine that it was measured on; null where nobody says.")] = None
+    environment: Annotated[
+        dict[str, Any] | None,
+        Key("Of a file of several machines, or of one at several times: in what the file's is another's."),
+    ] = None
 
     @property
     def elsewhere(self) -> tuple[str, ...]:

@@ -109,7 +109,15 @@ def require_figures(key: str, value: Any) -> None:
             raise SkaprofError(f"{shown(key)} is not finite, or beyond 1e100: expected a number or null")
 
 
-_JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", NoneType: "null"}
+_JSON_NAMES: dict[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    list: "array",
+    dict: "object",
+    NoneType: "null",
+}
 
 
 def json_name(kind: type) -> str:
@@ -136,8 +144,8 @@ def _expected(hint: Any) -> Expected:
 
 
 def _plain_types(hint: Any) -> Iterator[type]:
-    """The types of a union, lists without what they hold."""
-    if get_origin(hint) is list or isinstance(hint, type):
+    """The types of a union, lists and objects without what they hold."""
+    if get_origin(hint) in (list, dict) or isinstance(hint, type):
         yield get_origin(hint) or hint
         return
     for part in get_args(hint):

@@ -18,6 +18,7 @@ from skaprof.measured import MeasuredRow
 from skaprof.records import Record
 from skaprof.results import SCHEMA_VERSION, ResultRow
 from skaprof.schema import row_from
+from skaprof.where import processors_of, told_apart
 
 _MOST_OBJECTS = 500_000  # a file as long as may be has a fifth of these if its rows are a command's
 _EXPECTED = "expected what a skaprof command writes as JSON or JSON lines"
@@ -61,6 +62,19 @@ def read_results(path: str | Path, option: str) -> SavedResults:
             starts with `option` and names the file, and the line where there is one.
     """
     return _Reader(str(path), option).read()
+
+
+def several(files: Sequence[SavedResults]) -> list[SavedResults]:
+    """The files; where they are of several processors, each of these is told by its model in the records of all."""
+    processors = {name for saved in files for name in processors_of(saved.rows, saved.environment)}
+    if len(processors) < 2:
+        return list(files)
+    return [
+        replace(
+            saved, records=tuple(filter(None, map(row_from, told_apart(saved.rows, saved.environment, processors))))
+        )
+        for saved in files
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +154,12 @@ class _Reader:
         if not isinstance(settings, dict | None):
             raise self._error("has settings that are no object")
         written = tuple(rows)
-        records = filter(None, (self._record(where, row) for where, row in written))
+        for where, row in written:
+            if not isinstance(row, dict):
+                raise self._error(f"{where}: expected a JSON object")
+        plain = [row for _, row in written]
+        apart = told_apart(plain, environment, processors_of(plain, environment))
+        records = filter(None, (self._record(where, row) for (where, _), row in zip(written, apart, strict=True)))
         return SavedResults(
             self.path,
             version,
@@ -153,9 +172,7 @@ class _Reader:
             warning,
         )
 
-    def _record(self, where: str, row: Any) -> Record | None:
-        if not isinstance(row, dict):
-            raise self._error(f"{where}: expected a JSON object")
+    def _record(self, where: str, row: Mapping[str, Any]) -> Record | None:
         try:
             return row_from(row)
         except SkaprofError as error:

@@ -5,7 +5,7 @@ Accuracies are shares, 0 to 1; differences of them are in points, 100 to the who
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from skaprof.records import Key, Record
 
@@ -29,6 +29,8 @@ class _Run(Record):
     recipe_hash: Annotated[str, Key("Of all that a recipe says: the start of its SHA-256.")]
     data_hash: Annotated[str, Key("Of all images and labels used, and how they are split: the start of its SHA-256.")]
     model_hash: Annotated[str, Key("Of a network's description at its image size: the start of its SHA-256.")]
+    host: str | None = None
+    environment: dict[str, Any] | None = None
 
 
 class TrainedRow(_Run):

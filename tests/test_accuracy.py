@@ -120,6 +120,38 @@ def test_every_network_gets_as_many_trials_and_seeds_and_the_controls_run_too(wh
         assert row.learning_rate == max(own, key=lambda t: (t.validation_accuracy, -t.validation_nll)).learning_rate
 
 
+def test_all_shards_merged_are_the_unbroken_run_with_its_verdicts(
+    train: Train, skaprof: Run, whole: list[Any], folder: Path
+) -> None:
+    for number in (1, 2):
+        done = train("--shard", f"{number}/2", "--output", f"shard-{number}.jsonl")
+        assert done.returncode == 0, done.stderr
+        assert f"Shard {number}/2: skaprof merge draws the verdicts, of all networks." in done.stdout
+        rows = list(read_results(folder / f"shard-{number}.jsonl", "test").records)
+        assert (len({run.model for run in of(rows, TrainedRow)}), of(rows, VerdictRow)) == (2, [])
+    done = skaprof("merge", "shard-2.jsonl", "shard-1.jsonl", "-o", "merged.jsonl", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "baseline" in done.stdout
+    rows = list(read_results(folder / "merged.jsonl", "test").records)
+    assert timeless([row.replace(environment=None) if "environment" in row.fields else row for row in rows]) == (
+        timeless(whole)
+    )
+    done = train("--shard", "1/2", "--plot", "a.png")
+    assert "--plot: a shard has no verdicts" in done.stderr
+    assert "at most 4 shards: there are so many networks" in train("--shard", "1/5").stderr
+
+
+def test_seeds_of_one_network_by_several_learning_rates_are_not_merged(folder: Path, skaprof: Run) -> None:
+    head, *lines = (folder / "shard-1.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    later = [{**row, "seed": row["seed"] + 2, "learning_rate": 0.5} for row in rows if "status" in row]
+    (folder / "later.jsonl").write_text("".join(f"{line}\n" for line in (head, *map(json.dumps, later))))
+    done = skaprof("merge", "shard-1.jsonl", "later.jsonl", "-o", "mixed.jsonl", cwd=folder)
+    assert done.returncode == 2
+    assert "'tiny.toml' has learning_rate " in done.stderr
+    assert not (folder / "mixed.jsonl").exists()
+
+
 def test_a_row_has_the_score_of_the_saved_weights(whole: list[Any], folder: Path) -> None:
     row = of(whole, TrainedRow)[0]
     kept = torch.load(folder / "weights" / "tiny.toml-seed0.pt", weights_only=True)

@@ -183,6 +183,7 @@ def test_examples_in_docstrings_are_true(
         "[[claim]]\nclaim = 'cska.macs <= mhsa.macs @ tokens=49,dim=512'\nsource = 'here'\n"
     )
     _write_report(tmp_path / "report")
+    _write_shards(tmp_path)
     found = doctest.testmod(import_module(f"skaprof.api.{module}"), extraglobs={"skaprof": skaprof})
     assert found.failed == 0, capsys.readouterr().out
 
@@ -206,6 +207,16 @@ def _write_report(folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps({"schema_version": 1, **results}))
 
 
+def _write_shards(folder: Path) -> None:
+    """Two sizes that one mixer was timed beside another at, a file each."""
+    head, mhsa, _, ska, *_ = map(json.loads, (PACKAGE.parent / "tests/data/runs.jsonl").read_text().splitlines())
+    for number, side in ((1, 7), (2, 14)):
+        settings = head["settings"] | {"shard": f"{number}/2"}
+        rows = [row | {"height": side, "width": side, "tokens": side**2} for row in (mhsa, ska)]
+        lines = map(json.dumps, (head | {"settings": settings}, *rows))
+        (folder / f"shard-{number}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
 def _write_results(path: Path, **changes: int) -> None:
     row = skaprof.cost("ska").replace(**changes).as_dict()
     path.write_text(json.dumps({"schema_version": 1, "command": "skaprof flops", "environment": {}, "rows": [row]}))
@@ -213,7 +224,7 @@ def _write_results(path: Path, **changes: int) -> None:
 
 def test_every_public_function_has_an_example_and_says_what_it_raises() -> None:
     functions = [getattr(skaprof, name) for name in skaprof.__all__ if name[0].islower()]
-    assert len(functions) == 17
+    assert len(functions) == 18
     for function in functions:
         assert ">>> " in function.__doc__, function
         assert f"skaprof.{function.__name__}(" in function.__doc__, function

@@ -8,13 +8,19 @@ from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import stated_claims
 from skaprof.analysis.claims.outcomes import outcomes_of
 from skaprof.analysis.comparison import compare as compare_results
+from skaprof.analysis.merging import merged
 from skaprof.analysis.thresholds import parse_threshold
 from skaprof.answers import ClaimRow
 from skaprof.api.arguments import Path, Words, words_of
 from skaprof.api.rows import Rows
+from skaprof.bench.store import lines_of_results, require_free
 from skaprof.changed import ChangeRow
-from skaprof.errors import named
+from skaprof.errors import bad_value, named
+from skaprof.files import write_whole
+from skaprof.records import Record
 from skaprof.saved import read_results
+from skaprof.schema import row_from
+from skaprof.where import processors_of, told_apart
 
 
 def compare(
@@ -56,6 +62,43 @@ def compare(
     )
     shown = (each for each in found.changes if show_all or each.is_told or each.broken)
     return Rows((each.as_row() for each in shown), found.warnings)
+
+
+def merge(
+    files: list[Path] | tuple[Path, ...], output: Path | None = None, *, prefer: str | None = None, force: bool = False
+) -> Rows[Record]:
+    """Results of several processes or machines as one: one row an identity, each with its device.
+
+    >>> rows = skaprof.merge(["shard-1.jsonl", "shard-2.jsonl"], "all.jsonl")
+    >>> [(row.mixer, row.tokens) for row in rows]
+    [('mhsa', 49), ('ska', 49), ('mhsa', 196), ('ska', 196)]
+
+    Args:
+        files: what `skaprof latency`, `accuracy` or `audit` wrote, all of one kind. Shards of one run come out in its
+            order, other files one after the other.
+        output: the file of JSON lines to write; none where None.
+        prefer: where files have different figures of one row: "first" or "last", in the order of `files`, or
+            "more-rounds", of times; None refuses that.
+        force: replace a file that is there.
+
+    Returns:
+        The rows; `notes` says in what the files differ, and which shards are missing.
+
+    Raises:
+        SkaprofError: files that cannot be read, are of several kinds or measured with other settings, or contradict
+            each other; an `output` that cannot be written, or is there.
+    """
+    paths = list(map(str, files))
+    if output is not None:
+        if str(output) in paths:
+            raise bad_value(named("output"), str(output), "none of the files that are read")
+        require_free(str(output), None, force=force, resumes=False)
+    found = merged([read_results(path, named("files")) for path in dict.fromkeys(paths)], prefer)
+    if output is not None:
+        lines = lines_of_results("skaprof.merge", found.environment, found.settings, found.rows)
+        write_whole(named("output"), str(output), lines)
+    processors = processors_of(found.rows, found.environment)
+    return Rows(filter(None, map(row_from, told_apart(found.rows, found.environment, processors))), found.notices)
 
 
 def _results_in(path: Path) -> str:

@@ -158,7 +158,8 @@ class Options:
     """How every configuration of a run is measured. Plain values, so that they travel and can be compared.
 
     `same_form`: each implementation is compared with the baseline's mixer in the same one, or else with the baseline.
-    `allocator` is the one that holds, `threads` None for as many as PyTorch takes.
+    `allocator` is the one that holds, `threads` None for as many as PyTorch takes. `shard` says which share of all
+    sizes this run has.
     """
 
     device: str = "cpu"
@@ -173,6 +174,7 @@ class Options:
     rounds: int = LOOKS[-1]
     min_rounds: int = LOOKS[0]
     same_form: bool = True
+    shard: str | None = None
 
     def settings(self, deadline: float) -> Settings:
         """For the engine: it looks after `min_rounds`, then after twice as many each time, to `rounds`."""

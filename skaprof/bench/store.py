@@ -28,6 +28,13 @@ def header(command: str, environment: Mapping[str, Any], settings: Mapping[str, 
     }
 
 
+def lines_of_results(
+    command: str, environment: Mapping[str, Any], settings: Mapping[str, Any], rows: Sequence[Row]
+) -> list[str]:
+    """The lines of a whole file."""
+    return [_line(header(command, environment, settings)), *map(_line, rows)]
+
+
 class Store:
     """An open JSON-lines file. Each line is flushed to the disk before the next measurement starts.
 
@@ -119,8 +126,8 @@ class Store:
             stream.truncate(good_bytes)
 
 
-def require_free(output: str | None, resume: str | None, *, force: bool) -> None:
-    """What `Store` would refuse, told before any work is done.
+def require_free(output: str | None, resume: str | None, *, force: bool, resumes: bool = True) -> None:
+    """What `Store` would refuse, told before any work is done. `resumes` says whether a file can be gone on with.
 
     Raises:
         SkaprofError: another process writes the file, or one is there that is neither gone on with nor replaced.
@@ -132,7 +139,7 @@ def require_free(output: str | None, resume: str | None, *, force: bool) -> None
         return
     _locked(Path(path), parameter).release()
     if resume is None and not force and os.path.getsize(path):
-        raise _is_there(Path(path))
+        raise _is_there(Path(path), resumes=resumes)
 
 
 def _locked(path: Path, parameter: str) -> Lock:
@@ -158,10 +165,11 @@ def _create(target: Path) -> bool:
     return True
 
 
-def _is_there(path: Path) -> SkaprofError:
+def _is_there(path: Path, *, resumes: bool = True) -> SkaprofError:
+    to_go_on = f"{named('resume')} with it to go on, " if resumes else ""
     return SkaprofError(
-        f"{named('output')}: {shown_path(path)} is there already: expected {named('resume')} with it to go on, "
-        f"{named('force')} to replace it, or another file"
+        f"{named('output')}: {shown_path(path)} is there already: expected {to_go_on}{named('force')} to replace it, "
+        "or another file"
     )
 
 
@@ -197,6 +205,9 @@ def require_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
     """
     pairs = [(key, found["environment"].get(key), wanted["environment"].get(key)) for key in keys]
     pairs += [(key, found["settings"].get(key), value) for key, value in wanted["settings"].items()]
+    if (theirs := found["settings"].get("shard")) != (ours := wanted["settings"].get("shard")):
+        there, here = (f"of {named('shard')} {shown(each)}" if each else "of all" for each in (theirs, ours))
+        raise SkaprofError(f"{named('resume')}: {shown_path(path)} is {there}, and this run {here}: expected the same")
     for key, theirs, ours in pairs:
         if theirs != ours:
             raise SkaprofError(

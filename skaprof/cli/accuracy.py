@@ -17,6 +17,7 @@ from skaprof.cli.watch import Terminal
 from skaprof.errors import EXIT_INTERRUPTED, SkaprofError, printable, require_package
 from skaprof.records import Record
 from skaprof.report.formats import flat
+from skaprof.shards import parse_shard
 from skaprof.trained import DEFAULT_MARGIN, TrainedRow
 
 if TYPE_CHECKING:
@@ -63,12 +64,17 @@ def accuracy(
     points = positive_number("--margin", margin)
     recipe, seeds, seconds = trained.settings(), trained.runs, trained.seconds
     match, count, cores = trained.matched, pictured.count, trained.cores
+    shard = parse_shard("--shard", trained.shard)
+    if shard is not None and to.plots:
+        raise SkaprofError("--plot: a shard has no verdicts: expected without --shard; skaprof merge draws them")
     from skaprof.train.image_files import load_images
     from skaprof.train.images import first_images, held_out
 
     data = first_images(load_images(pictured.data, pictured.size), count)
     held_out(data, recipe.validation)
     entered = contenders(model, data.size, data.classes, recipe.position_std, match, mixers)
+    if shard is not None:
+        entered = list(shard.of(entered, "--shard", "networks, controls among them"))
     require_package("torch", "skaprof accuracy")
     from skaprof.bench.environment import put_tf32, resolve_device, threads_put
     from skaprof.train.checkpoint import require_folder
@@ -78,7 +84,7 @@ def accuracy(
     where = resolve_device(trained.device)
     put_tf32(False)
     folder = None if trained.weights is None else require_folder(trained.weights)
-    asked = Asked(entered, data, data.hash, recipe, seeds, points, where, folder)
+    asked = Asked(entered, data, data.hash, recipe, seeds, points, where, folder, shard)
     with threads_put(cores):
         session = Session(asked, seconds, Terminal("training"))
         session.prepare(to.lines, to.resume, command_line(), force=to.force)
@@ -128,7 +134,10 @@ def _page(session: Session) -> Page:
         return Page(None, words=["No network is trained to its end yet."])
     runs, verdicts = session.in_order, session.verdicts
     words = report.sentences(runs, session.trials, verdicts, session.asked.settings)
-    return Page(report.accuracy_table(runs, verdicts), _caption(session), words)
+    if session.asked.shard is not None:
+        words += [f"Shard {session.asked.shard}: skaprof merge draws the verdicts, of all networks."]
+    table = report.accuracy_table(runs, verdicts, judged=session.asked.shard is None)
+    return Page(table, _caption(session), words)
 
 
 def _end(session: Session, cut: str | None, to: Saved) -> None:

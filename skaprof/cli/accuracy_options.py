@@ -117,6 +117,7 @@ class Trained(opt.Options):
             rich_help_panel=_TRAINING,
         ),
     ] = "none"
+    shard: Annotated[str | None, opt.shard_option("network", _TRAINING)] = None
     budget: Annotated[
         str | None,
         typer.Option(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from skaprof.analysis.audit_cases import chosen_spellings
+from skaprof.analysis.audit_cases import cases_for, chosen_spellings
 from skaprof.analysis.plan import Plan
 from skaprof.analysis.planned_rows import require_memory, require_one_size
 from skaprof.answers import AbsentCounter, AuditRow
@@ -19,7 +19,9 @@ from skaprof.counters import COUNTERS, SPELLINGS, Counter, chosen_counters
 from skaprof.errors import SkaprofError, require_package, shown_path
 from skaprof.report.formats import SPOKEN_FORMATS, flat
 from skaprof.saved import read_results
+from skaprof.shards import parse_shard
 
+T = TypeVar("T")
 Audited = Sequence[AuditRow | AbsentCounter]
 
 
@@ -43,6 +45,7 @@ def audit(
             "Repeatable.",
         ),
     ] = None,
+    shard: Annotated[str | None, opt.shard_option("counter")] = None,
     detail: Annotated[
         bool, typer.Option("--detail", help="Each mixer in each spelling, not a line a counter.")
     ] = False,
@@ -54,18 +57,24 @@ def audit(
     turns the ranking of two mixers round. Each counter runs in a process of its own: one that crashes is a row.
     """
     to.require()
+    share = parse_shard("--shard", shard)
     plan = sizes.plan(class_token_in=False)
     require_one_size(plan)
     spellings = chosen_spellings(spelling or ())
     elsewhere = [row for path in results or () for row in _of_file(path, plan, "--results")]
-    asked = chosen_counters(counter, {row.counter for row in elsewhere})
+    present, absent = chosen_counters(counter, {row.counter for row in elsewhere})
     to.require_columns((*AuditRow.fields, *(("mode", *SPELLINGS) if detail else ("exact", "trained"))))
     require_memory(plan)
     require_package("torch", "skaprof audit")
-    rows = _rows(plan, *asked, elsewhere, spellings)
-    if not any(isinstance(row, AuditRow) for row in rows):
+    counting = [each for each in present if cases_for(each, plan, spellings)]
+    if not counting and not elsewhere:
         raise SkaprofError("--spelling: none of these mixers has one that these counters count: expected another")
-    show(rows, to, View(lambda: _page(rows, detail=detail), None, environment(counters=True), lambda: map(flat, rows)))
+    if share is not None:
+        counting = list(share.of(_in_order(counting, lambda each: each.name), "--shard", "counters that count here"))
+    rows = _rows(plan, counting, absent, elsewhere, spellings)
+    settings = None if share is None else {"shard": str(share)}
+    view = View(lambda: _page(rows, detail=detail), None, environment(counters=True), lambda: map(flat, rows), settings)
+    show(rows, to, view)
     if not to.tells_on_stdout(*SPOKEN_FORMATS):
         _warn(rows)
 
@@ -110,9 +119,13 @@ def _rows(
 
     with Progress("auditing", len(present)) as bar:
         found = [*audited(plan, present, spellings, bar.advance), *elsewhere]
+    return [*_in_order(found, lambda row: row.counter), *map(absent_row, absent)]
+
+
+def _in_order(things: Iterable[T], name_of: Callable[[T], str]) -> list[T]:
+    """By their counters, those unknown here last."""
     places = list(COUNTERS)
-    ordered = sorted(found, key=lambda row: places.index(row.counter) if row.counter in places else len(places))
-    return [*ordered, *map(absent_row, absent)]
+    return sorted(things, key=lambda each: places.index(name_of(each)) if name_of(each) in places else len(places))
 
 
 def _warn(rows: Audited) -> None:

@@ -48,6 +48,13 @@ skaprof compare main.json branch.json
 skaprof compare main.json branch.json --fail-on 'macs>0%' --fail-on 'params>0%' --fail-on missing
 
 skaprof compare before.jsonl after.jsonl --fail-on 'median_ms>5%' --format markdown""",
+    "merge": """Examples:
+
+skaprof merge shard-1.jsonl shard-2.jsonl shard-3.jsonl --output all.jsonl
+
+skaprof merge h100.jsonl epyc.jsonl --output fleet.jsonl
+
+skaprof merge old.jsonl longer.jsonl --prefer more-rounds --output best.jsonl""",
     "check": """Examples:
 
 skaprof check claims.toml
@@ -176,6 +183,7 @@ PANELS = {
     "figure": "Show and keep it true",
     "report": "Show and keep it true",
     "compare": "Show and keep it true",
+    "merge": "Show and keep it true",
     "check": "Show and keep it true",
     "env": "This machine",
 }

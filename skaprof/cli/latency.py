@@ -23,6 +23,7 @@ from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, pr
 from skaprof.measured import FailedRow, MeasuredRow, result_row
 from skaprof.report.formats import flat
 from skaprof.results import ScopeRow
+from skaprof.shards import parse_shard
 from skaprof.workload import DEFAULT_DTYPE
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def latency(
     require_free(to.lines, measuring.resume, force=to.force)
     seconds = inf if measuring.max_seconds is None else positive_number("--max-seconds", measuring.max_seconds)
     fraction = positive_number("--tolerance", measuring.tolerance) / 100
+    shard = parse_shard("--shard", measuring.shard)
     runtimes.require()
     modules = users.modules()
     own.say_hidden_mixers()
@@ -100,8 +102,10 @@ def latency(
     if len(groups) > MOST_CONFIGURATIONS:
         raise SkaprofError(f"the sweep has {len(groups):,} sizes: expected at most {MOST_CONFIGURATIONS:,}")
     require_clock(measuring.clock, timing, where)
-    chosen = baseline_label(measuring.baseline, groups)
-    options = Options(where, timing, fraction, measuring.tf32, **chosen, **held)
+    chosen = baseline_label(measuring.baseline, groups)  # of all sizes, that shards compare with the same
+    if shard is not None:
+        groups = list(shard.of(groups, "--shard", "sizes"))
+    options = Options(where, timing, fraction, measuring.tf32, **chosen, **held, shard=shard and str(shard))
     put_tf32(measuring.tf32)
     swept = networks.swept(wanted) if of_networks else plan.swept
     if to.plots and swept:

@@ -155,6 +155,7 @@ class Measuring(opt.Options):
             rich_help_panel=_MEASURING,
         ),
     ] = False
+    shard: Annotated[str | None, opt.shard_option("size", _MEASURING)] = None
     isolate: Annotated[
         bool,
         typer.Option("--isolate", help="Each size in a process of its own.", rich_help_panel=_MEASURING),

@@ -58,13 +58,15 @@ class View(NamedTuple):
     """How rows look where they are not data.
 
     `figure` draws them, in the format of an ending. `environment` is what the figures depend on, this program and
-    platform by default. `cells` gives the rows as CSV has them, where they hold more than JSON's values.
+    platform by default. `cells` gives the rows as CSV has them, where they hold more than JSON's values. `settings` say
+    how they were made, in JSON alone.
     """
 
     page: Callable[[], Page]
     figure: Callable[[str], bytes] | None = None
     environment: Mapping[str, Any] | None = None
     cells: Callable[[], Iterable[Row]] | None = None
+    settings: Mapping[str, Any] | None = None
 
 
 def show(rows: Iterable[Row], to: Shown, view: View) -> None:
@@ -84,7 +86,8 @@ def show(rows: Iterable[Row], to: Shown, view: View) -> None:
 def _text(rows: Iterable[Row], to: Shown, chosen: str, view: View, *, to_terminal: bool) -> Iterator[str]:
     """The rows in a format."""
     if chosen == "json":
-        return to_json(command_line(), environment() if view.environment is None else view.environment, rows)
+        where = environment() if view.environment is None else view.environment
+        return to_json(command_line(), where, rows, view.settings)
     if chosen == "bmf":
         return to_bmf(rows)
     if chosen == "csv":

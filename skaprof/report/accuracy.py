@@ -18,8 +18,8 @@ _INTERVALS = (
 )
 
 
-def accuracy_table(runs: Sequence[TrainedRow], verdicts: Sequence[VerdictRow]) -> PlainTable:
-    """A line a network: its size, mean accuracy, and how it comes out against the first."""
+def accuracy_table(runs: Sequence[TrainedRow], verdicts: Sequence[VerdictRow], *, judged: bool = True) -> PlainTable:
+    """A line a network: its size, mean accuracy, and where they are `judged`, how it comes out against the first."""
     firsts = list({run.model: run for run in reversed(runs)}.values())[::-1]
     by_model = {row.model: row for row in verdicts}
     table = PlainTable()
@@ -38,7 +38,7 @@ def accuracy_table(runs: Sequence[TrainedRow], verdicts: Sequence[VerdictRow]) -
         verdict = by_model.get(first.model)
         cells = [first.model, *(column.text(first) for column in sizes), f"{first.learning_rate:g}"]
         cells += [_mean_text(own, "train_images_per_cpu_s", 1), _mean_text(own, "accuracy", 100)]
-        table.add_row(*cells, *_verdict_cells(verdict, is_first=first is firsts[0]), of=first)
+        table.add_row(*cells, *_verdict_cells(verdict, is_first=judged and first is firsts[0]), of=first)
     return table
 
 

@@ -45,12 +45,14 @@ def to_json(
 
 
 def flat(row: Row, dropped: Sequence[str] = ()) -> dict[str, Any]:
-    """A row whose lists are joined by semicolons, for one cell of a table, without some keys."""
-    return {
-        key: ";".join(map(str, value)) if isinstance(value, list) else value
-        for key, value in cells(row).items()
-        if key not in dropped
-    }
+    """A row whose lists and objects are joined by semicolons, for one cell of a table, without some keys."""
+    return {key: _in_a_cell(value) for key, value in cells(row).items() if key not in dropped}
+
+
+def _in_a_cell(value: Any) -> Any:
+    if isinstance(value, dict):
+        value = [f"{key}={each}" for key, each in value.items()]
+    return ";".join(map(str, value)) if isinstance(value, list) else value
 
 
 def picked(rows: Iterable[Row], option: str, columns: str | None) -> Iterable[Row]:

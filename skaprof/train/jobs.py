@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from skaprof.analysis.accuracy import hits_text
 from skaprof.analysis.contenders import Contender
+from skaprof.shards import Shard
 from skaprof.train.images import Images
 from skaprof.train.recipe import Recipe, hash_of
 from skaprof.train.training import Score, Training
@@ -31,11 +32,14 @@ class Asked(NamedTuple):
     margin: float
     device: str
     weights: Path | None = None
+    shard: Shard | None = None
+    """Of all networks, those that `contenders` are: with all seeds and trials of each, so that its learning rate is
+    chosen once, and is one over its seeds."""
 
     @property
     def settings(self) -> dict[str, Any]:
         """What two runs of one file have alike."""
-        found = {**self.recipe._asdict(), "recipe_hash": self.recipe.hash}
+        found = {**self.recipe._asdict(), "recipe_hash": self.recipe.hash, "shard": self.shard and str(self.shard)}
         found |= {"data": self.data.name, "data_hash": self.data_hash}
         return cast("dict[str, Any]", json.loads(json.dumps(found)))
 

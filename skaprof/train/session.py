@@ -61,8 +61,8 @@ class Session:
 
     @property
     def verdicts(self) -> list[VerdictRow]:
-        """What the runs say so far."""
-        return verdict_rows(self.in_order, self.asked.margin)
+        """What the runs say so far; of a shard nothing, which may lack the baseline and has not all contenders."""
+        return [] if self.asked.shard else verdict_rows(self.in_order, self.asked.margin)
 
     @property
     def in_order(self) -> list[TrainedRow]:
@@ -83,6 +83,7 @@ class Session:
                 another network of a name, is there already, or another process writes it.
         """
         head = stored.header(command, self.environment, self.asked.settings)
+        new = {**head, "settings": {**head["settings"], "margin": self.asked.margin}}  # which may be another each time
         if resume is not None:
             if output is not None and Path(output) != Path(resume):
                 raise SkaprofError(
@@ -91,7 +92,7 @@ class Session:
             self._go_on(Path(resume), head)
         elif output is not None:
             self._store = stored.Store(Path(output))
-            self._store.start(head, force=force)
+            self._store.start(new, force=force)
             self._checkpoint = Checkpoint(output)
             self._checkpoint.clear()
 
