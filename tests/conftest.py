@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other, and PyTorch's threads would wait in turn
@@ -26,6 +27,8 @@ from skaprof.model.choice import choose
 from skaprof.model.network import Network, make_network
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.workload import FORMS, Workload
+
+gc.disable()  # until all tests are loaded: see `pytest_collection_finish`
 
 for _ended_by in {"SIGINT", "SIGHUP", "SIGTERM"} & set(dir(signal)):  # whoever began the tests may ignore them
     if signal.getsignal(getattr(signal, _ended_by)) == signal.SIG_IGN:
@@ -65,6 +68,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first."""
     places = {f"test_{name}": place for place, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded stays, and is not searched for garbage: 0.3 s each time, and the timer asks for it often."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """As it was: some packages name at their end all that was never freed."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(optionalhook=True)
