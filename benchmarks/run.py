@@ -7,6 +7,7 @@ python benchmarks/run.py steady     # one timing in ten processes, idle and load
 python benchmarks/run.py order      # one size after others in one process: 5 minutes
 python benchmarks/run.py prediction # four predictors on rows that none has seen: 7 minutes, 3 of them calibrating
 python benchmarks/run.py runtimes   # ONNX Runtime and OpenVINO beside their own benchmark tools: 2 minutes
+python benchmarks/run.py cluster    # what a cluster costs beside what is measured, on local:2: 1 minute
 python benchmarks/run.py tiled      # every attention in every form, now and before: 6 minutes; `tiled 60` is steadier
 """
 
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import cluster
 import counting
 import prediction
 import runtimes
@@ -113,6 +115,7 @@ BENCHMARKS = {"startup": startup, "sweep": sweep, "verify": verify, "report": re
 BENCHMARKS |= {"counting": counting.counting, "training": train}
 
 LONG = {
+    "cluster": cluster.cluster,
     "timers": timers.timers,
     "steady": timers.steady,
     "order": timers.order,

@@ -39,6 +39,9 @@ class _Timed(ResultRow):
         dict[str, Any] | None,
         Key("Of a file of several machines, or of one at several times: in what the file's is another's."),
     ] = None
+    reruns: Annotated[
+        int | None, Key("How often it was begun anew, its worker lost; null where no cluster measured it.", 0)
+    ] = None
 
     @property
     def elsewhere(self) -> tuple[str, ...]:

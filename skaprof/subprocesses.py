@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 _ROOT = Path(__file__).resolve().parents[1]
 _SET_PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of Linux's prctl."""
+OWN_GROUP: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+"""How a process is started so that it is killed with those that it started."""
 _NEEDED = re.compile(
     "PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|TEMP|TMP|CC|CXX|CPATH|LIBRARY_PATH|VIRTUAL_ENV|CONDA_PREFIX"
     "|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA"
@@ -45,26 +47,29 @@ def run_python(module: str, function: str, task: object, longest: float) -> Ende
     Args:
         longest: seconds after which the process and those that it started are killed.
     """
-    program = f"import sys; sys.path.append({str(_ROOT)!r}); from skaprof.subprocesses import serve; "
-    program += f"serve({module!r}, {function!r}, {os.getpid()})"
-    # -P: no file in the user's folder stands in for a module of the standard library
-    command = [sys.executable, "-P", "-c", program]
     reader, writer = os.pipe()
-    group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=reader, stdout=pipe, stderr=pipe, env=environment(), **group) as process:
+    command, pipe = python_that_calls("skaprof.subprocesses", module, function), subprocess.PIPE
+    with subprocess.Popen(command, stdin=reader, stdout=pipe, stderr=pipe, env=environment(), **OWN_GROUP) as process:
         os.close(reader)
         handing_over = Thread(target=hand_over, args=(writer, json.dumps(task).encode() + b"\n"), daemon=True)
         handing_over.start()
         try:
             output, errors = process.communicate(timeout=longest)
         except subprocess.TimeoutExpired as error:
-            return Ended(_text(error.output), f"it gave no answer within {longest:g} s")
+            return Ended(text_of(error.output), f"it gave no answer within {longest:g} s")
         finally:
-            _kill(process)
+            kill(process)
             handing_over.join()
             os.close(writer)
-    return Ended(_text(output), ended_badly(process.returncode, _text(errors)) if process.returncode else None)
+    return Ended(text_of(output), ended_badly(process.returncode, text_of(errors)) if process.returncode else None)
+
+
+def python_that_calls(module: str, *arguments: object) -> list[str]:
+    """The command of a fresh interpreter that calls a module's `serve` with these, and the number of this process."""
+    program = f"import sys; sys.path.append({str(_ROOT)!r}); from {module} import serve; "
+    program += f"serve({', '.join(map(repr, (*arguments, os.getpid())))})"
+    # -P: no file in the user's folder stands in for a module of the standard library
+    return [sys.executable, "-P", "-c", program]
 
 
 def environment() -> dict[str, str]:
@@ -106,7 +111,7 @@ def hand_over(writer: int, data: bytes) -> None:
             data = data[os.write(writer, data) :]
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: subprocess.Popen[bytes]) -> None:
     """End a process that still runs, and what it started."""
     if process.poll() is not None:
         return
@@ -118,7 +123,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _text(data: bytes | None) -> str:
+def text_of(data: bytes | None) -> str:
     return (data or b"").decode(errors="replace")
 
 

@@ -18,10 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from threading import Lock, Thread
 
-from skaprof.subprocesses import Ended, end_with, ended_badly, environment, hand_over, run_python
+from skaprof.subprocesses import Ended, end_with, ended_badly, environment, hand_over, python_that_calls, run_python
 from skaprof.subprocesses import serve as serve_one
 
 Run = Callable[[object, float], Ended]
@@ -37,10 +36,7 @@ def warm_python(module: str, function: str, loaded: Sequence[str]) -> Iterator[R
         yield partial(run_python, module, function)
         return
     ours, theirs = socket.socketpair()
-    root = str(Path(__file__).resolve().parents[1])
-    program = f"import sys; sys.path.append({root!r}); from skaprof.warm_python import serve; "
-    program += f"serve({module!r}, {function!r}, {list(loaded)!r}, {os.getpid()})"
-    command = [sys.executable, "-P", "-c", program]
+    command = python_that_calls("skaprof.warm_python", module, function, list(loaded))
     quiet = subprocess.DEVNULL
     with (
         ours,

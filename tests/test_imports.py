@@ -15,7 +15,7 @@ PACKAGE = ROOT / "skaprof"
 
 # Each layer may import itself and those to its right.
 LAYERS = (
-    *("cli", "api", "report", "maps", "train", "bench", "count", "nn", "analysis", "model", "foreign_model"),
+    *("cli", "api", "report", "maps", "train", "cluster", "bench", "count", "nn", "analysis", "model", "foreign_model"),
     *(
         "foreign_code",
         "error_places",
@@ -34,6 +34,7 @@ LAYERS = (
         "files",
     ),
     *(
+        "lasting_python",
         "neighbours",
         "locks",
         "toml_file",

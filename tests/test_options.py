@@ -10,7 +10,7 @@ import pytest
 import typer
 from conftest import Run
 
-from skaprof.bench.session import baseline_label
+from skaprof.bench.baseline import baseline_label
 from skaprof.cli.app import build_app
 from skaprof.cli.as_typed import LISTS, SEPARABLE
 from skaprof.cli.commands import COMMANDS

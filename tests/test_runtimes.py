@@ -213,7 +213,7 @@ def test_bad_options_are_refused(skaprof: Run, arguments: tuple[str, ...], words
 
 def test_an_entry_travels_to_a_process_of_its_own() -> None:
     entry = InRuntime(Entry("ska", "forward", "float32", "eager", (1, 3, 3, 16, 2, 8, None, 0)), "openvino", "float32")
-    assert worker._entry(json.loads(json.dumps(asdict(entry)))) == entry
+    assert worker.entry_of(json.loads(json.dumps(asdict(entry)))) == entry
 
 
 def busy() -> int:

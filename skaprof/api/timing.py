@@ -91,11 +91,11 @@ def latency(
     sizes = (tokens, size, dim, batch, heads, head_dim, kernel_size)
     plan = plan_of(mixer, *sizes, dtype, mode, "eager", class_token=class_token)
     with needing("skaprof.latency"):
+        from skaprof.bench.baseline import baseline_label
         from skaprof.bench.configuration import Options, configurations, open_device
         from skaprof.bench.environment import resolve_device
         from skaprof.bench.measuring import measure_configuration
         from skaprof.bench.runtimes import in_runtimes
-        from skaprof.bench.session import baseline_label
 
     where = resolve_device(device)
     on_gpu = where != "cpu"

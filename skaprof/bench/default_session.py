@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from skaprof.bench.session import Interrupted, Row, Session, Watcher, baseline_label, default_timing
+from skaprof.bench.baseline import baseline_label
+from skaprof.bench.session import Interrupted, Row, Session, Watcher, default_timing
 from skaprof.implementations import PRECISIONS, PYTORCH
 
 if TYPE_CHECKING:

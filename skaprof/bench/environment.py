@@ -118,7 +118,7 @@ def stamp(device: str) -> dict[str, Any]:
         "cpu": cpu_model(),
         "cpu_cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 2) if sys.platform != "win32" else None,
+        "load": load(),
         "tf32": torch.backends.cudnn.allow_tf32,
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "malloc": allocator.malloc_name(),
@@ -128,6 +128,11 @@ def stamp(device: str) -> dict[str, Any]:
     if found["device"] == "cuda":
         found |= _gpu(torch.cuda.current_device())
     return found
+
+
+def load() -> float | None:
+    """Processes that ran or waited for a core in the last minute; None where the system does not say."""
+    return round(os.getloadavg()[0], 2) if sys.platform != "win32" else None
 
 
 def _gpu(index: int) -> dict[str, Any]:

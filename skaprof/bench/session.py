@@ -5,16 +5,15 @@ PyTorch is loaded where it is used: a report asks what interrupted it without ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from typing import Protocol as Interface
 
-from skaprof.errors import SkaprofError, bad_value, named
+from skaprof.errors import SkaprofError, named
 from skaprof.implementations import IMPLEMENTATIONS
-from skaprof.model.spec import parse_mixer
-from skaprof.words import meant
+from skaprof.where import beside, environment_of, shared
 
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Entry, Options, Timed
@@ -42,6 +41,8 @@ class Steps(Interface):
 
     def at(self, share: float) -> None: ...
 
+    def tell(self, words: str) -> None: ...
+
 
 class Watcher(Interface):
     """Who watches a run: what is said to the user, the steps shown, and rows that no file could take."""
@@ -53,17 +54,51 @@ class Watcher(Interface):
     def rescue(self, rows: Sequence[Row]) -> None: ...
 
 
+class Elsewhere(Interface):
+    """What measures sizes on other machines. `environment` is what these have alike, and `same` its keys that a file
+    must have alike to be gone on with."""
+
+    @property
+    def same(self) -> tuple[str, ...]: ...
+
+    @property
+    def environment(self) -> dict[str, Any]: ...
+
+    def measured(
+        self,
+        groups: Sequence[Sequence[Timed]],
+        options: Options,
+        seconds: Callable[[int, int], float | None],
+        tell: Callable[[str], None],
+    ) -> Iterator[tuple[int, list[Row]]]:
+        """The place of each group and its rows, as they come, in so many `seconds`, given how many wait and how many
+        are measured at a time."""
+
+
 class Session:
     """Rows measured so far, and the file they are saved to, if any. Needs torch."""
 
-    def __init__(self, options: Options, device: Device, seconds: float, watcher: Watcher, *, isolate: bool) -> None:
-        """`seconds` is the time limit of the whole run, inf for none."""
-        from skaprof.bench.environment import stamp
+    def __init__(
+        self,
+        options: Options,
+        device: Device,
+        seconds: float,
+        watcher: Watcher,
+        *,
+        isolate: bool,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        """`seconds` is the time limit of the whole run, inf for none; of what is measured `elsewhere`, `device` is the
+        clock."""
+        from skaprof.bench.environment import IDENTITY, stamp
 
         self.options, self.device, self.watcher, self.isolate = options, device, watcher, isolate
+        self.elsewhere = elsewhere
         self.deadline = device.now() + seconds
-        self.environment = stamp(options.device)
+        self.environment = stamp(options.device) if elsewhere is None else elsewhere.environment
+        self._same = IDENTITY if elsewhere is None else elsewhere.same
         self.rows: list[Row] = []
+        self._known: dict[tuple[Any, ...], Row] = {}
         self.finished = 0
         self.store: Any = None
 
@@ -91,7 +126,6 @@ class Session:
             self.store.start(head, force=force)
 
     def _go_on(self, path: Path, head: dict[str, Any]) -> None:
-        from skaprof.bench.environment import IDENTITY
         from skaprof.bench.store import Store, read, require_same
 
         store = Store(path)
@@ -99,11 +133,13 @@ class Session:
             store.go_on()
         try:
             found, rows, good_bytes, damaged = read(path)
-            require_same(path, found, head, IDENTITY)
+            require_same(path, found, head, self._same)
         except BaseException:
             store.close()
             raise
         self.store, self.rows = store, rows
+        if self.elsewhere is not None:  # each row says by itself what measured it
+            self.rows = [{**row, "environment": environment_of(row, found["environment"])} for row in rows]
         if damaged:
             store.truncate_to(good_bytes)
             self.watcher.say(
@@ -119,8 +155,12 @@ class Session:
         try:
             return self._run(groups)
         finally:
-            if self.store is not None:
-                self.store.close()
+            try:
+                if self.elsewhere is not None:
+                    self._put_in_order(groups)
+            finally:
+                if self.store is not None:
+                    self.store.close()
 
     def _run(self, groups: Sequence[Sequence[Timed]]) -> bool:
         from skaprof.bench.configuration import identity, unmeasured
@@ -135,39 +175,58 @@ class Session:
                 raise
         whole = [row for row in self.rows if "few-rounds" not in row["flags"]]
         missing = list(unmeasured(groups, {identity(row) for row in self.rows}))
-        cut_short = [group for group in unmeasured(groups, {identity(row) for row in whole}) if group not in missing]
+        places = set(map(id, missing))
+        cut_short = [group for group in unmeasured(groups, {identity(row) for row in whole}) if id(group) not in places]
         left = missing + cut_short  # what has no figures at all comes first
         self.finished = len(groups) - len(left)
         if self.finished and left:
             self.watcher.say(f"{self.finished:,} of {len(groups):,} sizes are measured already")
+        self._known = {identity(row): row for row in self.rows}
+        done = 0
         try:
             with self.watcher.steps(len(left)) as steps:
-                for place, group in enumerate(left):
-                    if self.device.now() > self.deadline:
-                        done = len(groups) - len(list(unmeasured(groups, {identity(row) for row in self.rows})))
-                        self.watcher.say(
-                            f"{named('max_seconds')}: {done:,} of {len(groups):,} sizes measured when time ran out"
-                        )
-                        break
-                    self._measure_group(group, len(left) - place, steps.tick)
+                for found in self._found(left, steps):
+                    self._take(found)
                     steps.advance()
+                    done += 1
         except KeyboardInterrupt:
             return True
+        if done < len(left):
+            measured = len(groups) - len(list(unmeasured(groups, {identity(row) for row in self.rows})))
+            self.watcher.say(
+                f"{named('max_seconds')}: {measured:,} of {len(groups):,} sizes measured when time ran out"
+            )
         return False
 
-    def _measure_group(self, group: Sequence[Timed], left: int, tick: Callable[[int], None]) -> None:
-        """The rows of one size, in about its share of the time that is left, in place of any it had before."""
+    def _found(self, left: Sequence[Sequence[Timed]], steps: Steps) -> Iterator[list[Row]]:
+        """The rows of each group in turn, in about its share of the time that is left, until there is none."""
+        if self.elsewhere is not None:
+            for _, rows in self.elsewhere.measured(left, self.options, self._share, steps.tell):
+                yield rows
+            return
+        for place, group in enumerate(left):
+            seconds = self._share(len(left) - place)
+            if seconds is None:
+                return
+            yield self._measured(group, seconds, steps.tick)
+
+    def _share(self, waiting: int, at_once: int = 1) -> float | None:
+        """The seconds of the next group, so many of which are left; None where time is over."""
+        left = self.deadline - self.device.now()
+        return None if left < 0 else left * min(1.0, at_once / waiting)
+
+    def _take(self, found: Sequence[Row]) -> None:
+        """Keep the rows of one size, in place of any it had before."""
         from skaprof.bench.configuration import identity
 
-        found = self._measured(group, (self.deadline - self.device.now()) / left, tick)
-        before = {identity(row): row for row in self.rows}
-        fresh = [row for row in found if not _is_better(before.get(identity(row)), row)]
-        replaced = {identity(row) for row in fresh}
-        kept = [row for row in self.rows if identity(row) not in replaced]
-        stale = len(kept) < len(self.rows)
-        self.rows = kept + fresh
+        fresh = {identity(row): row for row in found if not _is_better(self._known.get(identity(row)), row)}
+        stale = any(key in self._known for key in fresh)
+        if stale:
+            self.rows = [row for row in self.rows if identity(row) not in fresh]
+        self.rows += fresh.values()
+        self._known |= fresh
         if fresh:
-            self._save(fresh, whole=stale)
+            self._save(list(fresh.values()), whole=stale)
         self.finished += 1
 
     def _measured(self, group: Sequence[Timed], seconds: float, tick: Callable[[int], None]) -> list[Row]:
@@ -179,13 +238,25 @@ class Session:
 
         return measure_configuration(group, self.options, self.device, self.device.now() + seconds, tick)
 
+    def _put_in_order(self, groups: Sequence[Sequence[Timed]]) -> None:
+        """The rows as they were asked for, behind those that were not, and what all that measured them have alike."""
+        from skaprof.bench.configuration import identity
+
+        if not self.rows or self.elsewhere is None:
+            return
+        places = {identity(entry): place for place, entry in enumerate(entry for group in groups for entry in group)}
+        self.rows.sort(key=lambda row: places.get(identity(row), -1))
+        self.environment = shared([row["environment"] for row in self.rows])
+        self.rows = [{**row, "environment": beside(row["environment"], self.environment)} for row in self.rows]
+        self._save([], whole=True)
+
     def _save(self, fresh: list[Row], *, whole: bool) -> None:
         """Add rows to the file, or write it anew where rows in it were measured again."""
         if self.store is None:
             return
         try:
             if whole:
-                self.store.rewrite(self.rows)
+                self.store.rewrite(self.rows, None if self.elsewhere is None else self.environment)
             else:
                 self.store.append(fresh)
         except SkaprofError:
@@ -202,45 +273,6 @@ def _is_better(before: Row | None, now: Row) -> bool:
 def default_timing(*, on_gpu: bool) -> str:
     """How samples are taken where the user does not say."""
     return "cold" if on_gpu else "hot"
-
-
-def baseline_label(text: str | None, groups: Sequence[Sequence[Timed]]) -> dict[str, Any]:
-    """The label of the baseline's contender, `mhsa (eager)` say, and whether each form has its mixer in the same form.
-
-    That is so where `text` names no form, and the first that it is timed in is the label's. `text` is what the user
-    called it, or its name in results; then the form, and a runtime that is not PyTorch: `mhsa/eager/onnxruntime`. Keys
-    are those of `skaprof.bench.configuration.Options`.
-
-    Raises:
-        SkaprofError: it is not timed.
-    """
-    entries = [(entry.name, entry) for group in groups for entry in group]
-    called = {word: name for name, entry in entries for word in (name, entry.given)}
-    mixer, start, words = entries[0][0] if text is None else _contender(text, called), str(text), ""
-    while mixer is None and "/" in start:  # which may be in a file's path, too
-        start, _, word = start.rpartition("/")
-        words = f"{word}, {words}".removesuffix(", ")
-        mixer = _contender(start, called)
-    if mixer is None:
-        given = list(dict.fromkeys(entry.given for _, entry in entries))
-        raise bad_value(named("baseline"), text, f"one of those timed: {', '.join(given)}", given)
-    known = list(dict.fromkeys(entry.form for name, entry in entries if name == mixer))
-    if not words:
-        return {"baseline": f"{mixer} ({known[0]})", "same_form": True}
-    form = meant(words, known)
-    if form not in known:
-        typed = [form.replace(", ", "/") for form in known]
-        expected = f"one of the implementations that it is timed in: {', '.join(typed)}"
-        raise bad_value(named("baseline"), words.replace(", ", "/"), expected, typed)
-    return {"baseline": f"{mixer} ({form})", "same_form": False}
-
-
-def _contender(text: str, called: Mapping[str, str]) -> str | None:
-    """What is timed under the name that a text is, or means; None where nothing is."""
-    try:
-        return called.get(meant(text, called)) or called.get(parse_mixer(text).text)
-    except SkaprofError:  # no mixer's name either
-        return None
 
 
 def with_modules(

@@ -95,13 +95,16 @@ class Store:
         else:
             append(named("output"), str(self.path), map(_line, rows))
 
-    def rewrite(self, rows: Sequence[Row]) -> None:
-        """All rows anew under the header that is there, whole or not at all.
+    def rewrite(self, rows: Sequence[Row], environment: Mapping[str, Any] | None = None) -> None:
+        """All rows anew under the header that is there, of this environment if one is given, whole or not at all.
 
         Raises:
             SkaprofError: as `append`.
         """
-        self._replace([*(self._head or [self._first_line()]), *map(_line, rows)])
+        (head,) = self._head or [self._first_line()]
+        if environment is not None:
+            head = _line(json.loads(head) | {"environment": dict(environment)})
+        self._replace([head, *map(_line, rows)])
 
     def _replace(self, lines: Sequence[str]) -> None:
         write_whole(named("output"), str(self.path), lines, self._lock)

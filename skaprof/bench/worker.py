@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 from skaprof.bench.allocator import put_allocator
 from skaprof.bench.configuration import Entry, Options, Row, Timed, open_device
@@ -29,23 +29,31 @@ def measure_isolated(entries: Sequence[Entry | InRuntime], options: Options, dev
     A process that dies, or stops answering, takes its own size with it and no other: its rows say `crashed`, and its
     last words.
     """
-    task = {
-        "entries": [asdict(entry) for entry in entries],
-        "options": options.as_dict(),
-        "seconds": None if seconds == inf else seconds,
-    }
-    longest = _LONGEST_SECONDS if seconds == inf else max(seconds, 0.0) + _GRACE_SECONDS
-    done = run_python("skaprof.bench.worker", "work", task, longest)
+    done = run_python("skaprof.bench.worker", "work", task_of(entries, options, seconds), longest(seconds))
     if done.trouble:
         return [failed_row(entry, device, options, "crashed", done.trouble) for entry in entries]
     rows: list[Row] = json.loads(done.output.splitlines()[-1])
     return rows
 
 
-def _entry(given: Mapping[str, Any]) -> Timed:
+def task_of(entries: Sequence[Timed], options: Options, seconds: float) -> dict[str, Any]:
+    """What another process is told to measure, of plain values."""
+    return {
+        "entries": [asdict(entry) for entry in cast("Sequence[Entry | InRuntime]", entries)],
+        "options": options.as_dict(),
+        "seconds": None if seconds == inf else seconds,
+    }
+
+
+def longest(seconds: float) -> float:
+    """After how many a process that was given so many seconds is taken to hang."""
+    return _LONGEST_SECONDS if seconds == inf else max(seconds, 0.0) + _GRACE_SECONDS
+
+
+def entry_of(given: Mapping[str, Any]) -> Timed:
     """What an entry was before it travelled."""
     if "entry" in given:
-        return InRuntime(_entry(given["entry"]), given["runtime"], given["precision"])
+        return InRuntime(entry_of(given["entry"]), given["runtime"], given["precision"])
     return Entry(**{**given, "sizes": tuple(given["sizes"])})
 
 
@@ -55,7 +63,7 @@ def work(task: Mapping[str, Any]) -> None:
     put_allocator(options.allocator)
     put_threads(options.threads)
     put_tf32(options.tf32)
-    entries = list(map(_entry, task["entries"]))
+    entries = list(map(entry_of, task["entries"]))
     device = open_device(options.device, siblings=1, runtimes=[entry.runtime for entry in entries])
     deadline = inf if task["seconds"] is None else device.now() + task["seconds"]
     sys.stdout.write("\n" + json.dumps(measure_configuration(entries, options, device, deadline)) + "\n")

@@ -13,13 +13,14 @@ from skaprof.cli import latency_networks as networks
 from skaprof.cli import latency_own as own_models
 from skaprof.cli import options as opt
 from skaprof.cli import user as own
+from skaprof.cli.cluster_options import Clustered
 from skaprof.cli.latency_options import Measuring, Times, implementations_of, positive_number
 from skaprof.cli.latency_runtimes import Runtimes
 from skaprof.cli.output import draw, say
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.show import Page, View, command_line, show
 from skaprof.cli.watch import Terminal
-from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, printable, require_package
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, option_of, printable, require_package
 from skaprof.measured import FailedRow, MeasuredRow, result_row
 from skaprof.report.formats import flat
 from skaprof.results import ScopeRow
@@ -52,6 +53,7 @@ def latency(
         ),
     ] = "eager,sdpa",
     measuring: Measuring,
+    clustered: Clustered,
     runtimes: Runtimes,
     backbones: networks.Backbones,
     own_model: OwnModel,
@@ -69,11 +71,12 @@ def latency(
     seconds = inf if measuring.max_seconds is None else positive_number("--max-seconds", measuring.max_seconds)
     fraction = positive_number("--tolerance", measuring.tolerance) / 100
     shard = parse_shard("--shard", measuring.shard)
+    clustered.require()
     runtimes.require()
     modules = users.modules()
     own.say_hidden_mixers()
-    if measuring.isolate and (backbones.model or modules):
-        raise SkaprofError("--isolate: expected without --model and --module")
+    if backbones.model or modules:
+        _require_none(isolate=measuring.isolate, cluster=clustered.cluster)
     backbones.require_apart(
         {"--mixer": sizes.mixer, "--module": users.module, **sizes.given("class_token", "resolution", "batch")}
     )
@@ -88,32 +91,45 @@ def latency(
     measuring.require_known(implementation)
     require_package("torch", "skaprof latency")
     held = measuring.held()
+    from skaprof.bench.baseline import baseline_label
     from skaprof.bench.configuration import Options, configurations, open_device
-    from skaprof.bench.environment import put_tf32, require_clock, resolve_device
-    from skaprof.bench.session import Session, baseline_label, with_modules
+    from skaprof.bench.environment import put_tf32
+    from skaprof.bench.session import Session, with_modules
 
-    where = resolve_device(measuring.device)
-    timing, names = measuring.how(on_gpu=where != "cpu"), implementations_of(implementation, on_gpu=where != "cpu")
-    of_networks = own_models.groups(own_counts, networks.groups(wanted, names), names)
-    groups: list[Sequence[Timed]] = of_networks or list(configurations(plan, names))
-    if modules:
-        groups = with_modules(groups, modules, counted)
-    groups = runtimes.of(groups, where)
-    if len(groups) > MOST_CONFIGURATIONS:
-        raise SkaprofError(f"the sweep has {len(groups):,} sizes: expected at most {MOST_CONFIGURATIONS:,}")
-    require_clock(measuring.clock, timing, where)
-    chosen = baseline_label(measuring.baseline, groups)  # of all sizes, that shards compare with the same
-    if shard is not None:
-        groups = list(shard.of(groups, "--shard", "sizes"))
-    options = Options(where, timing, fraction, measuring.tf32, **chosen, **held, shard=shard and str(shard))
-    put_tf32(measuring.tf32)
-    swept = networks.swept(wanted) if of_networks else plan.swept
-    if to.plots and swept:
-        _require_drawable(groups, swept)
-    device = open_device(where, runtimes=runtimes.names)
-    session = Session(options, device, seconds, Terminal("timing"), isolate=measuring.isolate)
-    session.prepare(to.lines, measuring.resume, command_line(), force=to.force)
-    _run(session, groups, swept, to, to.lines or measuring.resume)
+    with clustered.timing(measuring, held, implementation, runtimes.names) as elsewhere:
+        where = measuring.where() if elsewhere is None else elsewhere.device
+        timing, names = measuring.how(on_gpu=where != "cpu"), implementations_of(implementation, on_gpu=where != "cpu")
+        of_networks = own_models.groups(own_counts, networks.groups(wanted, names), names)
+        groups: list[Sequence[Timed]] = of_networks or list(configurations(plan, names))
+        if modules:
+            groups = with_modules(groups, modules, counted)
+        groups = runtimes.of(groups, where)
+        if len(groups) > MOST_CONFIGURATIONS:
+            raise SkaprofError(f"the sweep has {len(groups):,} sizes: expected at most {MOST_CONFIGURATIONS:,}")
+        if elsewhere is None:
+            measuring.require_here(timing, where, names)
+        chosen = baseline_label(measuring.baseline, groups)  # of all sizes, that shards compare with the same
+        if shard is not None:
+            groups = list(shard.of(groups, "--shard", "sizes"))
+        options = Options(where, timing, fraction, measuring.tf32, **chosen, **held, shard=shard and str(shard))
+        put_tf32(measuring.tf32)
+        swept = networks.swept(wanted) if of_networks else plan.swept
+        _require_drawable(groups, swept if to.plots else ())
+        device = open_device(where if elsewhere is None else "cpu", runtimes=runtimes.names)
+        session = Session(options, device, seconds, Terminal("timing"), isolate=measuring.isolate, elsewhere=elsewhere)
+        session.prepare(to.lines, measuring.resume, command_line(), force=to.force)
+        _run(session, groups, swept, to, to.lines or measuring.resume)
+
+
+def _require_none(**given: object) -> None:
+    """Raise where options are given that expect mixers.
+
+    Raises:
+        SkaprofError: one is.
+    """
+    for name, value in given.items():
+        if value:
+            raise SkaprofError(f"{option_of(name)}: expected without --model and --module")
 
 
 def _run(
@@ -154,6 +170,8 @@ def _require_drawable(groups: Sequence[Sequence[Timed]], swept: Sequence[str]) -
     """
     from skaprof.report.lines import Look
 
+    if not swept:
+        return
     said = {"device": "", "timing": "", "verdict": "", "flags": []}
     Look([FailedRow.read(entry.head() | said) for group in groups for entry in group], swept[1:])
 

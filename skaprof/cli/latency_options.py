@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from math import inf
 from typing import Annotated, Any
 
@@ -188,6 +189,28 @@ class Measuring(opt.Options):
         asked = parse(self.clock, self.threads, self.allocator, self.rounds, self.min_rounds)
         return asked.hold(say)
 
+    def where(self) -> str:
+        """The device here.
+
+        Raises:
+            SkaprofError: there is none such.
+        """
+        from skaprof.bench.environment import resolve_device
+
+        return resolve_device(self.device)
+
+    def require_here(self, timing: str, device: str, implementations: Sequence[str]) -> None:
+        """Raise unless the device has the clock, and what the implementations need is installed.
+
+        Raises:
+            SkaprofError: it has not, or it is not (exit 3).
+        """
+        from skaprof.bench.environment import require_clock, require_installed
+
+        if device != "cpu":
+            require_installed(implementations)
+        require_clock(self.clock, timing, device)
+
     def how(self, *, on_gpu: bool) -> str:
         """The timing mode on this device.
 
@@ -270,13 +293,8 @@ def implementations_of(text: str, *, on_gpu: bool) -> tuple[str, ...]:
     """The implementations that --implementation names.
 
     Raises:
-        SkaprofError: an unknown one; on a GPU, one that needs what is not installed (exit 3).
+        SkaprofError: an unknown one.
     """
     if text.lower() == "all":
         return all_implementations(on_gpu=on_gpu)
-    names = parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))
-    if on_gpu:
-        from skaprof.bench.environment import require_installed
-
-        require_installed(names)
-    return names
+    return parse_choices("--implementation", text, tuple(IMPLEMENTATIONS))

@@ -54,6 +54,11 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, description=f"{self.doing}, round {rounds}")
 
+    def tell(self, words: str) -> None:
+        """Say how it goes."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{self.doing}, {words}")
+
     def at(self, share: float) -> None:
         """So much of the whole is done, from 0 to 1."""
         if self._bar is not None:

@@ -1,0 +1,106 @@
+"""`--cluster`: the same tasks on the workers of a Dask cluster, as typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from skaprof.cli import options as opt
+from skaprof.cli.output import say
+from skaprof.cluster.address import Address, parse_address, require_dask
+from skaprof.errors import SkaprofError, bad_value
+
+if TYPE_CHECKING:
+    from skaprof.cli.latency_options import Measuring
+    from skaprof.cluster.timing import ClusterTiming
+
+_PANEL = "Many machines"
+
+
+class Clustered(opt.Options):
+    """Where tasks are done, as typed."""
+
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="On the workers of a Dask scheduler, tcp://HOST:PORT, or on local:N, N workers here; each does one "
+            "thing at a time. Needs the extra: pip install 'skaprof\\[cluster]'.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    anonymous: Annotated[
+        bool,
+        typer.Option(
+            "--anonymous", help="With --cluster: rows without the name of their host.", rich_help_panel=_PANEL
+        ),
+    ] = False
+    allow_different_versions: Annotated[
+        bool,
+        typer.Option(
+            "--allow-different-versions",
+            help="With --cluster: workers of another skaprof or PyTorch measure all the same.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = False
+
+    @property
+    def address(self) -> Address | None:
+        """The cluster; None for none.
+
+        Raises:
+            SkaprofError: it is no address.
+        """
+        return None if self.cluster is None else parse_address(self.cluster)
+
+    def require(self) -> None:
+        """Raise unless the options are valid, and what they need is installed.
+
+        Raises:
+            SkaprofError: they are not; or it is not (exit 3).
+        """
+        if self.address is not None:
+            require_dask()
+            return
+        for option, given in (
+            ("--anonymous", self.anonymous),
+            ("--allow-different-versions", self.allow_different_versions),
+        ):
+            if given:
+                raise SkaprofError(f"{option}: expected with --cluster, which is not given")
+
+    @contextmanager
+    def timing(
+        self, measuring: Measuring, held: dict[str, Any], implementations: str, runtimes: Sequence[str]
+    ) -> Iterator[ClusterTiming | None]:
+        """What times there; None without a cluster.
+
+        Raises:
+            SkaprofError: there is none, or one of its workers will not do (exit 3).
+        """
+        if (address := self.address) is None:
+            yield None
+            return
+        from skaprof.cli.latency_options import implementations_of
+        from skaprof.cluster.pool import Call, joined
+        from skaprof.cluster.timing import LONGEST_CHECK, MACHINE, ClusterTiming, Judge, versions
+
+        if address.local > 1 and measuring.where() != "cpu":
+            raise bad_value("--cluster", self.cluster, "local:1 on a GPU, or a scheduler with a worker for each GPU")
+        task = {
+            "device": measuring.device,
+            "timing": measuring.timing,
+            "clock": measuring.clock,
+            "tf32": measuring.tf32,
+            "allocator": held["allocator"],
+            "threads": held["threads"],
+            "runtimes": list(runtimes),
+            "implementations": list(implementations_of(implementations, on_gpu=False)),
+        }
+        judge = Judge(versions(runtimes), allowed=self.allow_different_versions)
+        with joined(address, Call(MACHINE, task, LONGEST_CHECK), judge, say) as pool:
+            how = {"anonymous": self.anonymous, "versions_differ": self.allow_different_versions}
+            yield ClusterTiming(pool, isolate=measuring.isolate, **how)

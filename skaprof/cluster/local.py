@@ -1,0 +1,29 @@
+"""A cluster of worker processes on this machine, for as long as a command runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from skaprof.cluster.address import RESOURCE, threads_each
+
+
+@contextmanager
+def local_cluster(workers: int) -> Iterator[Any]:
+    """So many workers, each with its share of the cores; one that dies is started anew."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        resources={RESOURCE: 1},
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+        memory_limit=0,  # Dask's own process needs little, and what it starts is not its to limit
+        env={"OMP_NUM_THREADS": str(threads_each(workers))},
+    ) as cluster:
+        yield cluster

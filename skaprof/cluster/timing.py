@@ -1,0 +1,113 @@
+"""Sizes to time, each group a call on a worker: which workers may, and what their rows say of who measured them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from skaprof.cluster.handing import Given, Handing
+from skaprof.cluster.pool import Call, Pool
+from skaprof.errors import named
+from skaprof.implementations import PYTORCH
+from skaprof.where import shared
+
+if TYPE_CHECKING:
+    from skaprof.bench.configuration import Options, Timed
+
+Row = dict[str, Any]
+MEASURES = "skaprof.bench.answering:rows"
+MACHINE = "skaprof.bench.answering:machine"
+LONGEST_CHECK = 300.0
+"""Seconds in which a worker's process has loaded PyTorch, from a slow disk too."""
+
+
+class ClusterTiming:
+    """What measures groups of a session elsewhere, several at once."""
+
+    def __init__(
+        self, pool: Pool, *, isolate: bool, anonymous: bool, versions_differ: bool = False, function: str = MEASURES
+    ) -> None:
+        """`function` measures a task; with `isolate`, each in a fresh process."""
+        self.pool, self.isolate, self.anonymous, self.function = pool, isolate, anonymous, function
+        self.same = () if versions_differ else ("torch",)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What the workers' machines have alike."""
+        return shared([worker.machine["environment"] for worker in self.pool.measuring])
+
+    @property
+    def device(self) -> str:
+        """The device as the first worker names it."""
+        return str(self.pool.measuring[0].machine["device"])
+
+    def measured(
+        self,
+        groups: Sequence[Sequence[Timed]],
+        options: Options,
+        seconds: Callable[[int, int], float | None],
+        tell: Callable[[str], None],
+    ) -> Iterator[tuple[int, list[Row]]]:
+        """The place of each group and its rows, as they come.
+
+        Args:
+            seconds: how many a group has, given how many wait and how many are measured at a time; None: time is over.
+        """
+        from skaprof.bench.worker import longest, task_of
+
+        def call_of(place: int, at_once: int) -> Call | None:
+            each = seconds(len(handing.waiting) + 1, at_once)
+            if each is None:
+                return None
+            return Call(self.function, task_of(groups[place], options, each), longest(each), self.isolate)
+
+        handing = Handing(self.pool, len(groups), call_of, tell)
+        for given in handing.given():
+            yield given.place, self._rows(groups[given.place], options, given)
+
+    def _rows(self, group: Sequence[Timed], options: Options, given: Given) -> list[Row]:
+        from skaprof.bench.measured_rows import failed_row
+
+        environment, why = given.machine["environment"], given.reply.trouble or given.reply.refused
+        if why is None:
+            rows, environment = given.reply.answer["rows"], given.reply.answer["environment"]
+        else:
+            rows = [failed_row(entry, environment["device"], options, "crashed", why) for entry in group]
+        host = None if self.anonymous else given.host
+        said = {"host": host, "environment": environment, "reruns": given.reruns}
+        return [row | said for row in rows]
+
+
+class Judge:
+    """Says why a machine will not do, None where it will: it has other versions than `ours`, unless these are
+    `allowed`, or another kind of device than the first."""
+
+    def __init__(self, ours: Mapping[str, str], *, allowed: bool) -> None:
+        self.ours, self.allowed = ours, allowed
+        self.kind: str | None = None
+
+    def __call__(self, machine: Mapping[str, Any]) -> str | None:
+        theirs, kind = machine["environment"], machine["device"].partition(":")[0]
+        other = [
+            f"{name} {theirs.get(name)} (here {version})"
+            for name, version in self.ours.items()
+            if theirs.get(name) != version
+        ]
+        if other and not self.allowed:
+            return f"it has {' and '.join(other)}; {named('allow_different_versions')} measures all the same"
+        self.kind = self.kind or kind
+        if kind != self.kind:
+            return f"its device is {kind}, and that of another {self.kind}: name one with {named('device')}"
+        return None
+
+
+def versions(runtimes: Iterable[str]) -> dict[str, str]:
+    """Those of this machine that the workers' must be like."""
+    from importlib.metadata import version
+
+    import torch
+
+    from skaprof._version import __version__
+
+    others = {name: version(name) for name in runtimes if name != PYTORCH}
+    return {"skaprof": __version__, "torch": torch.__version__, **others}
