@@ -205,7 +205,9 @@ def workers_of(client: Any) -> list[int]:
     return [number for number in found if number]
 
 
-def test_workers_that_will_not_do_are_refused_by_name_before_anything_runs(client: Any) -> None:
+def test_workers_that_will_not_do_are_refused_by_name_before_anything_runs(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(SkaprofError) as refused:
         joined(client, Judge({"skaprof": "0.1", "torch": "2.0"}, allowed=False))
     first, *below = refused.value.message.splitlines()
@@ -215,6 +217,10 @@ def test_workers_that_will_not_do_are_refused_by_name_before_anything_runs(clien
     assert all(line.endswith(said) for line in below)
     with pytest.raises(SkaprofError, match="No module named 'nowhere'"):
         joined(client, check=Call("nowhere:machine", {}, 60))
+    monkeypatch.setattr(pools, "_OURS", "__import__('importlib').import_module('skaprof.nowhere')")
+    with pytest.raises(SkaprofError, match=r"2 of 2 workers .*\n.* it has no skaprof of this version"):
+        joined(client)
+    assert len(client.nthreads()) == 2
 
 
 def test_versions_may_differ_where_that_is_allowed_and_kinds_of_devices_never() -> None:

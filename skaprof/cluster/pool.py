@@ -7,6 +7,7 @@ how often a call was begun is counted here, and exact, whatever a worker died of
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,6 @@ from uuid import uuid4
 
 from skaprof.cluster.address import RESOURCE, Address, worker_command
 from skaprof.cluster.local import local_cluster
-from skaprof.cluster.worker import answer, give_up, replies_in
 from skaprof.errors import EXIT_MISSING, SkaprofError, named
 from skaprof.lasting_python import Reply
 
@@ -31,7 +31,10 @@ _LOOK = 0.5
 """Seconds between two looks at which workers are there."""
 _LEAVING = 3.0
 """Seconds in which all is let go of at the end."""
-_NO_SKAPROF = "No module named 'skaprof'"
+_NO_SKAPROF = "No module named 'skaprof"
+_OURS = "__import__('importlib').import_module('skaprof.cluster.worker')"
+"""In a worker's process. Functions travel by name, and a worker that cannot find one closes itself: it is told what to
+look up, which fails as any task may."""
 
 
 class Call(NamedTuple):
@@ -153,9 +156,8 @@ class Pool:
         """Give a worker something to do."""
         name = f"skaprof-{uuid4().hex}"
         told = {"name": name, "process": worker.process, "calls": [call._asdict() for call in calls]}
-        future = self.client.submit(
-            answer, told, key=name, pure=False, workers=[worker.address], resources={RESOURCE: 1}, retries=0
-        )
+        how = {"key": name, "pure": False, "workers": [worker.address], "resources": {RESOURCE: 1}, "retries": 0}
+        future = self.client.submit(eval, f"{_OURS}.answer(told)", {"told": json.dumps(told)}, **how)
         hand = worker.hand = Hand(name, len(calls), monotonic(), future)
         future.add_done_callback(lambda _: self._done.put((worker, hand)))
 
@@ -179,13 +181,13 @@ class Pool:
             self._asked("ncores")  # whose end may be why
             return None
         try:
-            found = hand.future.result(timeout=_PATIENCE)
+            found = json.loads(hand.future.result(timeout=_PATIENCE))
         except (OSError, KilledWorker, SkaprofError):  # OSError: it does not come, its worker died with it
             return None
         except Exception as error:  # of Dask's process, which could not make the call
             return [Reply(trouble=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}")] * hand.size
         worker.host, worker.process = found["host"], found["process"]
-        return replies_in(found)
+        return None if found["replies"] is None else [Reply(**each) for each in found["replies"]]
 
     def _judged(self, worker: Worker, replies: list[Reply] | None) -> None:
         """Take a worker that answered the check, or refuse it by name."""
@@ -200,7 +202,7 @@ class Pool:
             worker.ready = True
             return
         del self.workers[worker.address]
-        why = f"{worker}: {'it has no skaprof' if _NO_SKAPROF in why else why}"
+        why = f"{worker}: {'it has no skaprof of this version' if _NO_SKAPROF in why else why}"
         self._refused[worker.address] = why
         if self._gathered:
             self.say(f"{named('cluster')}: a worker that came later cannot measure this and gets nothing: {why}")
@@ -221,8 +223,8 @@ class Pool:
         names = [hand.name for hand in busy.values()]
         with suppress(OSError, RuntimeError):
             self.client.cancel([hand.future for hand in busy.values()], force=True)
-            told = self.client._run(give_up, names, workers=list(busy), on_error="ignore")
-            self.client.sync(lambda: told, callback_timeout=_LEAVING)
+            said = (eval, f"{_OURS}.give_up(names)", {"names": names})
+            self.client.sync(self.client._run, *said, workers=list(busy), on_error="ignore", callback_timeout=_LEAVING)
 
     def _asked(self, question: str, **named_values: Any) -> Any:
         """What the scheduler answers.

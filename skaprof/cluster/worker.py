@@ -6,6 +6,7 @@ process is started at the first call, and anew where it died; it ends with the w
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -27,13 +28,14 @@ _given_up: set[str] = set()
 _kept: list[LastingPython] = []
 
 
-def answer(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The replies to calls, if they are meant for this very process; `process` and `host` say who replies."""
+def answer(text: str) -> str:
+    """The replies to calls, if they are meant for this very process; `process` and `host` say who replies. As JSON."""
+    told = json.loads(text)
     found: dict[str, Any] = {"process": PROCESS, "host": socket.gethostname(), "replies": None}
     if told["process"] in (None, PROCESS):
         with _TURN:
             found["replies"] = [_reply(told["name"], call)._asdict() for call in told["calls"]]
-    return found
+    return json.dumps(found)
 
 
 def _reply(name: str, call: Mapping[str, Any]) -> Reply:
@@ -58,11 +60,6 @@ def give_up(names: list[str]) -> None:
         _given_up.add(name)
         if (python := _working.get(name)) is not None:
             python.end()
-
-
-def replies_in(found: Mapping[str, Any]) -> list[Reply] | None:
-    """The replies in what `answer` gave; None where another process was meant."""
-    return None if found["replies"] is None else [Reply(**each) for each in found["replies"]]
 
 
 def _python(*, fresh: bool) -> LastingPython:
