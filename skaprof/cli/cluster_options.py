@@ -102,5 +102,5 @@ class Clustered(opt.Options):
         }
         judge = Judge(versions(runtimes), allowed=self.allow_different_versions)
         with joined(address, Call(MACHINE, task, LONGEST_CHECK), judge, say) as pool:
-            how = {"anonymous": self.anonymous, "versions_differ": self.allow_different_versions}
-            yield ClusterTiming(pool, isolate=measuring.isolate, **how)
+            anonymous, differ = self.anonymous, self.allow_different_versions
+            yield ClusterTiming(pool, isolate=measuring.isolate, anonymous=anonymous, versions_differ=differ)
