@@ -22,9 +22,10 @@ class Many(np.ndarray):
     """A number in each of many runs. Comparisons give one answer: that of all runs, which must agree."""
 
     def _agreed(self, answers: Any) -> bool:
-        found = np.unique(np.asarray(answers))
-        assert found.size == 1, "the runs would go different ways"
-        return bool(found[0])
+        answers = np.asarray(answers)
+        first = bool(answers.flat[0])
+        assert (answers.all() if first else not answers.any()), "the runs would go different ways"
+        return first
 
     def __lt__(self, other: Any) -> bool:  # type: ignore[override]
         return self._agreed(np.asarray(self) < np.asarray(other))

@@ -8,6 +8,7 @@ a function once for each answer that they can have. Standard library alone, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from skaprof.analysis.branches import Branch, Condition, branches
@@ -54,7 +55,8 @@ class Traced:
     __hash__ = None  # type: ignore[assignment]  # == asks which is which, and has no answer
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        self.terms = {monomial: value for monomial, value in terms.items() if value}
+        some_are_none = 0 in terms.values()
+        self.terms = {monomial: value for monomial, value in terms.items() if value} if some_are_none else terms
         self._text: str | None = None
 
     @classmethod
@@ -106,15 +108,19 @@ class Traced:
         return not below or sum(plain) >= 0
 
     def __add__(self, other: Any) -> Traced:
+        others = as_traced(other).terms
+        if not others:
+            return self
         terms = dict(self.terms)
-        for monomial, value in as_traced(other).terms.items():
+        for monomial, value in others.items():
             terms[monomial] = terms.get(monomial, 0) + value
         return Traced(terms)
 
     def __mul__(self, other: Any) -> Traced:
         terms: dict[Monomial, int] = {}
+        others = as_traced(other).terms.items()
         for left, factor in self.terms.items():
-            for right, value in as_traced(other).terms.items():
+            for right, value in others:
                 monomial = _product(left, right)
                 terms[monomial] = terms.get(monomial, 0) + factor * value
         return Traced(terms)
@@ -125,7 +131,10 @@ class Traced:
         return Traced({monomial: -value for monomial, value in self.terms.items()})
 
     def __sub__(self, other: Any) -> Traced:
-        return self + -as_traced(other)
+        terms = dict(self.terms)
+        for monomial, value in as_traced(other).terms.items():
+            terms[monomial] = terms.get(monomial, 0) - value
+        return Traced(terms)
 
     def __rsub__(self, other: Any) -> Traced:
         return as_traced(other) - self
@@ -225,6 +234,7 @@ def _parts_of_max(number: Traced) -> Iterable[Traced]:
     return node.parts if isinstance(node, Node) and node.kind == "max" else (number,)
 
 
+@cache
 def _product(left: Monomial, right: Monomial) -> Monomial:
     if not left or not right:
         return left or right
@@ -234,6 +244,7 @@ def _product(left: Monomial, right: Monomial) -> Monomial:
     return tuple(sorted(powers.items(), key=lambda pair: str(pair[0])))
 
 
+@cache
 def product_text(monomial: Monomial) -> str:
     """`d*n^2`; of 1 nothing."""
     return "*".join(str(atom) if power == 1 else f"{atom}^{power}" for atom, power in monomial)

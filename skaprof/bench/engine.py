@@ -153,7 +153,7 @@ def _warm_all(device: Device, contenders: Sequence[Contender], records: Sequence
 
 def _was_cold(record: Record) -> bool:
     """Whether calls now take under half of what they took at the end of the warm-up: some first ones were slow."""
-    own = [seconds for block in record.by(record.warmed_by)[-1] for seconds in block]
+    own = [seconds for block in record.by(record.warmed_by, slice(-1, None))[0] for seconds in block]
     return 2 * median(own) < record.warm_seconds
 
 

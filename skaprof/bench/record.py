@@ -84,11 +84,12 @@ class Record:
         """The rounds by the clock that decides."""
         return self.by(self.decides)
 
-    def by(self, clock: str) -> list[list[list[float]]]:
-        """The rounds by a clock: of CPU time, those that were counted."""
+    def by(self, clock: str, rounds: slice = slice(None)) -> list[list[list[float]]]:
+        """The rounds, or some of them, by a clock: of CPU time, those that were counted."""
         if clock != "cpu":
-            return self.rounds
-        return [[[each.cpu for each in block if each.cpu is not None] for block in blocks] for blocks in self.spent]
+            return self.rounds[rounds]
+        spent = self.spent[rounds]
+        return [[[each.cpu for each in block if each.cpu is not None] for block in blocks] for blocks in spent]
 
     @property
     def samples(self) -> list[float]:

@@ -24,7 +24,9 @@ def sample(device: Device, contender: Contender, record: Record, timing: str) ->
         seconds, spent = _launched(device, contender, record)
     else:
         seconds, spent = hidden_launch(device, contender, record, timing)
-    return seconds / calls, spent if spent.cpu is None else spent._replace(cpu=spent.cpu / calls)
+    if calls == 1 or spent.cpu is None:
+        return seconds / calls, spent
+    return seconds / calls, spent._replace(cpu=spent.cpu / calls)
 
 
 def _launched(device: Device, contender: Contender, record: Record) -> Sample:
@@ -51,7 +53,12 @@ def _spent(device: Device, before: Clocks) -> Spent:
     used = None if cpu is None or cpu_before is None else max(cpu - cpu_before, CLOCK_STEP)
     if counts is None or counts_before is None:
         return Spent(used)
-    return Spent(used, *(now - then for now, then in zip(counts, counts_before, strict=True)))
+    return Spent(
+        used,
+        counts.preemptions - counts_before.preemptions,
+        counts.waits - counts_before.waits,
+        counts.faults - counts_before.faults,
+    )
 
 
 def hidden_launch(device: Device, contender: Contender, record: Record, timing: str) -> Sample:

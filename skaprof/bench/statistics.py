@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 
 from scipy.special import bdtr, stdtrit
 
@@ -49,7 +49,7 @@ class Interval:
 
 def round_value(blocks: Sequence[Sequence[float]]) -> float:
     """One round of one contender: the mean logarithm of its blocks' medians (A B B A: two blocks)."""
-    return fmean(math.log(median(block)) for block in blocks)
+    return fmean([math.log(median(block)) for block in blocks])
 
 
 def fastest_values(rounds: Sequence[Sequence[Sequence[float]]]) -> list[float]:
@@ -100,7 +100,8 @@ def interval(
     count = len(values)
     center = fmean(values)
     freedom = max(2.0, min(count, witnesses)) - 1
-    half_width = float(stdtrit(freedom, 1 - alpha / looks / 2)) * stdev(values) / math.sqrt(count)
+    spread = math.sqrt(math.fsum([(value - center) ** 2 for value in values]) / (count - 1))
+    half_width = float(stdtrit(freedom, 1 - alpha / looks / 2)) * spread / math.sqrt(count)
     return Interval(center, center - half_width, center + half_width)
 
 
