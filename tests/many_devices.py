@@ -24,7 +24,7 @@ class Many(np.ndarray):
     def _agreed(self, answers: Any) -> bool:
         answers = np.asarray(answers)
         first = bool(answers.flat[0])
-        assert (answers.all() if first else not answers.any()), "the runs would go different ways"
+        assert answers.all() if first else not answers.any(), "the runs would go different ways"
         return first
 
     def __lt__(self, other: Any) -> bool:  # type: ignore[override]

@@ -14,6 +14,7 @@ import torch
 from conftest import PUBLISHED, Run, examples, networks, thorough
 from fvcore.nn import FlopCountAnalysis
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from skaprof.count import uncounted_ops
@@ -32,8 +33,8 @@ from skaprof.nn.layers import ImageNorm, Shift
 proofs = import_module("skaprof.count.verify")  # whose package has a function of its name
 
 
-def differences(network: Network, mode: str = "forward") -> list[str]:
-    return [str(difference) for difference in verify_network(network, "float32", mode).differences]
+def differences(network: Network, mode: str = "forward", dtype: str = "float32") -> list[str]:
+    return [str(difference) for difference in verify_network(network, dtype, mode).differences]
 
 
 def network_of(text: str, resolution: int = 32, form: str = "eager") -> Network:
@@ -56,10 +57,10 @@ def test_any_network_agrees_with_both_counters_op_by_op(network: Network) -> Non
     assert (proof.params_counted, proof.macs_torch) == (cost.params, cost.macs)
 
 
-@settings(max_examples=examples(8))
-@given(networks())
-def test_any_network_agrees_in_training(network: Network) -> None:
-    assert differences(network, "train") == []
+@settings(max_examples=examples(25))
+@given(networks(), st.sampled_from(("float32", "bfloat16")))
+def test_any_network_agrees_in_training_and_saves_what_autograd_saves(network: Network, dtype: str) -> None:
+    assert differences(network, "train", dtype) == []
 
 
 def test_scopes_of_a_proof_add_up_to_it() -> None:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import pytest
 from conftest import ROOT, THOROUGH
+from in_process import run_here
 
 from skaprof import neighbours
 from skaprof.bench import store
@@ -112,7 +113,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("before")
     short = [word if word != "4:100:4" else "4,8" for word in LATENCY]
     for arguments in ((*short, "--output", "runs.jsonl"), ("report", "--analytic-only", "--output", "report")):
-        subprocess.run([sys.executable, "-m", "skaprof", *arguments], cwd=folder, env=surroundings(""), check=True)
+        assert run_here(*arguments, cwd=folder).returncode == 0
     return folder
 
 

@@ -43,6 +43,7 @@ def test_the_proof_needs_no_triton_and_says_what_is_no_second_account(
     assert "hold at once in a call of each triton form" in done.stdout
 
 
+@pytest.mark.usefixtures("steady_clock")
 def test_what_is_not_timed_is_a_row_that_says_why() -> None:
     for mixer, why in {
         "mhsa": "no static key in it, which Triton's kernels are for",
