@@ -13,6 +13,7 @@ from test_schema import from_lines, require_valid
 from skaprof.bench.configuration import Options, open_device
 from skaprof.bench.measuring import measure_configuration
 from skaprof.bench.user_models import ModelEntry
+from skaprof.cli.latency_own import caption
 from skaprof.count.model_parts import count_model
 from skaprof.foreign_model import UserModel
 
@@ -90,7 +91,12 @@ def test_a_model_that_keeps_its_answer_is_not_timed() -> None:
 def test_a_model_stands_beside_a_backbone(skaprof: Run, tiny_backbone: str) -> None:
     models = ("--model", tiny_backbone, "--resolution", "32", "--model", RESIDUAL.path, "--shape", "1x3x32x32")
     done = skaprof("latency", *models, *FAST, "--format", "json", cwd=TESTS)
-    assert [row["model"] for row in json.loads(done.stdout)["rows"]] == ["tiny", RESIDUAL.path]
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["model"] for row in rows] == ["tiny", RESIDUAL.path]
+    assert caption(rows) == "input 1x3x32x32, forward, float32"
+    assert caption([rows[0], {**rows[1], "input_shape": "mine:inputs"}]).startswith(
+        "input 1x3x32x32, input mine:inputs"
+    )
 
 
 BAD = [
@@ -102,6 +108,10 @@ BAD = [
     (("--model", RESIDUAL.path, "--resolution", "32"), "--resolution: '32': expected a backbone; --shape is your own"),
     (("--model", "vit_cifar", "--shape", "2x3x32x32"), "--shape: '2x3x32x32' needs a model of your own"),
     (("--model", "vit_cifar", "--resolution", "16,32", "--model", RESIDUAL.path), "expected one size, dtype and mode"),
+    (
+        ("--model", "vit_cifar", "--model", RESIDUAL.path, "--shape", "2x3x32x32"),
+        f"{RESIDUAL.path} is called with 2x3x32x32 and vit_cifar with 1x3x32x32: expected one input for both",
+    ),
 ]
 
 

@@ -11,6 +11,8 @@ from skaprof.bench.onnx_export import OnnxModel
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _CAPABILITIES = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16"}
+_STACK = 3
+"""Dimensions of a stack of matrices: a weight has one less."""
 _NO_WORK = ("Const", "Constant", "Input", "Parameter", "Output", "Result")
 
 
@@ -29,10 +31,12 @@ def load(model: OnnxModel, x: Any, precision: str, threads: int) -> Loaded:
     if precision not in _HINTS:
         raise UnsupportedError(f"--runtime-precision {precision}: ONNX Runtime's alone, which quantizes the weights")
     if _CAPABILITIES[precision] not in can:
-        raise UnsupportedError(f"OpenVINO does not compute in {precision} on this processor: it says {', '.join(can)}")
+        computes = ", ".join(name for name, capability in _CAPABILITIES.items() if capability in can)
+        raise UnsupportedError(f"OpenVINO does not compute in {precision} on this processor, but in {computes}")
     found = core.read_model(model=model.data, weights=b"")
     found.reshape({0: openvino.PartialShape(list(model.sizes))})
     require_sizes(tuple(found.inputs[0].partial_shape.to_shape()) if _is_static(found) else None, model.sizes)
+    _align_ranks(found)
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
@@ -53,6 +57,25 @@ def load(model: OnnxModel, x: Any, precision: str, threads: int) -> Loaded:
         tuple(dict.fromkeys(filter(None, map(_kernel, nodes)))),
         counted(filter(None, (_fused(node, kinds) for node in nodes))),
     )
+
+
+def _align_ranks(model: Any) -> None:
+    """Give both factors of each product of stacks equally many dimensions, which changes nothing of what it computes.
+
+    The exporter leaves out a reshape where broadcasting does without it, and OpenVINO 2026.4.1 then fails at a softmax
+    of three dimensions times values of four: "ReduceDecomposition supports only Reduce by last dimension".
+    """
+    import numpy as np
+    from openvino import opset13 as ops
+
+    for product in model.get_ordered_ops():
+        factors = product.inputs() if product.get_type_name() == "MatMul" else []
+        ranks = [len(factor.get_partial_shape()) for factor in factors]
+        for factor, rank in zip(factors, ranks, strict=True):
+            if _STACK <= rank < max(ranks):
+                wider = ops.unsqueeze(factor.get_source_output(), np.arange(max(ranks) - rank))
+                factor.replace_source_output(wider.output(0))
+    model.validate_nodes_and_infer_types()
 
 
 def reason_in(error: RuntimeError) -> str:

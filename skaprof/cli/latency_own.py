@@ -15,6 +15,8 @@ from skaprof.workload import DTYPE_BYTES, MODES
 
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Timed
+    from skaprof.bench.modules import NetworkEntry
+    from skaprof.bench.user_models import ModelEntry
     from skaprof.own_rows import PartRow
 
 Counted = dict[tuple[str | None, str], list[tuple[UserModel, "PartRow"]]]
@@ -61,30 +63,49 @@ def _whole(found: Any) -> PartRow:
 
 
 def groups(
-    found: Counted, backbones: Sequence[Sequence[Timed]], implementations: Sequence[str]
+    found: Counted, backbones: Sequence[Sequence[NetworkEntry]], implementations: Sequence[str]
 ) -> list[Sequence[Timed]]:
     """The rows to measure, those of one dtype and mode together, behind the backbones' of the same.
 
     Raises:
-        SkaprofError: backbones of several sizes, or of other dtypes.
+        SkaprofError: backbones of several sizes, or of other dtypes, or of another size than a model's input.
     """
     from skaprof.bench.user_models import ModelEntry
 
     if not found:
         return list(backbones)
     plain = [name for name in implementations if IMPLEMENTATIONS[name].form == "eager"] or list(implementations)
-    made: list[Sequence[Timed]] = [
-        [ModelEntry(user, row, name) for user, row in rows for name in plain] for rows in found.values()
-    ]
+    made = [[ModelEntry(user, row, name) for user, row in rows for name in plain] for rows in found.values()]
     if not backbones:
-        return made
+        return list(made)
     if len(made) != 1 or len(backbones) != 1:
         raise SkaprofError("--model: backbones beside models of your own: expected one size, dtype and mode")
+    _require_one_input([entry for group in made for entry in group], backbones[0][0])
     return [[*backbones[0], *made[0]]]
+
+
+def _require_one_input(models: Sequence[ModelEntry], backbone: NetworkEntry) -> None:
+    """Raise unless the models are called with what the backbone is; of a function's input nothing is known here.
+
+    Raises:
+        SkaprofError: times of images of two sizes would stand beside each other.
+    """
+    image = _image(backbone.batch, *backbone.image)
+    for user in (entry.user for entry in models):
+        if user.inputs is None and user.input_text != image:
+            raise SkaprofError(
+                f"--model: {user.path} is called with {user.input_text} and {backbone.given} with {image}: expected "
+                f"one input for both: --shape {image} is {user.path}'s, --resolution and --batch are {backbone.given}'s"
+            )
+
+
+def _image(batch: int, height: int, width: int) -> str:
+    return f"{batch}x3x{height}x{width}"
 
 
 def caption(rows: Sequence[dict[str, Any]]) -> str:
     """What all rows of such models share."""
     said = [str(rows[0][key]) for key in ("mode", "dtype") if len({row[key] for row in rows}) == 1]
-    shapes = list(dict.fromkeys(row["input_shape"] for row in rows if row.get("input_shape")))
+    sizes = ("batch", "image_height", "image_width")
+    shapes = dict.fromkeys(row.get("input_shape") or _image(*(row[key] for key in sizes)) for row in rows)
     return ", ".join([f"input {shape}" for shape in shapes] + said)
