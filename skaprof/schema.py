@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from skaprof import answers, trained
 from skaprof.changed import ChangeRow
 from skaprof.errors import SkaprofError, shown
+from skaprof.fleets import FleetRow
 from skaprof.grids import MAX_SIZE
 from skaprof.map_rows import AttentionRow
 from skaprof.measured import FailedRow, MeasuredRow, result_kind
@@ -65,6 +66,9 @@ KINDS = {
     "imported_row": Kind(ImportedRow, "params_published", "accuracy import: an accuracy from elsewhere, and costs."),
     "trade_off_row": Kind(TradeOffRow, "accuracy_low", "accuracy tradeoff: what a network is worth and what it costs."),
     "attention_row": Kind(AttentionRow, "entropy", "attention: the maps of one head of one layer."),
+    "fleet_row": Kind(
+        FleetRow, "predicted_ratio", "report of several devices: a mixer against the baseline on one of them."
+    ),
     "swap_row": Kind(
         answers.SwapRow, "replaced", "swap: a submodule that was replaced, or the whole model (scope total)."
     ),

@@ -35,7 +35,7 @@ def is_processor(device: str) -> bool:
 
 def processors_of(rows: Sequence[Row], header: Row) -> set[str | None]:
     """The processors that rows were measured on."""
-    return {machine_of(row, header) for row in rows if row.get("device") == PROCESSOR}
+    return {machine_of(row, header) for row in rows if is_processor(str(row.get("device")))}
 
 
 def told_apart(rows: Sequence[Row], header: Row, processors: set[str | None]) -> Sequence[Row]:

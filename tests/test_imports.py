@@ -27,6 +27,7 @@ LAYERS = (
         "own_rows",
         "map_rows",
         "published",
+        "fleets",
         "trained",
         "measured",
         "results",

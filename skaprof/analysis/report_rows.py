@@ -38,7 +38,8 @@ class Contents(NamedTuple):
     `max_seconds` is the limit of all timing, None for none but `section_seconds`, that of each section.
     `models` are models of the user's own, each with a mode, and `swaps` such models with (pattern, mixer) to put in.
     `accuracies` are files with what networks are worth, `timings` files with times.
-    `audits` are files of what counters said in other environments.
+    `audits` are files of what counters said in other environments. `machines` are names or files of those that devices
+    side by side may be of.
     """
 
     title: str = "What token mixers cost"
@@ -62,6 +63,7 @@ class Contents(NamedTuple):
     accuracies: tuple[str, ...] = ()
     timings: tuple[str, ...] = ()
     audits: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
 
     @property
     def ceilings(self) -> Hardware | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from skaprof.analysis.roofline_rows import (
     Predict,
@@ -12,7 +13,7 @@ from skaprof.analysis.roofline_rows import (
     mixer_row,
     require_possible,
 )
-from skaprof.analysis.same_machine import require_same_machine
+from skaprof.analysis.same_machine import is_of, require_same_machine
 from skaprof.answers import RooflineRow
 from skaprof.errors import SkaprofError, named, shown_path
 from skaprof.model.hardware import Hardware, known_hardware
@@ -22,23 +23,51 @@ from skaprof.saved import SavedResults
 def measured_against(
     saved: SavedResults, mixers: Sequence[str] | None, machine: Hardware, *, allow_different_machine: bool = False
 ) -> tuple[list[RooflinePoint], list[str]]:
-    """The file's points of these mixers; and in words what was left out, or does not fit the machine.
+    """The file's points of these mixers on one device; and in words what was left out, or does not fit the machine.
+
+    Of a file of several devices, those of the device that the machine's calibration is of.
 
     Raises:
-        SkaprofError: there is none, or they are of another machine, PyTorch or thread count than the predictions.
+        SkaprofError: there is none, or they are of another machine, PyTorch or thread count than the predictions, or of
+            several devices and the machine is not known to be one of them.
     """
     found = measured_points(saved, mixers)
-    devices = sorted({str(point.conditions[0]) for point in found.points})
+    points, of_others = _of_one_device(saved, found.points, machine)
+    devices = sorted({str(point.conditions[0]) for point in points})
     what = f"the times of {shown_path(saved.path)}"
-    other = require_same_machine(machine, saved.environment, what, allowed=allow_different_machine)
+    places = [_environment(saved, point) for point in points]
+    others = [require_same_machine(machine, there, what, allowed=allow_different_machine) for there in places]
     notices = (
         saved.warning,
         found.notice(),
+        of_others,
         _another_machine(devices, machine),
-        other,
-        _another_clock(found.points, machine),
+        *dict.fromkeys(others),
+        _another_clock(points, machine),
     )
-    return found.points, [f"{named('results')}: {notice}" for notice in notices if notice is not None]
+    return points, [f"{named('results')}: {notice}" for notice in notices if notice is not None]
+
+
+def _environment(saved: SavedResults, point: RooflinePoint) -> dict[str, Any]:
+    own = point.measured.environment if point.measured else None
+    return {**saved.environment, **(own or {})}
+
+
+def _of_one_device(
+    saved: SavedResults, points: Sequence[RooflinePoint], machine: Hardware
+) -> tuple[list[RooflinePoint], str | None]:
+    """The points of the machine's device, where there are several, and in words those that are left out."""
+    devices = list(dict.fromkeys(str(point.conditions[0]) for point in points))
+    if len(devices) < 2:
+        return list(points), None
+    own = [point for point in points if is_of(machine, _environment(saved, point))]
+    if len({point.conditions[0] for point in own}) != 1:
+        raise SkaprofError(
+            f"{named('results')}: {shown_path(saved.path)} has times of several devices: {', '.join(devices)}: "
+            f"expected one, or a file of skaprof calibrate of one of them as {named('hardware')}"
+        )
+    left = [device for device in devices if device != own[0].conditions[0]]
+    return own, f"rows left out: {len(points) - len(own):,} of {', '.join(left)}"
 
 
 def _another_machine(devices: Sequence[str], machine: Hardware) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from skaprof.errors import SkaprofError, named
 from skaprof.model.hardware import Hardware
+from skaprof.where import PROCESSOR
 
 _NAMES = {"cpu": "processor", "torch": "PyTorch", "threads": "threads"}
 
@@ -20,6 +21,15 @@ def differing(machine: Hardware, there: Mapping[str, Any]) -> str | None:
         if there.get(key) is not None and str(there[key]) != ours
     ]
     return "; ".join(pairs) or None
+
+
+def is_of(machine: Hardware, there: Mapping[str, Any]) -> bool:
+    """Whether a calibration is known to be of the device that times were measured on: a processor by all that its
+    predictions depend on, a GPU by its name."""
+    if there.get("device") != PROCESSOR:
+        return machine.calibrated and machine.name == there.get("device")
+    conditions = machine.kernels.conditions if machine.kernels else {}
+    return "cpu" in conditions and all(str(there.get(key)) == value for key, value in conditions.items())
 
 
 def require_same_machine(machine: Hardware, there: Mapping[str, Any], what: str, *, allowed: bool) -> str | None:

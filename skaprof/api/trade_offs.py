@@ -11,7 +11,7 @@ from skaprof.model.hardware import find_hardware
 from skaprof.model.network import Network
 from skaprof.published import ImportedRow, TradeOffRow
 from skaprof.records import Record
-from skaprof.saved import read_results
+from skaprof.saved import read_results, several
 from skaprof.trained import TrainedRow
 from skaprof.workload import DEFAULT_DTYPE
 
@@ -50,9 +50,13 @@ def _read(paths: Sequence[str], option: str) -> tuple[list[Record], list[str]]:
 
 
 def _times(latency: Sequence[str], hardware: str | None) -> tuple[Times, list[str]]:
-    files = [read_results(path, named("latency")) for path in latency]
+    files = several([read_results(path, named("latency")) for path in latency])
     measured = [row for saved in files for row in saved.measured if row.model is not None]
     warnings = [saved.warning for saved in files if saved.warning]
+    devices = list(dict.fromkeys(row.device for row in measured))
+    if len(devices) > 1:  # times of two do not compare, and a network has one
+        measured = [row for row in measured if row.device == devices[0]]
+        warnings.append(f"times of several devices: of {', '.join(devices)} those of the first are beside accuracies")
     if latency and not measured:
         expected = "no times of networks in it, as skaprof latency --model has them"
         warnings.append(f"{', '.join(map(shown_path, latency))}: {expected}")

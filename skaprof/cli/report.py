@@ -11,13 +11,14 @@ import typer
 from skaprof.analysis.report_rows import Contents
 from skaprof.cli import options as opt
 from skaprof.cli.output import STDOUT, require_no_input, say
+from skaprof.cli.report_times import Timings, by_section, of_machine, read_timings, side_by_side
 from skaprof.cli.show import command_into, environment
-from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, printable, shown, shown_path
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, bad_value, printable, shown_path
 from skaprof.files import write_folder
 from skaprof.measured import result_row
+from skaprof.model.hardware import find_hardware
 from skaprof.report.folder import report_files, saved_report, why_not_replaced
 from skaprof.report.numbers import counted
-from skaprof.saved import SavedResults, read_results
 
 if TYPE_CHECKING:
     from skaprof.cli.measured_sections import ExpectedSize
@@ -65,6 +66,15 @@ def report(
     ] = None,
     mixer: opt.Mixers = None,
     device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:INDEX.")] = None,
+    hardware: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hardware",
+            metavar="NAME|FILE",
+            help="The machine of the roofline and of predictions, best a file of skaprof calibrate; repeatable, for "
+            "each device of --latency.",
+        ),
+    ] = None,
     max_seconds: Annotated[
         str | None,
         typer.Option(
@@ -80,7 +90,7 @@ def report(
     """
     if output == STDOUT:
         raise bad_value("--output", output, "a folder: a report is several files")
-    chosen = config or mixer or latency or accuracy or audit or analytic_only or device or max_seconds
+    chosen = config or mixer or latency or accuracy or audit or analytic_only or device or max_seconds or hardware
     if from_results is not None and chosen:
         raise SkaprofError("--from redraws what a file holds: expected no option that chooses contents beside it")
     if analytic_only and (latency or audit or device or max_seconds):
@@ -89,14 +99,17 @@ def report(
         )
     if not check:
         read = {"--from": from_results, "--latency": latency, "--accuracy": accuracy, "--audit": audit}
-        require_no_input("--output", output, {**read, "--config": config})
+        require_no_input("--output", output, {**read, "--config": config, "--hardware": hardware})
     interrupted, source = False, None
     if from_results is not None:
         results, source = saved_report(from_results, "--from"), f"--from: {shown_path(from_results)}"
     else:
         contents = _contents(config, mixer, device, max_seconds)
         contents = contents._replace(accuracies=tuple(accuracy or ()), timings=tuple(latency or ()))
-        contents = contents._replace(audits=tuple(audit or ()))
+        contents = contents._replace(audits=tuple(audit or ()), machines=_machines(contents, hardware or []))
+        contents = contents._replace(
+            hardware=contents.machines[0] if len(contents.machines) == 1 else contents.hardware
+        )
         results, interrupted = _collected(contents, analytic_only=analytic_only)
     files = report_files(results, source)
     if check:
@@ -126,6 +139,13 @@ def _contents(config: str | None, mixers: list[str] | None, device: str | None, 
     return contents
 
 
+def _machines(contents: Contents, hardware: Sequence[str]) -> tuple[str, ...]:
+    """The machines named, each of which exists: those typed, or the configuration's."""
+    for name in hardware:
+        find_hardware(name, "--hardware")
+    return tuple(hardware) or ((contents.hardware,) if contents.hardware is not None else ())
+
+
 def _collected(contents: Contents, *, analytic_only: bool) -> tuple[Results, bool]:
     """The results, and whether Ctrl-C cut the measuring short."""
     from skaprof.bench.session import Interrupted
@@ -133,9 +153,12 @@ def _collected(contents: Contents, *, analytic_only: bool) -> tuple[Results, boo
     from skaprof.cli.progress import progress
     from skaprof.report.sections import SECTIONS
 
-    files = [read_results(path, "--latency") for path in contents.timings]
-    measured = _by_section(files)
-    given = {"models": contents.models, "swaps": contents.swaps, "accuracy": contents.accuracies}
+    timings = read_timings(contents.timings)
+    files, measured, notes = timings.files, by_section(timings), list[str]()
+    several = len(timings.places) > 1
+    if several:
+        measured["fleet"] = side_by_side(timings, contents.machines, notes)
+    given = {"models": contents.models, "swaps": contents.swaps, "accuracy": contents.accuracies, "fleet": several}
     own = [name for name, named in given.items() if named]
     elsewhere = ["runtimes"] if (contents.runtimes or measured.get("runtimes")) and not analytic_only else []
     asked = [name for name in SECTIONS if _is_offered(name, contents, analytic_only=analytic_only)]
@@ -147,7 +170,6 @@ def _collected(contents: Contents, *, analytic_only: bool) -> tuple[Results, boo
         contents = contents._replace(machine=measured_machine(contents, files))
     rows: list[Row] = []
     interrupted = False
-    notes: list[str] = []
     limit = shared_limit(contents, [name for name in names if name not in measured])
     if "roofline" in names and contents.ceilings is None:
         notes.append(_NO_MACHINE)
@@ -161,23 +183,29 @@ def _collected(contents: Contents, *, analytic_only: bool) -> tuple[Results, boo
             notes += _shortfall(SECTIONS[name].title, found, EXPECTED[name](contents), interrupted=interrupted)
         if interrupted:
             break
-    rows = _predicted(contents, rows) if {"roofline", "latency"} <= set(names) and not interrupted else rows
-    timed = any(SECTIONS[name].rows is None and name not in own for name in names)
+    if {"roofline", "latency"} <= set(names) and not interrupted:
+        rows = _predicted(contents, rows, timings)
+    timed = any(SECTIONS[name].rows is None and name not in own for name in names) or several
     settings = {"title": contents.title, "notes": notes, "commands": [saved.command for saved in files]}
-    where = _environment(contents, files, timed=timed)
+    where = _environment(contents, timings, timed=timed)
     head = {"command": command_into("DIR"), "environment": where, "settings": settings}
     return {**head, "rows": rows}, interrupted
 
 
-def _predicted(contents: Contents, rows: list[Row]) -> list[Row]:
-    """The rows, where the report's machine predicts calls: its roofline then has the times that were measured, too."""
+def _predicted(contents: Contents, rows: list[Row], timings: Timings) -> list[Row]:
+    """The rows, where the report's machine predicts calls: its roofline then has the times that were measured, too, of
+    several devices those of its own."""
     from skaprof.analysis.roofline_request import machine_rows
     from skaprof.analysis.roofline_rows import points_of
     from skaprof.api.loading import load_predict
 
     machine = contents.ceilings
-    points = points_of([result_row(row) for row in rows if row["section"] == "latency"]).points
-    if machine is None or machine.kernels is None or not points:
+    if machine is None or machine.kernels is None:
+        return rows
+    own = of_machine(timings, machine) if len(timings.places) > 1 else None
+    timed = [row for row in rows if row["section"] == "latency" and (own is None or row["device"] in own)]
+    points = points_of(list(map(result_row, timed))).points
+    if not points:
         return rows
     found = machine_rows(points, machine, tf32=False, per_op=False, predict=load_predict(machine))
     section = [{"section": "roofline", **row.as_dict()} for row in found]
@@ -195,7 +223,7 @@ def _is_offered(name: str, contents: Contents, *, analytic_only: bool) -> bool:
     return name in contents.sections if contents.sections else SECTIONS[name].in_analytic or not analytic_only
 
 
-BY_CONTENTS = ("models", "swaps", "accuracy", "runtimes")
+BY_CONTENTS = ("models", "swaps", "accuracy", "runtimes", "fleet")
 """The sections that are there where what they are about is named, in the configuration or by a file."""
 _NO_MACHINE = (
     "Roofline: the ceilings of the machine are not known here, so there is none: name it as `hardware` in the "
@@ -220,49 +248,17 @@ def _shortfall(title: str, found: list[Row], expected: Sequence[ExpectedSize], *
     return notes
 
 
-def _by_section(files: list[SavedResults]) -> dict[str, list[Row]]:
-    """The rows of timing files by section: runs in other runtimes and networks stand apart, sweeps over heads are
-    figure 3, the rest is latency.
-
-    {} without files.
-    """
-    if not files:
-        return {}
-    found: dict[str, list[Row]] = {"latency": [], "network-latency": [], "figure-3": [], "runtimes": []}
-    for saved in files:
-        _require_timed(saved)
-        if any(row.elsewhere for row in saved.costs):
-            found["runtimes"] += map(dict, saved.rows)
-            continue
-        if any(row.get("model") is not None for row in saved.rows):
-            found["network-latency"] += map(dict, saved.rows)
-            continue
-        heads = {row["heads"] for row in saved.rows if row["heads"] is not None and row["mixer"] == "mhsa"}
-        sizes = {(row["height"], row["width"], row["dim"]) for row in saved.rows}
-        found["figure-3" if len(sizes) == 1 and len(heads) > 1 else "latency"] += map(dict, saved.rows)
-    return found
-
-
-def _require_timed(saved: SavedResults) -> None:
-    if not all("median_ms" in row for row in saved.rows):
-        raise SkaprofError(f"--latency: {shown_path(saved.path)} holds no times: expected a file of `skaprof latency`")
-
-
-def _environment(contents: Contents, files: list[SavedResults], *, timed: bool) -> dict[str, Any]:
+def _environment(contents: Contents, timings: Timings, *, timed: bool) -> dict[str, Any]:
     """What the figures depend on; of closed forms alone, that is this program."""
     if not timed:
         counts = contents.models or contents.swaps
         found = environment(counters=bool(counts))
         return {key: found[key] for key in ("skaprof", *(("torch",) if counts else ()))}
-    if not files:
+    if not timings.files:
         from skaprof.bench.environment import resolve_device, stamp
 
         return {**environment(counters=True), **stamp(resolve_device(contents.device))}
-    devices = {saved.environment.get("device"): saved.path for saved in files}
-    if len(devices) > 1:
-        named = ", ".join(f"{shown(device)} in {shown_path(path)}" for device, path in devices.items())
-        raise SkaprofError(f"--latency: times of several devices: {named}: expected one device a report")
-    return dict(files[0].environment)
+    return timings.environment
 
 
 def _require_unchanged(output: str, files: Mapping[str, bytes]) -> None:

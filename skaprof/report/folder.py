@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -11,9 +12,11 @@ from skaprof.saved import read_results
 
 Results = dict[str, Any]
 
-FIGURES = ("accuracy", "figure3", "figure4", "heads", "pareto", "prediction", "promise", "roofline", "scaling")
+FIGURES = ("accuracy", "figure3", "figure4", "fleet", "heads", "pareto", "prediction", "promise", "roofline", "scaling")
 """The figures that the sections of a report draw."""
 FIGURE_ENDINGS = (".png", ".svg")
+_NUMBER = re.compile(r"-\d{1,3}(?=\.(png|svg)$)")
+"""Of a figure that is drawn for each of several devices."""
 
 
 def saved_report(path: str, name: str) -> Results:
@@ -62,7 +65,8 @@ def why_not_replaced(folder: Path) -> str | None:
     except SkaprofError:
         return "it is no report of skaprof"
     listed = settings.get("files")
-    known = set(_names()).intersection(map(str, listed if isinstance(listed, list) else ()))
+    names = _names()
+    known = {name for name in map(str, listed if isinstance(listed, list) else ()) if _NUMBER.sub("", name) in names}
     with os.scandir(folder) as entries:
         foreign = sorted(
             entry.name for entry in entries if entry.name not in known or not entry.is_file(follow_symlinks=False)

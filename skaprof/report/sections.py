@@ -21,6 +21,7 @@ from skaprof.answers import (
     RooflineRow,
     SwapRow,
 )
+from skaprof.fleets import FleetRow
 from skaprof.measured import result_row
 from skaprof.model.cost import flops_per_param
 from skaprof.own_rows import PartRow
@@ -29,6 +30,8 @@ from skaprof.records import Record
 from skaprof.report import audit as audited
 from skaprof.report import cost_sentences, own_models, worth
 from skaprof.report import crossover as crossing
+from skaprof.report.devices import each_device
+from skaprof.report.fleet import fleet_section
 from skaprof.report.formats import escape_markdown
 from skaprof.report.markdown import bullets, from_terminal, image, table_of
 from skaprof.report.model import difference_sentence, percent, scope_table
@@ -256,6 +259,11 @@ def _of(section: Callable[..., tuple[Any, ...]], *given: Any) -> Callable[[Seque
     return lambda rows: Rendered(*section(rows, *given))
 
 
+def _of_times(section: Callable[..., tuple[Any, ...]], *given: Any) -> Callable[[Sequence[Any]], Rendered]:
+    """As `_of`, for each device where rows are of several."""
+    return _of(partial(each_device, section), *given)
+
+
 SECTIONS: dict[str, Section[Any]] = {
     "formulas": Section("Closed forms", requests.formulas, FormulaRow.read, _formulas),
     "sizes": Section("Costs at the sizes asked for", requests.sizes, ResultRow.read, _sizes),
@@ -273,10 +281,11 @@ SECTIONS: dict[str, Section[Any]] = {
     "swaps": Section("Other mixers in your own models", None, SwapRow.read, _of(own_models.swaps_section)),
     "audit": Section("What other counters capture", None, _audited, _audit),
     "verification": Section("Verification", None, ResultRow.read, _verification),
-    "latency": Section("Latency", None, result_row, _of(latency_section, figure)),
-    "runtimes": Section("Other runtimes", None, result_row, _of(runtimes_section)),
-    "network-latency": Section("Latency of a whole backbone", None, result_row, _of(network_section)),
+    "fleet": Section("Devices side by side", None, FleetRow.read, _of(fleet_section, figure)),
+    "latency": Section("Latency", None, result_row, _of_times(latency_section, figure)),
+    "runtimes": Section("Other runtimes", None, result_row, _of_times(runtimes_section)),
+    "network-latency": Section("Latency of a whole backbone", None, result_row, _of_times(network_section)),
     "accuracy": Section("What the networks are worth", None, TradeOffRow.read, _of(worth.worth_section, figure)),
-    "figure-3": Section("Throughput over the number of heads", None, result_row, _of(heads_section, figure)),
+    "figure-3": Section("Throughput over the number of heads", None, result_row, _of_times(heads_section, figure)),
 }
 """Every section by name, in the order of the report."""

@@ -30,7 +30,8 @@ from skaprof.model.cost import flops_per_param
 from skaprof.model.mixers import MIXERS
 from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.results import FLOPS_PER_PARAM, IDENTITY_KEYS, ResultRow, name_of
-from skaprof.saved import SavedResults
+from skaprof.saved import SavedResults, several
+from skaprof.where import is_processor
 
 
 class NotTestableError(Exception):
@@ -56,7 +57,7 @@ class Sources:
         self.rows: dict[tuple[Any, ...], RowOfFile] = {}
         self._without_rows = False
         self.warnings: list[str] = []
-        for saved in results:
+        for saved in several(list(results)):
             self._add(saved)
 
     def _add(self, saved: SavedResults) -> None:
@@ -246,7 +247,7 @@ def _is_device(wanted: str | None, device: str) -> bool:
     """Whether a device is the one a claim names: cpu, cuda (any GPU), or part of its name."""
     if wanted is None or wanted == device:
         return True
-    return device != "cpu" if wanted.partition(":")[0] == "cuda" else wanted.casefold() in device.casefold()
+    return not is_processor(device) if wanted.partition(":")[0] == "cuda" else wanted.casefold() in device.casefold()
 
 
 def _why_apart(row: ResultRow, other: ResultRow) -> str | None:

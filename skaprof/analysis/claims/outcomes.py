@@ -15,6 +15,7 @@ from skaprof.analysis.claims.sizes import SIZES_OF_BACKBONES
 from skaprof.analysis.row_trust import plain_number
 from skaprof.answers import FAILS, HOLDS, NOT_TESTABLE, ClaimRow
 from skaprof.grids import size_text
+from skaprof.where import is_processor
 
 SAVED = "saved_bytes"
 DECIDED = (HOLDS, FAILS)
@@ -119,5 +120,5 @@ def _measuring(outcome: Outcome, measured: Sequence[Figure], option: str, file: 
     implementations = list(dict.fromkeys(found.implementation or point.implementation for found in measured))
     words += ["--implementation", ",".join(implementations)]
     if point.device is not None:
-        words += ["--device", "cpu" if point.device == "cpu" else "cuda"]
+        words += ["--device", "cpu" if is_processor(point.device) else "cuda"]
     return shlex.join(["skaprof", "latency", *words, "--output", file])
