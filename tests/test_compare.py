@@ -139,6 +139,40 @@ def test_a_time_differs_only_where_the_intervals_lie_apart(factor: float, change
     assert changes == expected
 
 
+def test_ratios_to_each_devices_own_baseline_compare_where_times_do_not() -> None:
+    here, there = {"device": "cpu", "cpu": "A"}, {"device": "cpu", "cpu": "B"}
+
+    def told(new: Row, *fail_on: str, **options: Any) -> list[tuple[str | None, str, bool]]:
+        thresholds = [parse_threshold("--fail-on", text) for text in fail_on]
+        compared = compare(saved([timed()], "a", **here), saved([new], "b", **there), thresholds, by="ratio", **options)
+        return [(each.metric, each.kind, bool(each.broken)) for each in compared.changes]
+
+    def other(factor: float, **changes: Any) -> Row:
+        """Thrice as fast, and over the baseline of its own device so many times what it is here."""
+        row = timed(1 / 3, **changes)
+        return {**row, **{key: row[key] and factor * row[key] for key in ("ratio", "ratio_low", "ratio_high")}}
+
+    with pytest.raises(SkaprofError, match="expected one device; to compare ratios to the baseline on each: by ratio"):
+        compare(saved([timed()], "a", **here), saved([other(1)], "b", **there))
+    assert told(other(1)) == [("ratio", "same", False)]
+    assert told(other(1.005)) == [("ratio", "overlapping", False)]
+    assert told(other(1.2), "ratio>5%") == [("ratio", "slower", True)]
+    assert told(other(1.2), "ratio>30%") == [("ratio", "slower", False)]
+    assert told(other(0.8), "ratio>5%") == [("ratio", "faster", False)]
+    assert told(other(1.2, aa_low=0.8), "ratio>5%") == [("ratio", "overlapping", False)]
+    assert told(other(1.2, flags=["throttled"]), "ratio>5%") == [("ratio", "undecided", False)]
+    assert told(other(1.2, baseline="mhsa (sdpa)")) == [("ratio", "undecided", False)]
+    assert told(other(1.2, ratio_low=None, ratio_high=None, rounds=2)) == [("ratio", "undecided", False)]
+    with pytest.raises(SkaprofError, match="'median_ms>5%' is not valid: expected a change of ratio"):
+        told(other(1.2), "median_ms>5%")
+    several = saved([timed(), timed(device="NVIDIA L4")], "c", **here)
+    with pytest.raises(SkaprofError, match="'c' has times of NVIDIA L4, cpu: expected one device a file"):
+        compare(saved([timed(device="NVIDIA H100")], "d", device="NVIDIA H100"), several, by="ratio")
+    assert {change.kind for change in compare(several, several, by="ratio").changes} == {"same"}
+    (one,) = (change for change in compare(saved([timed()], "a", **here), several).changes if change.kind == "added")
+    assert one.row.device == "NVIDIA L4"
+
+
 def test_each_interval_is_widened_by_its_own_control() -> None:
     apart = {"median_ms": "slower"}
     assert {key[1]: change for key, change in found([timed()], [timed(1.06)]).items()} == apart

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from skaprof.analysis.compared_devices import (
+    devices_of,
+    different_device,
+    differing_witnesses,
+    require_one_device,
+)
 from skaprof.analysis.row_trust import (
     COUNT_KEYS,
+    RATIO,
     TIMED_KEYS,
     Bounds,
     baselines_of,
@@ -19,14 +26,19 @@ from skaprof.analysis.row_trust import (
 from skaprof.analysis.thresholds import ONE_SIDED, Threshold
 from skaprof.answers import AuditRow, SwapRow
 from skaprof.changed import ChangeRow
-from skaprof.errors import SkaprofError, named, shown, shown_path
+from skaprof.errors import SkaprofError, bad_value, named, shown, shown_path
 from skaprof.measured import MeasuredRow
 from skaprof.own_rows import PartRow
 from skaprof.results import IDENTITY_KEYS, ResultRow
-from skaprof.saved import SavedResults
+from skaprof.saved import SavedResults, several
+from skaprof.workload import check_choice
 
 _ALWAYS = (*COUNT_KEYS, "median_ms", "peak_memory_bytes")  # what else there is follows from the median
-_WITNESSES = ("gpu_uuid", "torch", "cuda", "threads", "tf32", "driver")
+_UNCERTAIN = (*TIMED_KEYS, RATIO)
+"""Figures that have intervals."""
+TIME = "time"
+BASES = (TIME, RATIO)
+"""What times are compared by: themselves, or over the baseline's of their own file and device."""
 
 
 Counted = ResultRow | PartRow | SwapRow | AuditRow
@@ -82,17 +94,22 @@ class Change(NamedTuple):
         )
 
     def _interval(self, bounds: Bounds | None) -> tuple[float | None, float | None]:
-        if bounds is None or self.metric not in TIMED_KEYS:
+        if bounds is None or self.metric not in _UNCERTAIN:
             return None, None
         return float(bounds.low), float(bounds.high)
 
 
 class Compared(NamedTuple):
-    """Figures in the first file's order, then one-sided rows; how many rows both have; what to tell the user."""
+    """Figures in the first file's order, then one-sided rows; how many rows both have; what to tell the user.
+
+    `by` is one of `BASES`, and `devices` are those of each file.
+    """
 
     changes: tuple[Change, ...]
     matched_rows: int
     warnings: tuple[str, ...]
+    by: str = TIME
+    devices: tuple[Sequence[str], Sequence[str]] = ((), ())
 
 
 def compare(
@@ -100,10 +117,11 @@ def compare(
     new: SavedResults,
     thresholds: Sequence[Threshold] = (),
     *,
+    by: str = TIME,
     allow_different_devices: bool = False,
     allow_missing: bool = False,
 ) -> Compared:
-    """Every figure of every row in both files.
+    """Every figure of every row in both files; `by` the ratio to the baseline that alone, which may be of two devices.
 
     A threshold is broken, too, by a row of the first file that has its figure and no partner in the second, unless
     `allow_missing`: what is gone cannot be judged.
@@ -114,22 +132,44 @@ def compare(
     """
     if allow_missing and any(threshold.metric == "missing" for threshold in thresholds):
         raise SkaprofError(f"{named('allow_missing')}: expected without {named('fail_on')} missing")
-    if (differing := _different_device(old, new)) and not allow_different_devices:
+    by = check_choice(named("by"), by, BASES)
+    old, new = several([old, new])
+    devices = devices_of(old), devices_of(new)
+    apart = allow_different_devices or by == RATIO
+    if (differing := different_device(old, new)) and not apart:
         raise SkaprofError(
-            f"{differing}: expected one device; to compare all the same: {named('allow_different_devices')}"
+            f"{differing}: expected one device; to compare ratios to the baseline on each: {named('by')} ratio; to "
+            f"compare times all the same: {named('allow_different_devices')}"
         )
-    warnings = _differing_witnesses(old, new)
-    without = ("device",) if allow_different_devices else ()
+    warnings = differing_witnesses(old, new)
+    without = ("device",) if apart and devices[0] != devices[1] else ()
+    if without:
+        require_one_device(old, new)
     before, after = (_indexed(saved, without, warnings) for saved in (old, new))
     matched = [(row, after[key]) for key, row in before.items() if key in after]
-    metrics = list(dict.fromkeys((*_ALWAYS, *(t.metric for t in thresholds if t.metric not in ONE_SIDED))))
+    metrics = _metrics(thresholds, by)
     baselines = baselines_of(old.costs), baselines_of(new.costs)
     found = [change for pair in matched for change in _compare_rows(*pair, metrics, baselines)]
     missing = _one_sided(before, after, "missing", old.path, metrics)
     _require_subjects(thresholds, found if allow_missing else found + missing, len(matched))
     found += missing + _one_sided(after, before, "added", new.path, metrics)
     judged = tuple(change._replace(broken=_broken(change, thresholds, allow_missing=allow_missing)) for change in found)
-    return Compared(judged, len(matched), tuple(warnings))
+    return Compared(judged, len(matched), tuple(warnings), by, devices)
+
+
+def _metrics(thresholds: Sequence[Threshold], by: str) -> list[str]:
+    """The figures to compare.
+
+    Raises:
+        SkaprofError: a threshold of absolute figures where ratios are compared.
+    """
+    asked = [threshold for threshold in thresholds if threshold.metric not in ONE_SIDED]
+    if by == TIME:
+        return list(dict.fromkeys((*_ALWAYS, *(threshold.metric for threshold in asked))))
+    for threshold in asked:
+        if threshold.metric != RATIO:
+            raise bad_value(named("fail_on"), threshold.text, f"a change of {RATIO}, as {named('by')} {RATIO} compares")
+    return [RATIO]
 
 
 def _one_sided(
@@ -156,7 +196,7 @@ def _compare_rows(
         if before is None or after is None:
             reason = (new if after is None else old).error
             found.append(Change(new, metric, "lost" if after is None else "gained", before, after, reason))
-        elif metric not in TIMED_KEYS:
+        elif metric not in _UNCERTAIN:
             change = "same" if before == after else "more" if after.value > before.value else "less"
             found.append(Change(new, metric, change, before, after))
         else:
@@ -168,10 +208,16 @@ def _compare_times(old: Counted, new: Counted, metric: str, before: Bounds, afte
     """The rule for two runs apart in time: different only where the widened intervals do not overlap."""
     if not before.apart_from(after):
         return Change(new, metric, "same" if before == after else "overlapping", before, after)
-    if reason := why_unsound(old) or why_unsound(new) or why_not_alike(old, new):
+    reason = why_unsound(old) or why_unsound(new) or why_not_alike(old, new)
+    if reason := reason or (_other_baseline(old, new) if metric == RATIO else None):
         return Change(new, metric, "undecided", before, after, reason)
-    slower = (after.value > before.value) == (metric == "median_ms")
+    slower = (after.value > before.value) == (metric in ("median_ms", RATIO))
     return Change(new, metric, "slower" if slower else "faster", before, after)
+
+
+def _other_baseline(old: Counted, new: Counted) -> str | None:
+    ours, theirs = getattr(old, "baseline", None), getattr(new, "baseline", None)
+    return None if ours == theirs else f"over {ours} and over {theirs}"
 
 
 def _broken(change: Change, thresholds: Iterable[Threshold], *, allow_missing: bool) -> tuple[Threshold, ...]:
@@ -186,7 +232,7 @@ def _breaks(change: Change, threshold: Threshold, *, allow_missing: bool) -> boo
         return False
     if change.old is None or change.new is None:
         return True  # a figure was lost
-    if change.metric in TIMED_KEYS and change.kind == "same":
+    if change.metric in _UNCERTAIN and change.kind == "same":
         return False
     return threshold.is_broken_by(change.old.value, change.new.value)
 
@@ -215,29 +261,3 @@ def _indexed(saved: SavedResults, without: Sequence[str], warnings: list[str]) -
     if saved.warning:
         warnings.append(saved.warning)
     return rows
-
-
-def _different_device(old: SavedResults, new: SavedResults) -> str:
-    """How the devices differ that the files were measured on; empty where they do not, or nothing was measured."""
-    ours, theirs = old.environment, new.environment
-    keys = ("device", "cpu") if ours.get("device") == "cpu" else ("device",)
-    if "device" not in ours or "device" not in theirs:
-        return ""
-    differing = [key for key in keys if ours.get(key) != theirs.get(key)]
-    return ", ".join(_difference(key, old, new) for key in differing)
-
-
-def _differing_witnesses(old: SavedResults, new: SavedResults) -> list[str]:
-    """What else differs and may move a time: told, never refused, since a new version is often what is compared."""
-    if "device" not in old.environment or "device" not in new.environment:
-        return []
-    return [
-        f"times may differ for another reason: {_difference(key, old, new)}"
-        for key in _WITNESSES
-        if old.environment.get(key) != new.environment.get(key)
-    ]
-
-
-def _difference(key: str, old: SavedResults, new: SavedResults) -> str:
-    ours, theirs = shown(old.environment.get(key)), shown(new.environment.get(key))
-    return f"{shown_path(old.path)} was measured with {key} {ours}, {shown_path(new.path)} with {theirs}"

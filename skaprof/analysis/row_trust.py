@@ -17,6 +17,8 @@ COUNT_KEYS = (*METRICS, "params_counted", "macs_fvcore", "macs_torch")
 TIMED_KEYS = ("median_ms", "images_per_s", "tflops")
 """Figures that follow from the median time and share its interval."""
 MEASURED_KEYS = (*TIMED_KEYS, "peak_memory_bytes")
+RATIO = "ratio"
+"""The time over the baseline's, in the same rounds on the same device."""
 FEWEST_ROUNDS = 8
 """Below so many rounds an interval is far narrower than it says (docs/timing.md), so nothing is called different."""
 
@@ -59,6 +61,8 @@ def figure(row: Record, metric: str, baselines: Iterable[MeasuredRow]) -> Bounds
     value = getattr(row, metric, None)
     if value is None:
         return None
+    if metric == RATIO and isinstance(row, MeasuredRow):
+        return ratio_of(row, baselines)
     if metric not in TIMED_KEYS or not isinstance(row, MeasuredRow):
         return Bounds.exactly(Fraction(value))
     factor, median = noise(row, baselines), row.median_ms
@@ -68,6 +72,14 @@ def figure(row: Record, metric: str, baselines: Iterable[MeasuredRow]) -> Bounds
         return Bounds(Fraction(low), Fraction(median), Fraction(high))
     work = Fraction(value) * Fraction(median)  # images_per_s and tflops are so much work over the time
     return Bounds(work / Fraction(high), Fraction(value), work / Fraction(low))
+
+
+def ratio_of(row: MeasuredRow, baselines: Iterable[MeasuredRow]) -> Bounds | None:
+    """The time over the baseline's, with its interval where it has one; None of a baseline."""
+    if row.verdict == "baseline":
+        return None
+    (low, high), factor = row.ratio_interval or (row.ratio, row.ratio), noise(row, baselines)
+    return Bounds(Fraction(min(low, row.ratio) / factor), Fraction(row.ratio), Fraction(max(high, row.ratio) * factor))
 
 
 def noise(row: MeasuredRow, baselines: Iterable[MeasuredRow]) -> float:

@@ -9,11 +9,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from skaprof.analysis.claims.units import NUMBER, PLAIN, SUFFIXES, dimension_of, quantity
-from skaprof.analysis.row_trust import COUNT_KEYS, MEASURED_KEYS
+from skaprof.analysis.row_trust import COUNT_KEYS, MEASURED_KEYS, RATIO
 from skaprof.errors import SkaprofError, bad_value
 from skaprof.workload import check_choice
 
-METRICS = (*COUNT_KEYS, *MEASURED_KEYS)
+METRICS = (*COUNT_KEYS, *MEASURED_KEYS, RATIO)
 ONE_SIDED = ("missing", "added")
 """Rows that only the first file has, and only the second."""
 

@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 from skaprof.analysis.claims.figures import Sources
 from skaprof.analysis.claims.file import stated_claims
 from skaprof.analysis.claims.outcomes import outcomes_of
+from skaprof.analysis.comparison import TIME
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.merging import merged
 from skaprof.analysis.thresholds import parse_threshold
@@ -28,6 +29,7 @@ def compare(
     new: Path,
     fail_on: Words = (),
     *,
+    by: str = TIME,
     allow_different_devices: bool = False,
     allow_missing: bool = False,
     show_all: bool = False,
@@ -42,6 +44,7 @@ def compare(
         old, new: results files, or folders of reports.
         fail_on: changes that make a row's `failed` true: "macs>0%", "median_ms>5%", "missing", "added". A row of `old`
             that has the figure and no partner in `new` fails, too.
+        by: "time", or "ratio": the time over the baseline's, each file's own, alone; of different devices too.
         allow_different_devices: compare times of different devices all the same.
         allow_missing: rows of `old` without a partner fail nothing.
         show_all: also what did not change.
@@ -57,6 +60,7 @@ def compare(
         read_results(_results_in(old), named("old")),
         read_results(_results_in(new), named("new")),
         [parse_threshold(named("fail_on"), text) for text in texts],
+        by=by,
         allow_different_devices=allow_different_devices,
         allow_missing=allow_missing,
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skaprof.analysis.comparison import Change
+from skaprof.analysis.comparison import TIME, Change
 from skaprof.analysis.comparison import compare as compare_results
 from skaprof.analysis.thresholds import parse_threshold
 from skaprof.cli import options as opt
@@ -36,11 +36,19 @@ def compare(
         typer.Option(
             "--fail-on",
             metavar="CHANGE",
-            help="Exit 1 on this change, repeatable: 'macs>0%', 'params>=1k', 'median_ms>5%', 'images_per_s<-5%'; "
+            help="Exit 1 on this change, repeatable: 'macs>0%', 'params>=1k', 'median_ms>5%', 'ratio>5%'; "
             "missing or added: rows that only one file has. A time whose intervals overlap never fails; a row of OLD "
             "that has the figure and no partner in NEW does.",
         ),
     ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="time|ratio",
+            help="ratio: the time over the baseline's, each file's own, alone; the files may be of different devices.",
+        ),
+    ] = TIME,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Rows of OLD without a partner in NEW fail nothing.")
     ] = False,
@@ -58,8 +66,8 @@ def compare(
 ) -> None:
     """What changed between two saved runs: counts exactly, times by their intervals.
 
-    Rows are matched by mixer, implementation, mode and sizes. Two times differ only where their intervals, each widened
-    by what its own run's A/A control calls noise, do not overlap.
+    Rows are matched by mixer, implementation, mode and sizes. Two times, or two ratios to the baseline, differ only
+    where their intervals, each widened by what its own run's A/A control calls noise, do not overlap.
     """
     to.require()
     if show_all and top is not None:
@@ -69,6 +77,7 @@ def compare(
         read_results(_results_in(old), "OLD"),
         read_results(_results_in(new), "NEW"),
         thresholds,
+        by=by,
         allow_different_devices=allow_different_devices,
         allow_missing=allow_missing,
     )

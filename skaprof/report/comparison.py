@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from skaprof.analysis.comparison import Change, Compared
+from skaprof.analysis.row_trust import RATIO
 from skaprof.analysis.thresholds import Threshold
 from skaprof.changed import ChangeRow
 from skaprof.errors import printable
@@ -104,10 +105,17 @@ def sentences(compared: Compared, thresholds: Sequence[Threshold]) -> list[str]:
         told += f"{counted(len(changed), 'figure')} changed in {counted(rows, 'row')}"
     else:
         told += "nothing changed" if compared.matched_rows else "the files have no row in common"
-    found = ["; ".join([told, *(_one_sided(compared, side) for side in _SIDES if changes[side])]) + "."]
+    found = [_over_baselines(compared)] if compared.by == RATIO else []
+    found += ["; ".join([told, *(_one_sided(compared, side) for side in _SIDES if changes[side])]) + "."]
     if changes["overlapping"]:
         found.append(f"Intervals overlap for {counted(changes['overlapping'], 'figure')}: no difference is shown.")
     return found + [threshold_sentence(compared, threshold) for threshold in thresholds]
+
+
+def _over_baselines(compared: Compared) -> str:
+    ours, theirs = (", ".join(devices) for devices in compared.devices)
+    where = ours if ours == theirs else f"first {ours}, then {theirs}"
+    return f"The time over the baseline's, in the same rounds on one device, {where}: slower is a higher ratio."
 
 
 _SIDES = {"missing": "first", "added": "second"}

@@ -19,7 +19,7 @@ from skaprof.analysis.row_trust import (
     figure,
     identity,
     is_baseline_of,
-    noise,
+    ratio_of,
     why_not_alike,
     why_unsound,
 )
@@ -260,10 +260,7 @@ def _why_apart(row: ResultRow, other: ResultRow) -> str | None:
 
 
 def _ratio(row: MeasuredRow, baselines: Sequence[MeasuredRow]) -> Bounds | None:
-    if row.ratio_interval is None:
-        return None
-    (low, high), factor = row.ratio_interval, noise(row, baselines)
-    return Bounds(Fraction(low / factor), Fraction(row.ratio), Fraction(high * factor))
+    return None if row.ratio_interval is None else ratio_of(row, baselines)
 
 
 def _inverse(ratio: Bounds | None) -> Bounds | None:
