@@ -73,6 +73,9 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=map(name_of, PAGES))
 
 def shortened(command: str, *arguments: str) -> list[str]:
     """The same command at a size that takes a second, where it measures: that it runs is tested, not its figure."""
+    if "--cluster" in arguments:  # which needs Dask: tests/test_cluster.py has it
+        at = arguments.index("--cluster")
+        arguments = arguments[:at] + arguments[at + 2 :]
     if command == "latency":
         values = [SMALL.get(option, value) for option, value in zip(("", *arguments), arguments, strict=False)]
         tiny = [re.sub(r"^caformer_s18", TINY, value) for value in values]
