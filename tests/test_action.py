@@ -32,8 +32,12 @@ def program(folder: Path, name: str, text: str) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository whose second commit puts CSKA in SKA's place, and the program on the path."""
-    program(tmp_path / "bin", "skaprof", f'#!/bin/sh\nexec "{sys.executable}" -m skaprof "$@"\n')
+    """A repository whose second commit puts CSKA in SKA's place, and the program on the path.
+
+    The page takes a second and judges nothing: where $DRAWN is not set, it is an empty file.
+    """
+    explored = '[ "$1" = explore ] && [ -z "$DRAWN" ] && exec touch "$3"\n'
+    program(tmp_path / "bin", "skaprof", f'#!/bin/sh\n{explored}exec "{sys.executable}" -m skaprof "$@"\n')
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "claims.toml").write_text('[[claim]]\nclaim = "ska.macs < mhsa.macs @ tokens=49,dim=64"\nsource = "us"\n')
@@ -71,7 +75,7 @@ def out(repository: Path, name: str) -> str:
 
 
 def test_it_draws_the_report_checks_claims_and_writes_comment_and_summary(repository: Path) -> None:
-    done = run(repository, CLAIMS="claims.toml")
+    done = run(repository, CLAIMS="claims.toml", DRAWN="all")
     assert done.returncode == 0, done.stderr
     assert out(repository, "explorer.html").startswith("<!doctype html>")
     comment = out(repository, "comment.md")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import difflib
 import doctest
+import json
 import os
 import re
 import shlex
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +23,11 @@ from conftest import ROOT, TINY_BACKBONE, Run
 from PIL import Image
 
 import skaprof
+from skaprof import warm_python
 from skaprof.bench import calibrate as calibrating
 from skaprof.model.hardware import KINDS, Rate
 from skaprof.report.numbers import si, signed
+from skaprof.subprocesses import Ended, run_python
 
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "commands.md"
@@ -100,9 +103,18 @@ def shortened(command: str, *arguments: str) -> list[str]:
     return [command, *arguments, *endings.get(command, ())]
 
 
+@cache
+def asked(call: str) -> Ended:
+    """What a process of its own says to a call."""
+    return run_python(*json.loads(call))
+
+
 @pytest.fixture
 def run(skaprof_here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run `skaprof ARGUMENTS...` here, in a folder of its own and 120 columns; calibrations find `CALIBRATED`."""
+    """Run `skaprof ARGUMENTS...` here, in a folder of its own and 120 columns; calibrations find `CALIBRATED`, and a
+    counter that was asked the same before is not asked again.
+    """
+    monkeypatch.setattr(warm_python, "run_python", lambda *call: asked(json.dumps(call)))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(calibrating, "calibrate", lambda *arguments, **settings: CALIBRATED)
     (tmp_path / "claims").symlink_to(ROOT / "claims")
