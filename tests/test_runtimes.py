@@ -30,7 +30,7 @@ from skaprof.bench.loaded import Loaded
 from skaprof.bench.onnx_export import OnnxModel
 from skaprof.bench.record import Settings
 from skaprof.bench.runtimes import InRuntime, largest_error
-from skaprof.cli.report import _by_section
+from skaprof.cli.report_times import by_section, read_timings
 from skaprof.report.sections import SECTIONS
 from skaprof.saved import read_results
 
@@ -257,7 +257,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_the_report_has_a_line_a_mixer_and_a_column_a_runtime(timed: Path) -> None:
-    rows = _by_section([read_results(timed, "FILE")])["runtimes"]
+    rows = by_section(read_timings([str(timed)]))["runtimes"]
     body, findings, _ = SECTIONS["runtimes"].render(rows)
     lines = [line for line in body.splitlines() if line.startswith("|")]
     assert [cell.strip() for cell in lines[0].split("|")[5:-1]] == ["mixer", "form", "pytorch", "onnxruntime"]
