@@ -11,8 +11,8 @@ from typing import Any
 
 Row = Mapping[str, Any]
 PROCESSOR = "cpu"
-OWN_KEYS = ("host", "environment")
-"""The keys of a row that say where it was measured."""
+OWN_KEYS = ("host", "environment", "reruns")
+"""The keys of a row that say where it was measured, and how often that was tried."""
 
 
 def environment_of(row: Row, header: Row) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import re
+import shlex
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -244,3 +246,26 @@ def test_what_cannot_be_merged_is_told_and_no_file_is_given_up(skaprof: Run, her
     with pytest.raises(SkaprofError, match=r"output: .* none of the files that are read"):
         api.merge(["runs.jsonl"], "runs.jsonl")
     assert [row.mixer for row in api.merge(["runs.jsonl"], "all.jsonl", force=True)] == [row["mixer"] for row in ROWS]
+
+
+PAGE = (ROOT / "docs/many-machines.md").read_text()
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("language", ["bash", "yaml"])
+def test_the_scripts_shown_measure_all_of_a_sweep_and_merge_it(skaprof: Run, here: Path, language: str) -> None:
+    """Each line of them that runs this program, with a shard's number where the script has it."""
+    for block in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL):
+        lines = [line[line.index("skaprof ") :].removesuffix(" &") for line in block.splitlines() if "skaprof " in line]
+        sweep, *merges = [line.removeprefix("skaprof ") for line in lines if re.match("skaprof (latency|merge) ", line)]
+        count = int(re.search(r"--shard .*?/(\d+)", sweep)[1])  # type: ignore[index]
+        sweep = sweep.replace('"$to" "$file"', '--output "runs-$SLURM_ARRAY_TASK_ID.jsonl"')
+        paths = []
+        for number in range(1, count + 1):
+            typed = re.sub(r"\$\{\{ matrix.shard \}\}|\$\w+", str(number), sweep)
+            done = skaprof(*shlex.split(typed), "-m", "mhsa", "-m", "ska", "--dim", "16", "--rounds", "2", "--force")
+            assert done.returncode == 0, done.stderr
+            paths.append(shlex.split(typed)[-1])
+        for merge in merges or [f"merge {' '.join(paths)} --output all.jsonl"]:
+            done = skaprof(*shlex.split(merge), "--force")
+            assert done.stderr == "wrote 64 rows to all.jsonl\n"

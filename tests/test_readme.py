@@ -80,7 +80,8 @@ def shortened(command: str, *arguments: str) -> list[str]:
         at = arguments.index("--cluster")
         arguments = arguments[:at] + arguments[at + 2 :]
     if command == "latency":
-        values = [SMALL.get(option, value) for option, value in zip(("", *arguments), arguments, strict=False)]
+        sizes = SMALL | ({"--tokens": "9,16,25,36"} if "--shard" in arguments else {})
+        values = [sizes.get(option, value) for option, value in zip(("", *arguments), arguments, strict=False)]
         tiny = [re.sub(r"^caformer_s18", TINY, value) for value in values]
         forms = ["--implementation", "eager"] if "--model" in arguments else []
         return [command, *tiny, *forms, "--max-seconds", "0.1"]
@@ -231,7 +232,7 @@ def test_a_pages_examples_run_and_print_what_it_shows(run: Run, tmp_path: Path, 
             case "toml" | "python":
                 wrong += wrong_files(tmp_path, block)
             case language:
-                assert language in {"pycon", "text", "yaml", "toctree"}, f"no test reads a block of {language}"
+                assert language in {"pycon", "text", "yaml", "toctree", "bash"}, f"no test reads a block of {language}"
     wrong += wrong_in_tables(run, page)
     if page == README:
         wrong += wrong_answer()
