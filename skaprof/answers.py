@@ -244,6 +244,7 @@ class AuditRow(CostRow):
     conventions: Annotated[list[str] | None, Key("What explains its counts: probes of one layer or product.")] = None
     host: str | None = None
     environment: dict[str, Any] | None = None
+    reruns: int | None = None
 
 
 class AbsentCounter(Record):

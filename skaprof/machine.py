@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 
@@ -15,6 +16,12 @@ def cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def system_name() -> str:
+    """The system and what it runs on."""
+    system = os.uname() if hasattr(os, "uname") else None
+    return f"{system.sysname} {system.machine}" if system else sys.platform
 
 
 def memory_bytes() -> int | None:

@@ -31,6 +31,7 @@ class _Run(Record):
     model_hash: Annotated[str, Key("Of a network's description at its image size: the start of its SHA-256.")]
     host: str | None = None
     environment: dict[str, Any] | None = None
+    reruns: int | None = None
 
 
 class TrainedRow(_Run):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from test_schema import from_lines, require_valid
 import skaprof as skaprof_package
 from skaprof.analysis.accuracy import verdict_rows
 from skaprof.analysis.contenders import contenders
+from skaprof.cluster.tasks import Done
+from skaprof.errors import SkaprofError
 from skaprof.report.accuracy import sentences
 from skaprof.saved import read_results
+from skaprof.train import answering
 from skaprof.train import session as sessions
 from skaprof.train.code import code_hash
 from skaprof.train.images import checked
@@ -118,6 +123,51 @@ def test_every_network_gets_as_many_trials_and_seeds_and_the_controls_run_too(wh
     for row in runs:
         own = [trial for trial in trials if trial.model == row.model]
         assert row.learning_rate == max(own, key=lambda t: (t.validation_accuracy, -t.validation_nll)).learning_rate
+
+
+def test_a_cluster_trains_the_same_networks_whoever_answers_first(
+    train: Train, whole: list[Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster is this process, which answers what it was asked last first; tests/test_cluster.py has others."""
+
+    class Backwards:
+        device, environment = "cpu", {"torch": torch.__version__, "training_code": code_hash()}
+
+        def __init__(self, pool: dict[str, Any], *, anonymous: bool) -> None:
+            assert answering.machine(json.loads(json.dumps(pool)))["device"] == "cpu"
+            for name, words in (("data_hash", "holds other images"), ("model_hashes", "is another network")):
+                other = {"tiny.toml": "0"} if name == "model_hashes" else "0"
+                with pytest.raises(SkaprofError, match=words):
+                    answering.machine(json.loads(json.dumps({**pool, name: other})))
+
+        def done(
+            self, function: str, tasks: list[Any], longest: float, is_late: object, tell: object
+        ) -> Iterator[Done]:
+            assert function == "skaprof.train.answering:trained"
+            for place in reversed(range(len(tasks))):
+                told = answering.trained(json.loads(json.dumps(tasks[place])))
+                said = {"host": f"node{place}", "environment": told["environment"], "reruns": 0}
+                failed = place == 1 and not tasks[1]["is_trial"] and "crash.jsonl" in sys.argv
+                yield Done(place, told, "its worker was lost" if failed else None, said)
+
+    monkeypatch.setattr("skaprof.cli.cluster_options.Clustered.joined", lambda self, f, task, *_: nullcontext(task))
+    monkeypatch.setattr("skaprof.cluster.tasks.ClusterTasks", Backwards)
+    done = train("--cluster", "local:2", "--output", "cluster.jsonl")
+    assert done.returncode == 0, done.stderr
+    found = list(read_results(folder / "cluster.jsonl", "test").records)
+    own = {"host", "environment", "reruns", TIMED}
+    assert [{key: value for key, value in row.as_dict().items() if key not in own} for row in found] == [
+        {key: value for key, value in row.as_dict().items() if key not in own} for row in whole
+    ]
+    assert {row.host for row in of(found, TrainedRow)} == {f"node{place}" for place in range(8)}
+    done = train("--cluster", "local:2", "--output", "crash.jsonl")
+    assert done.returncode == 1
+    assert "1 of 8 networks were not trained to their end:\n  tiny.toml[stage1=ska], seed 0: its worker was lost" in (
+        done.stderr
+    )
+    assert len(of(list(read_results(folder / "crash.jsonl", "test").records), TrainedRow)) == 7
+    done = train("--cluster", "local:2", "--weights", "weights")
+    assert (done.returncode, done.stderr.partition(": ")[2][:30]) == (2, "--weights: expected without --")
 
 
 def test_all_shards_merged_are_the_unbroken_run_with_its_verdicts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ from skaprof import counters
 from skaprof.analysis.audit import summaries, with_reversals
 from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.answers import AuditRow
-from skaprof.count import audit
+from skaprof.cluster.tasks import Done
+from skaprof.count import answering, audit
 from skaprof.count.asked import Answer, Case
-from skaprof.count.audit import _row, absent_row, ask, counter_rows
+from skaprof.count.audit import absent_row, ask, case_row, counter_rows
 from skaprof.count.counter_process import answers_of
+from skaprof.count.elsewhere import audited_elsewhere
 from skaprof.counters import COUNTERS, SPELLINGS, Counter
 from skaprof.distributions import Owner
+from skaprof.errors import SkaprofError
 from skaprof.model.spec import parse_mixer
 from skaprof.report.audit import audit_table, detail_table, error_sentences, reversal_sentences, sentences
 from skaprof.schema import schema
@@ -107,8 +110,33 @@ def test_what_cannot_be_built_costs_no_other_case() -> None:
     ]
 
 
+def test_counters_on_other_machines_give_the_rows_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other machine is this process, which answers of the second counter first, and then is lost."""
+    both = [fake("honest"), fake("honest")._replace(name="fake-lost")]
+    monkeypatch.setitem(COUNTERS, "fake-honest", both[0])
+    plan = make_plan([parse_mixer("ska"), parse_mixer("mhsa")], SizeGrid())
+    assert answering.machine({"counters": ["fake-honest"]})["environment"]["fake-honest"] == both[0].version
+    said = {"host": "node7", "environment": {"torch": "1.0"}, "reruns": 1}
+
+    class There:
+        def done(self, function: str, tasks: list[Any], *_: object) -> Iterator[Done]:
+            assert function == "skaprof.count.answering:counted"
+            yield Done(1, None, "its worker was lost", said)
+            yield Done(0, answering.counted(json.loads(json.dumps(tasks[0]))), None, said)
+
+    heard: list[None] = []
+    rows = audited_elsewhere(plan, both, ["@"], There(), lambda words: None, lambda: heard.append(None))
+    here = [row.replace(seconds=None, **said) for row in with_reversals(counter_rows(both[0], plan, ["@"]))]
+    assert [row.replace(seconds=None) for row in rows[:2]] == here
+    lost = [(row.counter, row.error, row.host) for row in rows[2:]]
+    assert lost == [("fake-lost", "its worker was lost", "node7")] * 2
+    assert len(heard) == 2
+    with pytest.raises(SkaprofError, match="counter: tf-profiler is not installed"):
+        answering.machine({"counters": ["tf-profiler"]})
+
+
 def rows_told(name: str) -> list[AuditRow]:
-    return with_reversals([_row(fake(name), *each, ()) for each in zip(CASES, told(name), strict=True)])
+    return with_reversals([case_row(fake(name), *each, ()) for each in zip(CASES, told(name), strict=True)])
 
 
 def test_an_honest_counter_captures_everything() -> None:

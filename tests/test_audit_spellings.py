@@ -13,7 +13,7 @@ from torch import nn
 from skaprof.analysis.audit_cases import spellings_of
 from skaprof.analysis.conventions import PROBED, PROBES
 from skaprof.count.asked import Answer, Case
-from skaprof.count.audit import _row, probes_of
+from skaprof.count.audit import case_row, probes_of
 from skaprof.count.counter_process import answers_of
 from skaprof.count.counters import count_torch
 from skaprof.count.probes import build_probe
@@ -121,7 +121,7 @@ def test_spellings_are_those_a_mixer_has() -> None:
 
 @pytest.mark.parametrize("spelling", [name for name in spellings_of(parse_mixer("mhsa"), W) if name not in TRACED])
 def test_a_row_has_the_parameters_of_the_module_that_was_counted(spelling: str) -> None:
-    row = _row(COUNTERS["torch"], Case("mhsa", spelling, tuple(W)), Answer(), ())
+    row = case_row(COUNTERS["torch"], Case("mhsa", spelling, tuple(W)), Answer(), ())
     module = build_spelling(parse_mixer("mhsa"), W, spelling)
     assert row.params == sum(parameter.numel() for parameter in module.parameters())
     assert (row.mixer, row.implementation) == ("mhsa", SPELLINGS[spelling].form)

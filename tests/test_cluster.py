@@ -126,6 +126,7 @@ def serial(groups: list[list[Tiny]]) -> list[dict[str, Any]]:
 
 def test_the_rows_and_the_file_are_a_serial_runs_but_for_who_measured(client: Any, tmp_path: Path) -> None:
     groups, made = sizes(40), session(joined(client))
+    assert all(os.getpgid(number) == number for number in workers_of(client))  # Ctrl-C at a terminal is not theirs
     made.prepare(str(tmp_path / "fake.jsonl"), None, "skaprof latency")
     assert made.run(groups) is False
     assert json.dumps(told_by_size(made.rows)) == json.dumps(serial(groups))

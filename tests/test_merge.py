@@ -23,7 +23,7 @@ from skaprof.bench.fake import FakeDevice
 from skaprof.bench.measuring import measure_configuration
 from skaprof.bench.session import Session
 from skaprof.count.asked import Answer, Case
-from skaprof.count.audit import _row
+from skaprof.count.audit import case_row
 from skaprof.counters import COUNTERS
 from skaprof.errors import SkaprofError
 from skaprof.model.spec import parse_mixer
@@ -115,7 +115,7 @@ def test_all_shards_of_an_audit_merged_are_the_audit(
 
     def audited(_: Any, counters: Any, *__: Any) -> list[Any]:
         cases = [Case(row.variant.spec.text, "@", tuple(row.workload)) for row in plan.rows()]
-        return [_row(each, case, Answer(counted=7, seconds=next(took)), ()) for each in counters for case in cases]
+        return [case_row(each, case, Answer(counted=7, seconds=next(took)), ()) for each in counters for case in cases]
 
     monkeypatch.setattr("skaprof.count.audit.audited", audited)
     chosen = [COUNTERS[name] for name in names], [COUNTERS["deepspeed"]]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +13,7 @@ from skaprof.analysis.contenders import contenders
 from skaprof.bench.store import require_free
 from skaprof.cli import options as opt
 from skaprof.cli.accuracy_options import Pictured, Saved, Trained
+from skaprof.cli.cluster_options import Clustered
 from skaprof.cli.latency_options import positive_number
 from skaprof.cli.output import draw, say
 from skaprof.cli.show import Page, View, command_line, show
@@ -21,6 +25,7 @@ from skaprof.shards import parse_shard
 from skaprof.trained import DEFAULT_MARGIN, TrainedRow
 
 if TYPE_CHECKING:
+    from skaprof.train.jobs import Asked
     from skaprof.train.session import Session
 
 
@@ -44,6 +49,7 @@ def accuracy(
     ] = f"{DEFAULT_MARGIN:g}",
     pictured: Pictured,
     trained: Trained,
+    clustered: Clustered,
     to: Saved,
 ) -> None:
     """What a mixer is worth: networks trained on real images, over seeds, each judged against the first.
@@ -67,6 +73,9 @@ def accuracy(
     shard = parse_shard("--shard", trained.shard)
     if shard is not None and to.plots:
         raise SkaprofError("--plot: a shard has no verdicts: expected without --shard; skaprof merge draws them")
+    clustered.require()
+    if clustered.cluster is not None and trained.weights is not None:
+        raise SkaprofError("--weights: expected without --cluster, whose machines have folders of their own")
     from skaprof.train.image_files import load_images
     from skaprof.train.images import first_images, held_out
 
@@ -76,19 +85,46 @@ def accuracy(
     if shard is not None:
         entered = list(shard.of(entered, "--shard", "networks, controls among them"))
     require_package("torch", "skaprof accuracy")
-    from skaprof.bench.environment import put_tf32, resolve_device, threads_put
     from skaprof.train.checkpoint import require_folder
     from skaprof.train.jobs import Asked
-    from skaprof.train.session import Session
 
-    where = resolve_device(trained.device)
-    put_tf32(False)
     folder = None if trained.weights is None else require_folder(trained.weights)
-    asked = Asked(entered, data, data.hash, recipe, seeds, points, where, folder, shard)
-    with threads_put(cores):
-        session = Session(asked, seconds, Terminal("training"))
+    asked = Asked(entered, data, data.hash, recipe, seeds, points, "", folder, shard)
+    given = {"data": pictured.data, "size": pictured.size, "count": count, "models": model, "mixers": mixers}
+    with _session(asked, seconds, trained, clustered, {**given, "match": match, "threads": cores}) as session:
         session.prepare(to.lines, to.resume, command_line(), force=to.force)
         _run(session, to)
+
+
+@contextmanager
+def _session(
+    asked: Asked, seconds: float, trained: Trained, clustered: Clustered, given: dict[str, Any]
+) -> Iterator[Session]:
+    """What trains here, or on a cluster, which is told of networks and images what is `given`.
+
+    Raises:
+        SkaprofError: there is no such device or cluster, or one of its workers will not do.
+    """
+    from skaprof.bench.environment import put_tf32, resolve_device, threads_put
+    from skaprof.train.session import Session
+
+    watcher = Terminal("training")
+    if clustered.cluster is None:
+        asked = asked._replace(device=resolve_device(trained.device))
+        put_tf32(False)
+        with threads_put(given["threads"]):
+            yield Session(asked, seconds, watcher)
+        return
+    from skaprof.cluster.tasks import ClusterTasks
+    from skaprof.cluster.timing import versions
+    from skaprof.train.code import code_hash
+    from skaprof.train.elsewhere import MACHINE, SessionElsewhere, told_of
+
+    told = {**given, **told_of(asked), "folder": os.getcwd(), "device": trained.device}
+    ours = {**versions(()), "training_code": code_hash()}
+    with clustered.joined(MACHINE, told, ours, trained.device) as pool:
+        there = ClusterTasks(pool, anonymous=clustered.anonymous)
+        yield SessionElsewhere(asked._replace(device=there.device), seconds, watcher, there, told)
 
 
 def _run(session: Session, to: Saved) -> None:

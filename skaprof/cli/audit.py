@@ -12,6 +12,7 @@ from skaprof.analysis.plan import Plan
 from skaprof.analysis.planned_rows import require_memory, require_one_size
 from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.cli import options as opt
+from skaprof.cli.cluster_options import Clustered
 from skaprof.cli.output import say_notices
 from skaprof.cli.progress import Progress
 from skaprof.cli.show import Page, View, environment, show
@@ -20,6 +21,7 @@ from skaprof.errors import SkaprofError, require_package, shown_path
 from skaprof.report.formats import SPOKEN_FORMATS, flat
 from skaprof.saved import read_results
 from skaprof.shards import parse_shard
+from skaprof.where import beside
 
 T = TypeVar("T")
 Audited = Sequence[AuditRow | AbsentCounter]
@@ -49,6 +51,7 @@ def audit(
     detail: Annotated[
         bool, typer.Option("--detail", help="Each mixer in each spelling, not a line a counter.")
     ] = False,
+    clustered: Clustered,
     to: opt.Tabled,
 ) -> None:
     """What other FLOP counters capture of each mixer, in each way to write it, at one size, and in training.
@@ -57,6 +60,7 @@ def audit(
     turns the ranking of two mixers round. Each counter runs in a process of its own: one that crashes is a row.
     """
     to.require()
+    clustered.require()
     share = parse_shard("--shard", shard)
     plan = sizes.plan(class_token_in=False)
     require_one_size(plan)
@@ -71,7 +75,7 @@ def audit(
         raise SkaprofError("--spelling: none of these mixers has one that these counters count: expected another")
     if share is not None:
         counting = list(share.of(_in_order(counting, lambda each: each.name), "--shard", "counters that count here"))
-    rows = _rows(plan, counting, absent, elsewhere, spellings)
+    rows = _rows(plan, counting, absent, elsewhere, spellings, clustered)
     settings = None if share is None else {"shard": str(share)}
     view = View(lambda: _page(rows, detail=detail), None, environment(counters=True), lambda: map(flat, rows), settings)
     show(rows, to, view)
@@ -114,12 +118,38 @@ def _rows(
     absent: Sequence[Counter],
     elsewhere: Sequence[AuditRow] = (),
     spellings: Sequence[str] = (),
+    clustered: Clustered | None = None,
 ) -> Audited:
     from skaprof.count.audit import absent_row, audited
 
     with Progress("auditing", len(present)) as bar:
-        found = [*audited(plan, present, spellings, bar.advance), *elsewhere]
+        if clustered is not None and clustered.cluster is not None:
+            counted = _on_cluster(plan, present, spellings, clustered, bar)
+        else:
+            counted = audited(plan, present, spellings, bar.advance)
+        found = [*counted, *elsewhere]
     return [*_in_order(found, lambda row: row.counter), *map(absent_row, absent)]
+
+
+def _on_cluster(
+    plan: Plan, counters: Sequence[Counter], spellings: Sequence[str], clustered: Clustered, bar: Progress
+) -> list[AuditRow]:
+    """What the counters say on the machines of a cluster, each row with what its machine has beside this one.
+
+    Raises:
+        SkaprofError: there is no such cluster, or one of its workers lacks a counter or has another version of it.
+    """
+    from skaprof.cluster.tasks import ClusterTasks
+    from skaprof.count.answering import versions
+    from skaprof.count.elsewhere import MACHINE, audited_elsewhere
+
+    here = versions()
+    ours = {"skaprof": here["skaprof"], "torch": here["torch"], **{each.name: each.version for each in counters}}
+    with clustered.joined(MACHINE, {"counters": [each.name for each in counters]}, ours, "cpu") as pool:
+        there = ClusterTasks(pool, anonymous=clustered.anonymous)
+        rows = audited_elsewhere(plan, counters, spellings, there, bar.tell, bar.advance)
+    same = {**here, **{each.name: each.version for each in counters}}
+    return [row.replace(environment=beside(row.environment or {}, same)) for row in rows]
 
 
 def _in_order(things: Iterable[T], name_of: Callable[[T], str]) -> list[T]:

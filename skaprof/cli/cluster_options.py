@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from skaprof.errors import SkaprofError, bad_value
 
 if TYPE_CHECKING:
     from skaprof.cli.latency_options import Measuring
+    from skaprof.cluster.pool import Pool
     from skaprof.cluster.timing import ClusterTiming
 
 _PANEL = "Many machines"
@@ -73,23 +74,40 @@ class Clustered(opt.Options):
                 raise SkaprofError(f"{option}: expected with --cluster, which is not given")
 
     @contextmanager
+    def joined(
+        self, function: str, task: dict[str, Any], ours: Mapping[str, str | None], device: str
+    ) -> Iterator[Pool]:
+        """The workers of the cluster, each of which has answered the task, and has `ours`, versions by name.
+
+        Raises:
+            SkaprofError: there is none, or one of its workers will not do (exit 3).
+        """
+        from skaprof.bench.environment import resolve_device
+        from skaprof.cluster.pool import Call, joined
+        from skaprof.cluster.timing import LONGEST_CHECK, Judge
+
+        address = parse_address(str(self.cluster))
+        if address.local > 1 and resolve_device(device) != "cpu":
+            raise bad_value("--cluster", self.cluster, "local:1 on a GPU, or a scheduler with a worker for each GPU")
+        judge = Judge(ours, allowed=self.allow_different_versions)
+        with joined(address, Call(function, task, LONGEST_CHECK), judge, say) as pool:
+            yield pool
+
+    @contextmanager
     def timing(
         self, measuring: Measuring, held: dict[str, Any], implementations: str, runtimes: Sequence[str]
     ) -> Iterator[ClusterTiming | None]:
         """What times there; None without a cluster.
 
         Raises:
-            SkaprofError: there is none, or one of its workers will not do (exit 3).
+            SkaprofError: as `joined`.
         """
-        if (address := self.address) is None:
+        if self.cluster is None:
             yield None
             return
         from skaprof.cli.latency_options import implementations_of
-        from skaprof.cluster.pool import Call, joined
-        from skaprof.cluster.timing import LONGEST_CHECK, MACHINE, ClusterTiming, Judge, versions
+        from skaprof.cluster.timing import MACHINE, ClusterTiming, versions
 
-        if address.local > 1 and measuring.where() != "cpu":
-            raise bad_value("--cluster", self.cluster, "local:1 on a GPU, or a scheduler with a worker for each GPU")
         task = {
             "device": measuring.device,
             "timing": measuring.timing,
@@ -100,7 +118,6 @@ class Clustered(opt.Options):
             "runtimes": list(runtimes),
             "implementations": list(implementations_of(implementations, on_gpu=False)),
         }
-        judge = Judge(versions(runtimes), allowed=self.allow_different_versions)
-        with joined(address, Call(MACHINE, task, LONGEST_CHECK), judge, say) as pool:
+        with self.joined(MACHINE, task, versions(runtimes), measuring.device) as pool:
             anonymous, differ = self.anonymous, self.allow_different_versions
             yield ClusterTiming(pool, isolate=measuring.isolate, anonymous=anonymous, versions_differ=differ)

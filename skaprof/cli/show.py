@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from skaprof._version import __version__
 from skaprof.cli.output import STDOUT, deliver, draw
 from skaprof.errors import printable_lines
+from skaprof.machine import system_name
 from skaprof.report.formats import Row, cells, picked, to_bmf, to_csv, to_json, to_markdown
 
 if TYPE_CHECKING:
@@ -182,11 +182,10 @@ def command_into(folder: str) -> str:
 
 def environment(*, counters: bool = False) -> dict[str, str]:
     """What a figure of the analytic model depends on, and the counters' versions where they took part."""
-    system = os.uname() if hasattr(os, "uname") else None
     found = {
         "skaprof": __version__,
         "python": ".".join(map(str, sys.version_info[:3])),
-        "platform": f"{system.sysname} {system.machine}" if system else sys.platform,
+        "platform": system_name(),
     }
     if counters:
         from importlib.metadata import version

@@ -24,6 +24,7 @@ def local_cluster(workers: int) -> Iterator[Any]:
         dashboard_address=None,
         silence_logs=logging.CRITICAL,
         memory_limit=0,  # Dask's own process needs little, and what it starts is not its to limit
+        preload=["skaprof.cluster.own_group"],
         env={"OMP_NUM_THREADS": str(threads_each(workers))},
     ) as cluster:
         yield cluster

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from skaprof.cluster.handing import Given, Handing
+from skaprof.cluster.handing import Handing
 from skaprof.cluster.pool import Call, Pool
+from skaprof.cluster.tasks import ClusterTasks
 from skaprof.errors import named
 from skaprof.implementations import PYTORCH
-from skaprof.where import shared
 
 if TYPE_CHECKING:
     from skaprof.bench.configuration import Options, Timed
@@ -21,25 +21,16 @@ LONGEST_CHECK = 300.0
 """Seconds in which a worker's process has loaded PyTorch, from a slow disk too."""
 
 
-class ClusterTiming:
+class ClusterTiming(ClusterTasks):
     """What measures groups of a session elsewhere, several at once."""
 
     def __init__(
         self, pool: Pool, *, isolate: bool, anonymous: bool, versions_differ: bool = False, function: str = MEASURES
     ) -> None:
         """`function` measures a task; with `isolate`, each in a fresh process."""
-        self.pool, self.isolate, self.anonymous, self.function = pool, isolate, anonymous, function
+        super().__init__(pool, anonymous=anonymous)
+        self.isolate, self.function = isolate, function
         self.same = () if versions_differ else ("torch",)
-
-    @property
-    def environment(self) -> dict[str, Any]:
-        """What the workers' machines have alike."""
-        return shared([worker.machine["environment"] for worker in self.pool.measuring])
-
-    @property
-    def device(self) -> str:
-        """The device as the first worker names it."""
-        return str(self.pool.measuring[0].machine["device"])
 
     def measured(
         self,
@@ -53,6 +44,7 @@ class ClusterTiming:
         Args:
             seconds: how many a group has, given how many wait and how many are measured at a time; None: time is over.
         """
+        from skaprof.bench.measured_rows import failed_row
         from skaprof.bench.worker import longest, task_of
 
         def call_of(place: int, at_once: int) -> Call | None:
@@ -62,27 +54,20 @@ class ClusterTiming:
             return Call(self.function, task_of(groups[place], options, each), longest(each), self.isolate)
 
         handing = Handing(self.pool, len(groups), call_of, tell)
-        for given in handing.given():
-            yield given.place, self._rows(groups[given.place], options, given)
-
-    def _rows(self, group: Sequence[Timed], options: Options, given: Given) -> list[Row]:
-        from skaprof.bench.measured_rows import failed_row
-
-        environment, why = given.machine["environment"], given.reply.trouble or given.reply.refused
-        if why is None:
-            rows, environment = given.reply.answer["rows"], given.reply.answer["environment"]
-        else:
-            rows = [failed_row(entry, environment["device"], options, "crashed", why) for entry in group]
-        host = None if self.anonymous else given.host
-        said = {"host": host, "environment": environment, "reruns": given.reruns}
-        return [row | said for row in rows]
+        for done in map(self.told, handing.given()):
+            if done.trouble is None:
+                rows = done.answer["rows"]
+            else:
+                device = done.said["environment"]["device"]
+                rows = [failed_row(entry, device, options, "crashed", done.trouble) for entry in groups[done.place]]
+            yield done.place, [row | done.said for row in rows]
 
 
 class Judge:
     """Says why a machine will not do, None where it will: it has other versions than `ours`, unless these are
     `allowed`, or another kind of device than the first."""
 
-    def __init__(self, ours: Mapping[str, str], *, allowed: bool) -> None:
+    def __init__(self, ours: Mapping[str, str | None], *, allowed: bool) -> None:
         self.ours, self.allowed = ours, allowed
         self.kind: str | None = None
 

@@ -63,17 +63,26 @@ def audited(
 def counter_rows(
     counter: Counter, plan: Plan, spellings: Collection[str] = (), run: Run = _run_afresh
 ) -> list[AuditRow]:
-    """One row a case of the plan: the closed form's figures, what the counter made of it, and what explains it."""
-    cases = [
+    """As `rows_of_cases`, of the plan's."""
+    return rows_of_cases(counter, cases_of(counter, plan, spellings), run)
+
+
+def cases_of(counter: Counter, plan: Plan, spellings: Collection[str] = ()) -> list[Case]:
+    """What the counter is asked about a plan, in these spellings or all."""
+    return [
         Case(spec.text, spelling.name, tuple(w), mode, spelling.framework)
         for spec, w, spelling, mode in cases_for(counter, plan, spellings)
     ]
+
+
+def rows_of_cases(counter: Counter, cases: Sequence[Case], run: Run = _run_afresh) -> list[AuditRow]:
+    """One row a case: the closed form's figures, what the counter made of it, and what explains it."""
     if not cases:
         return []
     probes = probes_of(counter)
     answers = ask(counter, [*cases, *probes], run=run)
     said = _conventions(counter, probes, answers[len(cases) :])
-    return [_row(counter, case, answer, said) for case, answer in zip(cases, answers[: len(cases)], strict=True)]
+    return [case_row(counter, case, answer, said) for case, answer in zip(cases, answers[: len(cases)], strict=True)]
 
 
 def probes_of(counter: Counter) -> list[Case]:
@@ -163,7 +172,8 @@ def _ask_one_process(counter: Counter, cases: Sequence[Case], limit: float, run:
     return answers
 
 
-def _row(counter: Counter, case: Case, answer: Answer, said: Sequence[str]) -> AuditRow:
+def case_row(counter: Counter, case: Case, answer: Answer, said: Sequence[str]) -> AuditRow:
+    """The row of a case; `said` explains the counter's answers."""
     variant = Variant(parse_mixer(case.mixer), SPELLINGS[case.spelling].form, case.mode)
     if case.spelling in WITH_BIASES:
         variant = variant._replace(spec=parse_mixer(f"{variant.spec.mixer.name}:bias=true"))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from typing import Any
-
-import numpy as np
 
 from skaprof.analysis.accuracy import verdict_rows
 from skaprof.bench import store as stored
@@ -18,8 +17,8 @@ from skaprof.errors import SkaprofError, named, shown, shown_path
 from skaprof.records import Record
 from skaprof.train.checkpoint import Checkpoint, save_weights
 from skaprof.train.code import code_hash
-from skaprof.train.images import held_out
-from skaprof.train.jobs import Asked, Job, identity_of, missing_jobs, model_hash, rate_of, row_of, work_of
+from skaprof.train.jobs import Asked, Job, identity_of, missing_jobs, model_hash, rate_of, work_of
+from skaprof.train.running import Both, begun, ended
 from skaprof.train.training import Training, pictures_of
 from skaprof.trained import TrainedRow, TrialRow, VerdictRow
 
@@ -28,7 +27,7 @@ SAVED_EVERY = 10.0
 INTERRUPTED, OUT_OF_TIME = "interrupted", "out of time"
 _IDENTITY = ("device", "gpu_uuid", "cpu", "torch", "threads", "training_code")
 """Keys of the environment that must be the same where a run goes on, for it to come to the same end."""
-_STEPS = 1000
+STEPS = 1000
 """Of the bar that shows progress."""
 
 
@@ -44,7 +43,7 @@ class Session:
         self.asked, self.watcher = asked, watcher
         self.began = monotonic()
         self.deadline = self.began + budget
-        self.environment = {**stamp(asked.device), "training_code": code_hash()}
+        self.environment = self._environment()
         self.trials: list[TrialRow] = []
         self.runs: list[TrainedRow] = []
         self.others: list[Record] = []
@@ -52,7 +51,21 @@ class Session:
         self._store: stored.Store | None = None
         self._checkpoint: Checkpoint | None = None
         self._done_work = 0.0
-        self._pictures = pictures_of(asked.data, asked.device)
+        self._same: tuple[str, ...] = _IDENTITY
+        self._of_file: Mapping[str, Any] = {}
+        """The environment of the file that is gone on with."""
+
+    def _environment(self) -> dict[str, Any]:
+        """The stamp of what trains."""
+        return {**stamp(self.asked.device), "training_code": code_hash()}
+
+    def _header(self) -> dict[str, Any] | None:
+        """The environment for the file's header once all is trained; None: what it has."""
+        return None
+
+    @cached_property
+    def _pictures(self) -> Both:
+        return pictures_of(self.asked.data, self.asked.device)
 
     @property
     def wanted(self) -> int:
@@ -102,8 +115,9 @@ class Session:
             store.go_on()
         try:
             found, rows, good_bytes, damaged = stored.read(path, "learning_rates", "accuracy")
-            stored.require_same(path, found, head, _IDENTITY)
+            stored.require_same(path, found, head, self._same)
             self._take(path, rows)
+            self._of_file = found["environment"]
         except BaseException:
             store.close()
             raise
@@ -157,18 +171,18 @@ class Session:
             return
         with suppress(SkaprofError):  # the rows are in it already
             if self.runs:
-                self._store.rewrite([row.as_dict() for row in self.rows])
+                self._store.rewrite([row.as_dict() for row in self.rows], self._header())
         self._store.close()
 
     def _run(self) -> None:
         jobs = list(missing_jobs(self.asked, self.trials, self.runs))
         self._require_checkpoint(jobs)
         total = sum(work_of(job, self.asked) for job in jobs) or 1.0
-        with self.watcher.steps(_STEPS if jobs else 0) as steps:
+        with self.watcher.steps(STEPS if jobs else 0) as steps:
             for place, job in enumerate(jobs, start=1):
                 row = self._train(job, lambda work: steps.at(work / total))
                 rest = f"; about {self._time_left(total)} left" if place < len(jobs) else ""
-                self.watcher.say(f"{place} of {len(jobs)}: {_outcome(row)}{rest}")
+                self.watcher.say(f"{place} of {len(jobs)}: {outcome(row)}{rest}")
 
     def _time_left(self, total: float) -> str:
         """At the pace so far."""
@@ -212,11 +226,8 @@ class Session:
         Raises:
             OutOfTime: the budget is spent; the run is saved as far as it is.
         """
-        identity, data, recipe = identity_of(job, self.asked, self.trials), self.asked.data, self.asked.recipe
-        everything = np.arange(len(data.train_labels))
-        places, out = held_out(data, recipe.validation) if job.is_trial else (everything, everything)
-        rate = rate_of(job, self.asked, self.trials)
-        training = Training(job.contender.network, recipe, job.seed, rate, self._pictures[0], places)
+        identity, rate = identity_of(job, self.asked, self.trials), rate_of(job, self.asked, self.trials)
+        training, out = begun(job, rate, self.asked, self._pictures)
         self._take_up(identity, training)
         work = work_of(job, self.asked)
         saved = monotonic()
@@ -224,12 +235,9 @@ class Session:
             saved = self._saved(identity, training, saved)
             training.advance()
             at(self._done_work + work * training.step / training.steps)
-        score = None
-        if not training.diverged:
-            score = training.score(self._pictures[0], out) if job.is_trial else training.score(self._pictures[1])
-        row: TrialRow | TrainedRow = row_of(job, self.asked, identity, training, score)
+        row, score = ended(job, self.asked, identity, training, self._pictures, out)
         if self.asked.weights is not None and isinstance(row, TrainedRow) and score is not None:
-            save_weights(self.asked.weights, job.contender, job.seed, data, training.module)
+            save_weights(self.asked.weights, job.contender, job.seed, self.asked.data, training.module)
         self._save(row)
         if self._checkpoint is not None:
             self._checkpoint.clear()
@@ -280,7 +288,8 @@ class Session:
             raise
 
 
-def _outcome(row: TrialRow | TrainedRow) -> str:
+def outcome(row: TrialRow | TrainedRow) -> str:
+    """What came of a job, in words."""
     if isinstance(row, TrialRow):
         score, what = row.validation_accuracy, f"learning rate {row.learning_rate:g}, held-out images"
     else:

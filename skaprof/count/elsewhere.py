@@ -1,0 +1,72 @@
+"""An audit whose counters run on other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from skaprof.analysis.audit import with_reversals
+from skaprof.analysis.plan import Plan
+from skaprof.answers import AuditRow
+from skaprof.count.asked import Answer
+from skaprof.count.audit import case_row, cases_of
+from skaprof.counters import Counter
+
+MACHINE, COUNTS = "skaprof.count.answering:machine", "skaprof.count.answering:counted"
+LONGEST_SECONDS = 86_400.0
+"""A counter has a limit for each case; what has none hangs."""
+
+
+class Outcome(Protocol):
+    """What came of a task, as `skaprof.cluster.tasks.Done` has it."""
+
+    @property
+    def place(self) -> int: ...
+
+    @property
+    def answer(self) -> Any: ...
+
+    @property
+    def trouble(self) -> str | None: ...
+
+    @property
+    def said(self) -> dict[str, Any]: ...
+
+
+class Elsewhere(Protocol):
+    """What does tasks on other machines."""
+
+    def done(
+        self,
+        function: str,
+        tasks: Sequence[object],
+        longest: float,
+        is_late: Callable[[], bool],
+        tell: Callable[[str], None],
+    ) -> Iterator[Outcome]: ...
+
+
+def audited_elsewhere(
+    plan: Plan,
+    counters: Sequence[Counter],
+    spellings: Collection[str],
+    elsewhere: Elsewhere,
+    tell: Callable[[str], None],
+    advance: Callable[[], None],
+) -> list[AuditRow]:
+    """As `skaprof.count.audit.audited`; a counter whose machines are lost has rows that say so."""
+    cases = [cases_of(counter, plan, spellings) for counter in counters]
+    tasks = [
+        {"counter": counter.name, "cases": list(map(asdict, own))} for counter, own in zip(counters, cases, strict=True)
+    ]
+    found: dict[int, list[AuditRow]] = {}
+    for done in elsewhere.done(COUNTS, tasks, LONGEST_SECONDS, lambda: False, tell):
+        if done.trouble is None:
+            rows = list(map(AuditRow.read, done.answer["rows"]))
+        else:
+            lost = Answer(error=done.trouble)
+            rows = [case_row(counters[done.place], case, lost, ()) for case in cases[done.place]]
+        found[done.place] = [row.replace(**done.said) for row in rows]
+        advance()
+    return with_reversals([row for place in sorted(found) for row in found[place]])
