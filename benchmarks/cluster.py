@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def run(groups: list[list[Nothing]], elsewhere: Any, folder: str) -> float:
         found: list[dict[str, Any]] = rows(worker.task_of(group, self.options, seconds))["rows"]
         return found
 
-    with patch.object(Session, "_measured", here):
+    with patch.object(Session, "_measured", here), patch.object(worker, "packed", asdict):
         made = Session(Options("cpu"), CpuDevice(), inf, Nobody(), isolate=False, elsewhere=elsewhere)
         path = Path(folder, f"{time.monotonic()}.jsonl")
         made.prepare(str(path), None, "benchmark")

@@ -197,6 +197,19 @@ def source_hash(called: Callable[..., Any]) -> str | None:
     return file_hash(file) if file and os.path.isfile(file) else None
 
 
+def hash_there(option: str, path: str) -> str | None:
+    """The hash of the file that a path of code, or of a TOML file, names.
+
+    Raises:
+        SkaprofError: there is none, or it cannot be loaded.
+    """
+    if not path.lower().endswith(".toml"):
+        return source_hash(load_callable(option, path))
+    if not os.path.isfile(path):
+        raise bad_value(option, path, "a file that exists")
+    return file_hash(path)
+
+
 def file_hash(path: str | Path) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a file's bytes."""
     from hashlib import sha256

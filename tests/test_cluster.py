@@ -25,13 +25,19 @@ pytest.importorskip("distributed", reason="needs the extra skaprof[cluster]")
 from skaprof.bench import answering, worker
 from skaprof.bench.configuration import Entry, Options
 from skaprof.bench.cpu import CpuDevice
+from skaprof.bench.modules import NetworkEntry, UserEntry
 from skaprof.bench.session import Session
+from skaprof.bench.travelling import packed, unpacked
+from skaprof.bench.user_models import ModelEntry
 from skaprof.cluster import pool as pools
 from skaprof.cluster.address import Address, parse_address
 from skaprof.cluster.local import local_cluster
 from skaprof.cluster.pool import Call, Pool, Worker, _connected, _quietly
 from skaprof.cluster.timing import ClusterTiming, Judge
 from skaprof.errors import EXIT_MISSING, SkaprofError
+from skaprof.foreign_code import UserModule, hash_there
+from skaprof.foreign_model import UserModel
+from skaprof.own_rows import PartRow
 
 CHECK = Call("cluster_tasks:machine", {}, 60)
 
@@ -99,6 +105,11 @@ def two_workers() -> Iterator[Any]:
 def client() -> Iterator[Any]:
     with two_workers() as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def tiny_sizes_travel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "packed", lambda entry: asdict(entry) if isinstance(entry, Tiny) else packed(entry))
 
 
 def joined(client: Any, judge: Callable[[Any], str | None] = lambda machine: None, check: Call = CHECK) -> Pool:
@@ -260,11 +271,9 @@ def test_addresses(text: str) -> None:
     assert str(parse_address(text)) == text
 
 
-def test_flags_of_a_cluster_need_one_and_a_users_own_code_has_none(skaprof: Run) -> None:
+def test_flags_of_a_cluster_need_one(skaprof: Run) -> None:
     done = skaprof("latency", "--anonymous")
     assert (done.returncode, done.stderr) == (2, "skaprof: --anonymous: expected with --cluster, which is not given\n")
-    done = skaprof("latency", "--cluster", "local:1", "--model", "vit_tiny")
-    assert (done.returncode, done.stderr) == (2, "skaprof: --cluster: expected without --model and --module\n")
 
 
 def test_no_scheduler_there_is_said_with_how_to_start_one(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,6 +299,28 @@ def test_a_workers_process_gives_the_rows_of_a_run_here() -> None:
     huge = Entry("mhsa", "forward", "float32", "eager", (1, 3000, 3000, 8, 1, 8, None))
     (row,) = answering.rows(worker.task_of([huge], options, inf))["rows"]
     assert row["verdict"] == "out-of-memory"
+
+
+def test_a_users_code_travels_by_its_path_and_is_refused_where_it_is_another(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from torch import nn\n\n\ndef mine():\n    return nn.Identity()\n")
+    path = f"{tmp_path / 'mine.py'}:mine"
+    user, model = UserModule(path, (("dim", "{dim}"),), "BHWC"), UserModel(path, shapes=((1, 2), (3, 4)))
+    counted = costs_of("mhsa", 4).as_dict()
+    part = PartRow(**dict.fromkeys(PartRow.fields) | {"mode": "forward", "batch": 3})
+    entries = [
+        UserEntry(user, counted, "eager", "train"),
+        NetworkEntry("vit_tiny", None, (32, 48), 2, "forward", "float32", "sdpa"),
+        ModelEntry(model, part, "compile"),
+    ]
+    for entry in entries:
+        assert unpacked(json.loads(json.dumps(packed(entry)))) == entry
+    found = hash_there("--module", path)
+    answering._require_same("--module", path, found)
+    with pytest.raises(SkaprofError, match=r"is another file, of hash \w{16}: expected 0, as where this began"):
+        answering._require_same("--module", path, "0")
+    for missing in (f"{tmp_path / 'other.py'}:mine", str(tmp_path / "other.toml")):
+        with pytest.raises(SkaprofError, match="expected a file that exists"):
+            answering._require_same("--model", missing, found)
 
 
 def test_a_scheduler_that_vanishes_leaves_what_was_measured(client: Any, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from in_process import run_here
 from torch import Tensor, nn
 
 import skaprof
-from skaprof.bench import runtimes, worker
+from skaprof.bench import runtimes
 from skaprof.bench.configuration import Entry
 from skaprof.bench.cpu import CpuDevice
 from skaprof.bench.device import Contender
@@ -30,6 +29,7 @@ from skaprof.bench.loaded import Loaded
 from skaprof.bench.onnx_export import OnnxModel
 from skaprof.bench.record import Settings
 from skaprof.bench.runtimes import InRuntime, largest_error
+from skaprof.bench.travelling import packed, unpacked
 from skaprof.cli.report_times import by_section, read_timings
 from skaprof.report.sections import SECTIONS
 from skaprof.saved import read_results
@@ -213,7 +213,7 @@ def test_bad_options_are_refused(skaprof: Run, arguments: tuple[str, ...], words
 
 def test_an_entry_travels_to_a_process_of_its_own() -> None:
     entry = InRuntime(Entry("ska", "forward", "float32", "eager", (1, 3, 3, 16, 2, 8, None, 0)), "openvino", "float32")
-    assert worker.entry_of(json.loads(json.dumps(asdict(entry)))) == entry
+    assert unpacked(json.loads(json.dumps(packed(entry)))) == entry
 
 
 def busy() -> int:

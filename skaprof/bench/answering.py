@@ -5,7 +5,9 @@ Nothing heavy is loaded with this module: malloc is told to keep its memory befo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -13,7 +15,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from skaprof.bench.allocator import put_allocator
-from skaprof.errors import needing
+from skaprof.errors import SkaprofError, needing, shown_path
+from skaprof.foreign_code import hash_there
 from skaprof.implementations import PYTORCH
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ def machine(task: Mapping[str, Any]) -> dict[str, Any]:
     from skaprof.runtimes import require_runtimes
 
     require_runtimes(task["runtimes"])
+    _go_to(task.get("folder"))
+    for source in task.get("sources", ()):
+        _require_same(*source)
     where, on_gpu = resolve_device(task["device"]), resolve_device(task["device"]) != "cpu"
     put_threads(task["threads"])
     require_clock(task["clock"], task["timing"] or default_timing(on_gpu=on_gpu), where)
@@ -48,12 +54,13 @@ def rows(task: Mapping[str, Any]) -> dict[str, Any]:
     from skaprof.bench.configuration import Options
     from skaprof.bench.environment import load, put_threads, resolve_device
     from skaprof.bench.measuring import measure_configuration
-    from skaprof.bench.worker import entry_of
+    from skaprof.bench.travelling import unpacked
 
+    _go_to(task.get("folder"))
     options = Options(**task["options"])
     options = replace(options, device=resolve_device(options.device))
     put_threads(options.threads)
-    entries = list(map(entry_of, task["entries"]))
+    entries = list(map(unpacked, task["entries"]))
     found = _stamp(options.device, options.threads, options.tf32)
     device = _device(options.device, frozenset(entry.runtime for entry in entries))
     deadline = inf if task["seconds"] is None else device.now() + task["seconds"]
@@ -61,6 +68,26 @@ def rows(task: Mapping[str, Any]) -> dict[str, Any]:
         "rows": measure_configuration(entries, options, device, deadline),
         "environment": found | {"load": load()},
     }
+
+
+def _go_to(folder: str | None) -> None:
+    """Where a user's files have the names that they were typed by; what is not there says so by itself."""
+    if folder is not None:
+        with suppress(OSError):
+            os.chdir(folder)
+
+
+def _require_same(option: str, path: str, expected: str | None) -> None:
+    """Raise unless the file of a user's code or backbone holds here what it holds where the run was begun.
+
+    Raises:
+        SkaprofError: it does not, or there is none.
+    """
+    found = hash_there(option, path)
+    if found != expected:
+        raise SkaprofError(
+            f"{option}: {shown_path(path)} is another file, of hash {found}: expected {expected}, as where this began"
+        )
 
 
 def _others(runtimes: list[str]) -> list[str]:

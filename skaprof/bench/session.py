@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 
 from skaprof.errors import SkaprofError, named
@@ -16,9 +16,8 @@ from skaprof.implementations import IMPLEMENTATIONS
 from skaprof.where import beside, environment_of, shared
 
 if TYPE_CHECKING:
-    from skaprof.bench.configuration import Entry, Options, Timed
+    from skaprof.bench.configuration import Options, Timed
     from skaprof.bench.device import Device
-    from skaprof.bench.runtimes import InRuntime
     from skaprof.foreign_code import UserModule
 
 Row = dict[str, Any]
@@ -233,7 +232,7 @@ class Session:
         if self.isolate:
             from skaprof.bench.worker import measure_isolated
 
-            return measure_isolated(cast("Sequence[Entry | InRuntime]", group), self.options, self.device.name, seconds)
+            return measure_isolated(group, self.options, self.device.name, seconds)
         from skaprof.bench.measuring import measure_configuration
 
         return measure_configuration(group, self.options, self.device, self.device.now() + seconds, tick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,8 @@ from skaprof.cli import options as opt
 from skaprof.cli.output import say
 from skaprof.cluster.address import Address, parse_address, require_dask
 from skaprof.errors import SkaprofError, bad_value
+from skaprof.foreign_code import UserModule, hash_there
+from skaprof.foreign_model import is_path
 
 if TYPE_CHECKING:
     from skaprof.cli.latency_options import Measuring
@@ -19,6 +22,23 @@ if TYPE_CHECKING:
     from skaprof.cluster.timing import ClusterTiming
 
 _PANEL = "Many machines"
+
+
+Source = tuple[str, str, str | None]
+"""The option that names a file of the user's, its path, and the hash of what it holds."""
+
+
+def sources(modules: Sequence[UserModule], models: Sequence[str], inputs: str | None) -> list[Source]:
+    """The files of a user's code and backbones, which workers must have, too.
+
+    Raises:
+        SkaprofError: as `skaprof.foreign_code.load_callable`.
+    """
+    files = [model.partition("[")[0] for model in models]
+    named = [("--module", module.path) for module in modules]
+    named += [("--model", path) for path in files if is_path(path) or path.lower().endswith(".toml")]
+    named += [("--inputs", inputs)] if inputs is not None else []
+    return [(option, path, hash_there(option, path)) for option, path in named]
 
 
 class Clustered(opt.Options):
@@ -95,9 +115,14 @@ class Clustered(opt.Options):
 
     @contextmanager
     def timing(
-        self, measuring: Measuring, held: dict[str, Any], implementations: str, runtimes: Sequence[str]
+        self,
+        measuring: Measuring,
+        held: dict[str, Any],
+        implementations: str,
+        runtimes: Sequence[str],
+        own_code: tuple[Sequence[UserModule], Sequence[str], str | None],
     ) -> Iterator[ClusterTiming | None]:
-        """What times there; None without a cluster.
+        """What times there, where the files of `own_code`, as `sources` takes it, hold the same; None without a cluster.
 
         Raises:
             SkaprofError: as `joined`.
@@ -117,6 +142,8 @@ class Clustered(opt.Options):
             "threads": held["threads"],
             "runtimes": list(runtimes),
             "implementations": list(implementations_of(implementations, on_gpu=False)),
+            "folder": os.getcwd(),
+            "sources": sources(*own_code),
         }
         with self.joined(MACHINE, task, versions(runtimes), measuring.device) as pool:
             anonymous, differ = self.anonymous, self.allow_different_versions

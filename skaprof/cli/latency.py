@@ -20,7 +20,7 @@ from skaprof.cli.output import draw, say
 from skaprof.cli.own_model import OwnModel
 from skaprof.cli.show import Page, View, command_line, show
 from skaprof.cli.watch import Terminal
-from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, option_of, printable, require_package
+from skaprof.errors import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, SkaprofError, printable, require_package
 from skaprof.measured import FailedRow, MeasuredRow, result_row
 from skaprof.report.formats import flat
 from skaprof.results import ScopeRow
@@ -75,8 +75,8 @@ def latency(
     runtimes.require()
     modules = users.modules()
     own.say_hidden_mixers()
-    if backbones.model or modules:
-        _require_none(isolate=measuring.isolate, cluster=clustered.cluster)
+    if measuring.isolate and (backbones.model or modules):
+        raise SkaprofError("--isolate: expected without --model and --module")
     backbones.require_apart(
         {"--mixer": sizes.mixer, "--module": users.module, **sizes.given("class_token", "resolution", "batch")}
     )
@@ -96,7 +96,9 @@ def latency(
     from skaprof.bench.environment import put_tf32
     from skaprof.bench.session import Session, with_modules
 
-    with clustered.timing(measuring, held, implementation, runtimes.names) as elsewhere:
+    with clustered.timing(
+        measuring, held, implementation, runtimes.names, (modules, backbones.model or (), own_model.inputs)
+    ) as elsewhere:
         where = measuring.where() if elsewhere is None else elsewhere.device
         timing, names = measuring.how(on_gpu=where != "cpu"), implementations_of(implementation, on_gpu=where != "cpu")
         of_networks = own_models.groups(own_counts, networks.groups(wanted, names), names)
@@ -119,17 +121,6 @@ def latency(
         session = Session(options, device, seconds, Terminal("timing"), isolate=measuring.isolate, elsewhere=elsewhere)
         session.prepare(to.lines, measuring.resume, command_line(), force=to.force)
         _run(session, groups, swept, to, to.lines or measuring.resume)
-
-
-def _require_none(**given: object) -> None:
-    """Raise where options are given that expect mixers.
-
-    Raises:
-        SkaprofError: one is.
-    """
-    for name, value in given.items():
-        if value:
-            raise SkaprofError(f"{option_of(name)}: expected without --model and --module")
 
 
 def _run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,10 @@ class ClusterTiming(ClusterTasks):
             each = seconds(len(handing.waiting) + 1, at_once)
             if each is None:
                 return None
-            return Call(self.function, task_of(groups[place], options, each), longest(each), self.isolate)
+            task = task_of(groups[place], options, each) | {"folder": folder}
+            return Call(self.function, task, longest(each), self.isolate)
 
+        folder = os.getcwd()
         handing = Handing(self.pool, len(groups), call_of, tell)
         for done in map(self.told, handing.given()):
             if done.trouble is None:
