@@ -90,7 +90,8 @@ def cluster(count: int = 10_000) -> None:
     from skaprof.bench.store import Store
     from skaprof.cluster import handing
     from skaprof.cluster.address import Address
-    from skaprof.cluster.pool import Call, joined
+    from skaprof.cluster.joining import joined
+    from skaprof.cluster.pool import Call
     from skaprof.cluster.timing import ClusterTiming
 
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])

@@ -29,10 +29,12 @@ from skaprof.bench.modules import NetworkEntry, UserEntry
 from skaprof.bench.session import Session
 from skaprof.bench.travelling import packed, unpacked
 from skaprof.bench.user_models import ModelEntry
+from skaprof.cluster import joining
 from skaprof.cluster import pool as pools
 from skaprof.cluster.address import Address, parse_address
+from skaprof.cluster.joining import connected, quietly
 from skaprof.cluster.local import local_cluster
-from skaprof.cluster.pool import Call, Pool, Worker, _connected, _quietly
+from skaprof.cluster.pool import Call, Pool, Worker
 from skaprof.cluster.timing import ClusterTiming, Judge
 from skaprof.errors import EXIT_MISSING, SkaprofError
 from skaprof.foreign_code import UserModule, hash_there
@@ -93,7 +95,7 @@ def two_workers() -> Iterator[Any]:
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     try:
-        with _quietly(), local_cluster(2) as cluster, _connected(cluster, Address("", 2)) as client:
+        with quietly(), local_cluster(2) as cluster, connected(cluster, Address("", 2)) as client:
             yield client
     finally:
         os.environ.pop("PYTHONPATH")
@@ -277,7 +279,7 @@ def test_flags_of_a_cluster_need_one(skaprof: Run) -> None:
 
 
 def test_no_scheduler_there_is_said_with_how_to_start_one(skaprof: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "_CONNECTING", 0.2)
+    monkeypatch.setattr(joining, "_CONNECTING", 0.2)
     done = skaprof("latency", "--cluster", "tcp://127.0.0.1:9")
     assert (done.returncode, done.stdout) == (EXIT_MISSING, "")
     assert "there is no scheduler at tcp://127.0.0.1:9" in done.stderr

@@ -103,7 +103,8 @@ class Clustered(opt.Options):
             SkaprofError: there is none, or one of its workers will not do (exit 3).
         """
         from skaprof.bench.environment import resolve_device
-        from skaprof.cluster.pool import Call, joined
+        from skaprof.cluster.joining import joined
+        from skaprof.cluster.pool import Call
         from skaprof.cluster.timing import LONGEST_CHECK, Judge
 
         address = parse_address(str(self.cluster))
@@ -122,7 +123,7 @@ class Clustered(opt.Options):
         runtimes: Sequence[str],
         own_code: tuple[Sequence[UserModule], Sequence[str], str | None],
     ) -> Iterator[ClusterTiming | None]:
-        """What times there, where the files of `own_code`, as `sources` takes it, hold the same; None without a cluster.
+        """What times there; None without a cluster. `own_code` is as `sources` takes it.
 
         Raises:
             SkaprofError: as `joined`.

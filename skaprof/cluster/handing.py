@@ -100,7 +100,8 @@ class Handing:
             yield from self._lost(worker)
             return
         self.a_call = (monotonic() - hand.since) / hand.size
-        for place, reply in zip(self.held.pop(worker), replies, strict=True):
+        places = self.held.pop(worker, [])  # none where it was seen to be gone before it was heard: they wait again
+        for place, reply in zip(places, replies, strict=bool(places)):
             yield Given(place, reply, worker.host, worker.machine, self.reruns[place])
 
     def _lost(self, worker: Worker) -> Iterator[Given]:

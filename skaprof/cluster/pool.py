@@ -8,10 +8,8 @@ how often a call was begun is counted here, and exact, whatever a worker died of
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -19,17 +17,14 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from skaprof.cluster.address import RESOURCE, Address, worker_command
-from skaprof.cluster.local import local_cluster
 from skaprof.errors import EXIT_MISSING, SkaprofError, named
 from skaprof.lasting_python import Reply
 
-_CONNECTING = 8.0
-"""Seconds until there is no scheduler at an address."""
 _PATIENCE = 30.0
 """Seconds that a scheduler may take to answer before it is gone."""
 _LOOK = 0.5
 """Seconds between two looks at which workers are there."""
-_LEAVING = 3.0
+LEAVING = 3.0
 """Seconds in which all is let go of at the end."""
 _NO_SKAPROF = "No module named 'skaprof"
 _OURS = "__import__('importlib').import_module('skaprof.cluster.worker')"
@@ -168,26 +163,37 @@ class Pool:
             if worker.hand is not hand:  # it was given up
                 return None
             worker.hand = None
-            replies = self._replies(worker, hand)
-            if worker.ready:
-                return worker, hand, replies
-            self._judged(worker, replies)
+            was, found = worker.process, self._answer(worker, hand)
+            if not worker.ready:
+                self._judged(worker, found)
+                return None
+            if worker.process != was:  # the worker is another, at its forerunner's address
+                worker.ready, worker.process = False, None
+                self.hand_out(worker, [self.check])
+            return worker, hand, found
         return None
 
-    def _replies(self, worker: Worker, hand: Hand) -> list[Reply] | None:
+    def _answer(self, worker: Worker, hand: Hand) -> list[Reply] | None:
+        """The replies to a hand; None where they were lost with whoever should have given them."""
         from distributed import KilledWorker
 
         if hand.future.status == "cancelled":
             self._asked("ncores")  # whose end may be why
             return None
-        try:
-            found = json.loads(hand.future.result(timeout=_PATIENCE))
-        except (OSError, KilledWorker, SkaprofError):  # OSError: it does not come, its worker died with it
-            return None
-        except Exception as error:  # of Dask's process, which could not make the call
-            return [Reply(trouble=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}")] * hand.size
-        worker.host, worker.process = found["host"], found["process"]
-        return None if found["replies"] is None else [Reply(**each) for each in found["replies"]]
+        deadline = monotonic() + _PATIENCE
+        while True:
+            try:
+                found = json.loads(hand.future.result(timeout=2 * _LOOK))
+            except KilledWorker:
+                return None
+            except OSError:  # it does not come: its worker died with it, or takes its time
+                if worker.address in self._asked("ncores") and monotonic() < deadline:
+                    continue
+                return None
+            except Exception as error:  # of Dask's process, which could not make the call
+                return [Reply(trouble=f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}")] * hand.size
+            worker.host, worker.process = found["host"], found["process"]
+            return None if found["replies"] is None else [Reply(**each) for each in found["replies"]]
 
     def _judged(self, worker: Worker, replies: list[Reply] | None) -> None:
         """Take a worker that answered the check, or refuse it by name."""
@@ -224,7 +230,7 @@ class Pool:
         with suppress(OSError, RuntimeError):
             self.client.cancel([hand.future for hand in busy.values()], force=True)
             said = (eval, f"{_OURS}.give_up(names)", {"names": names})
-            self.client.sync(self.client._run, *said, workers=list(busy), on_error="ignore", callback_timeout=_LEAVING)
+            self.client.sync(self.client._run, *said, workers=list(busy), on_error="ignore", callback_timeout=LEAVING)
 
     def _asked(self, question: str, **named_values: Any) -> Any:
         """What the scheduler answers.
@@ -243,64 +249,3 @@ class Pool:
 
     def _gone(self, what: str) -> SkaprofError:
         return SkaprofError(f"{named('cluster')}: {self.address}: {what} gone", EXIT_MISSING)
-
-
-@contextmanager
-def joined(
-    address: Address, check: Call, judge: Callable[[Any], str | None], say: Callable[[str], None]
-) -> Iterator[Pool]:
-    """A cluster whose workers have been checked; one of this machine's own ends with the block.
-
-    Raises:
-        SkaprofError: there is no scheduler, no worker, or one that will not do (exit 3).
-    """
-    with _quietly():
-        if address.local:
-            with local_cluster(address.local) as cluster, _connected(cluster, address) as client:
-                yield from _gathered(Pool(client, address, check, judge, say))
-        else:
-            with _connected(address.scheduler, address) as client:
-                yield from _gathered(Pool(client, address, check, judge, say))
-
-
-def _gathered(pool: Pool) -> Iterator[Pool]:
-    try:
-        pool.gather()
-        yield pool
-    finally:
-        pool.give_up()
-
-
-@contextmanager
-def _connected(where: Any, address: Address) -> Iterator[Any]:
-    import dask
-    from distributed import Client
-
-    try:
-        with warnings.catch_warnings():  # of versions that differ: those that matter here are checked
-            warnings.simplefilter("ignore")
-            client = Client(where, timeout=_CONNECTING, set_as_default=False)
-    except (OSError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        raise SkaprofError(
-            f"{named('cluster')}: there is no scheduler at {address} ({said}); start one with: dask scheduler --port "
-            f"{str(address).rpartition(':')[2]}, and workers with: {worker_command(str(address))}",
-            EXIT_MISSING,
-        ) from None
-    try:
-        with dask.config.set({"distributed.diagnostics.computations.nframes": 0}):  # no look at who submits what
-            yield client
-    finally:
-        with suppress(OSError):
-            client.close(_LEAVING)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without what Dask logs: what there is to say of it is said by its exceptions, or is no user's concern."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
