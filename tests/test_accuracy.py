@@ -19,7 +19,7 @@ from test_schema import from_lines, require_valid
 import skaprof as skaprof_package
 from skaprof.analysis.accuracy import verdict_rows
 from skaprof.analysis.contenders import contenders
-from skaprof.cluster.tasks import Done
+from skaprof.elsewhere import Done
 from skaprof.errors import SkaprofError
 from skaprof.report.accuracy import sentences
 from skaprof.saved import read_results

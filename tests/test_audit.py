@@ -18,7 +18,6 @@ from skaprof import counters
 from skaprof.analysis.audit import summaries, with_reversals
 from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.answers import AuditRow
-from skaprof.cluster.tasks import Done
 from skaprof.count import answering, audit
 from skaprof.count.asked import Answer, Case
 from skaprof.count.audit import absent_row, ask, case_row, counter_rows
@@ -26,6 +25,7 @@ from skaprof.count.counter_process import answers_of
 from skaprof.count.elsewhere import audited_elsewhere
 from skaprof.counters import COUNTERS, SPELLINGS, Counter
 from skaprof.distributions import Owner
+from skaprof.elsewhere import Done
 from skaprof.errors import SkaprofError
 from skaprof.model.spec import parse_mixer
 from skaprof.report.audit import audit_table, detail_table, error_sentences, reversal_sentences, sentences

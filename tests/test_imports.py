@@ -48,6 +48,7 @@ LAYERS = (
         "workload",
         "machine",
         "where",
+        "elsewhere",
         "process_wide",
         "errors",
         "flags",

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from skaprof.cluster.handing import Given, Handing
 from skaprof.cluster.pool import Call, Pool
+from skaprof.elsewhere import Done
 from skaprof.where import shared
-
-
-class Done(NamedTuple):
-    """What came of the task at a place. `said` is what rows say of who answered: `host`, `environment`, `reruns`."""
-
-    place: int
-    answer: Any
-    trouble: str | None
-    said: dict[str, Any]
 
 
 class ClusterTasks:
@@ -43,11 +35,7 @@ class ClusterTasks:
         is_late: Callable[[], bool],
         tell: Callable[[str], None],
     ) -> Iterator[Done]:
-        """What comes of each, as it comes; where it `is_late`, no more is handed out.
-
-        Args:
-            function: "module:function" that answers a task in so many seconds at the `longest`.
-        """
+        """As `skaprof.elsewhere.Elsewhere`."""
 
         def call_of(place: int, at_once: int) -> Call | None:
             return None if is_late() else Call(function, tasks[place], longest)

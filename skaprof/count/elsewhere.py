@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
 
 from skaprof.analysis.audit import with_reversals
 from skaprof.analysis.plan import Plan
@@ -12,39 +11,11 @@ from skaprof.answers import AuditRow
 from skaprof.count.asked import Answer
 from skaprof.count.audit import case_row, cases_of
 from skaprof.counters import Counter
+from skaprof.elsewhere import Elsewhere
 
 MACHINE, COUNTS = "skaprof.count.answering:machine", "skaprof.count.answering:counted"
 LONGEST_SECONDS = 86_400.0
 """A counter has a limit for each case; what has none hangs."""
-
-
-class Outcome(Protocol):
-    """What came of a task, as `skaprof.cluster.tasks.Done` has it."""
-
-    @property
-    def place(self) -> int: ...
-
-    @property
-    def answer(self) -> Any: ...
-
-    @property
-    def trouble(self) -> str | None: ...
-
-    @property
-    def said(self) -> dict[str, Any]: ...
-
-
-class Elsewhere(Protocol):
-    """What does tasks on other machines."""
-
-    def done(
-        self,
-        function: str,
-        tasks: Sequence[object],
-        longest: float,
-        is_late: Callable[[], bool],
-        tell: Callable[[str], None],
-    ) -> Iterator[Outcome]: ...
 
 
 def audited_elsewhere(

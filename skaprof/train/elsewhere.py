@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from skaprof.bench.session import Steps, Watcher
+from skaprof.elsewhere import Elsewhere
 from skaprof.errors import EXIT_CHECK_FAILED, SkaprofError
 from skaprof.records import Record
 from skaprof.train.jobs import Asked, Job, missing_jobs, model_hash, rate_of, work_of
@@ -17,38 +18,6 @@ from skaprof.where import beside, environment_of, shared
 MACHINE, TRAINS = "skaprof.train.answering:machine", "skaprof.train.answering:trained"
 LONGEST_SECONDS = 7 * 86_400.0
 """A job that takes longer hangs."""
-
-
-class Outcome(Protocol):
-    """What came of a task, as `skaprof.cluster.tasks.Done` has it."""
-
-    @property
-    def place(self) -> int: ...
-
-    @property
-    def answer(self) -> Any: ...
-
-    @property
-    def trouble(self) -> str | None: ...
-
-    @property
-    def said(self) -> dict[str, Any]: ...
-
-
-class Elsewhere(Protocol):
-    """What does tasks on other machines; `environment` is what these have alike."""
-
-    @property
-    def environment(self) -> dict[str, Any]: ...
-
-    def done(
-        self,
-        function: str,
-        tasks: Sequence[object],
-        longest: float,
-        is_late: Callable[[], bool],
-        tell: Callable[[str], None],
-    ) -> Iterator[Outcome]: ...
 
 
 def told_of(asked: Asked) -> dict[str, Any]:
