@@ -17,7 +17,7 @@ from skaprof.foreign_code import UserModule
 from skaprof.foreign_model import UserModel
 from skaprof.own_rows import PartRow
 
-_KINDS = {"entry": Entry, "network": NetworkEntry}
+_KINDS: dict[str, type[Entry] | type[NetworkEntry]] = {"entry": Entry, "network": NetworkEntry}
 """Those that are plain values already, by the word for them."""
 
 
