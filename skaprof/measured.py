@@ -125,7 +125,11 @@ class MeasuredRow(_Timed):
     runtime_version: Annotated[str | None, Key("Its version.")] = None
     graph_level: Annotated[str | None, Key("How far ONNX Runtime was let rewrite the graph.")] = None
     fused: Annotated[
-        list[str] | None, Key("What the runtime made one kernel of: ops of the export joined by +, or its fused ops.")
+        list[str] | None,
+        Key(
+            "OpenVINO: ops of the export that it made one kernel of, joined by +; ONNX Runtime: ops that its rewritten "
+            "graph has besides."
+        ),
     ] = None
     output_error: Annotated[
         float | None, Key("Largest error of the output against float64, over the largest output.", 0)

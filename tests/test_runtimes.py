@@ -19,6 +19,7 @@ from in_process import run_here
 from torch import Tensor, nn
 
 import skaprof
+from skaprof.analysis.roofline_rows import points_of
 from skaprof.bench import runtimes
 from skaprof.bench.configuration import Entry
 from skaprof.bench.cpu import CpuDevice
@@ -31,6 +32,7 @@ from skaprof.bench.record import Settings
 from skaprof.bench.runtimes import InRuntime, largest_error
 from skaprof.bench.travelling import packed, unpacked
 from skaprof.cli.report_times import by_section, read_timings
+from skaprof.report.runtimes import where
 from skaprof.report.sections import SECTIONS
 from skaprof.saved import read_results
 
@@ -276,6 +278,15 @@ def test_ceilings_and_explanations_are_of_each_runtime(skaprof: Run, timed: Path
         ("pytorch", "mhsa (eager)"),
         ("onnxruntime", "mhsa (eager, onnxruntime)"),
     ] * 2
+
+
+def test_what_was_computed_in_less_is_not_held_against_the_ceilings_of_its_dtype(timed: Path) -> None:
+    rows = read_results(timed, "FILE").measured
+    rounded = [row.replace(precision="uint8-weights") if row.runtime == "onnxruntime" else row for row in rows]
+    found = points_of(rounded)
+    assert {point.measured.runtime for point in found.points if point.measured} == {"pytorch"}
+    assert found.notice() == "rows left out: 4 computed in less than their dtype"
+    assert {where(row) for row in rounded} == {"pytorch", "onnxruntime (uint8-weights)"}
 
 
 def test_a_file_compared_with_itself_pairs_each_runtime_with_itself(skaprof: Run, timed: Path) -> None:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from skaprof.bench.failures import UnsupportedError
 from skaprof.foreign_code import contained, reason_of
 
-INPUT = "x"
+INPUT, OUTPUT = "x", "y"
+"""What they are called in the file, of several outputs the first."""
 
 
 class OnnxModel(NamedTuple):
@@ -43,7 +44,7 @@ def export(module: nn.Module, x: Tensor) -> OnnxModel:
             model: Any = program.model_proto
     except (Exception, SystemExit) as error:
         raise UnsupportedError(f"it does not export to ONNX: {_reason(error)}") from error
-    if any(output.name == INPUT for output in model.graph.output):
+    if {each.name for each in model.graph.output} & {each.name for each in model.graph.input}:
         raise UnsupportedError("it gives its input back, which ONNX has no output for")
     opset = next(each.version for each in model.opset_import if not each.domain)
     return OnnxModel(model.SerializeToString(), tuple(x.shape), opset, tuple(node.op_type for node in model.graph.node))
@@ -63,7 +64,7 @@ def with_metadata(data: bytes, told: Mapping[str, object]) -> bytes:
 def _program(module: nn.Module, x: Tensor) -> Any:
     def of(shapes: Any) -> Any:
         return torch.onnx.export(
-            module, (x,), dynamo=True, verbose=False, input_names=[INPUT], dynamic_shapes=shapes, **_SILENT
+            module, (x,), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=shapes, **_SILENT
         )
 
     if len(x) == 1:
@@ -74,7 +75,7 @@ def _program(module: nn.Module, x: Tensor) -> Any:
         return of(None)
 
 
-_SILENT: dict[str, Any] = {"report": False, "verify": False}
+_SILENT: dict[str, Any] = {"verbose": False, "report": False, "verify": False}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skaprof.answers import ExportRow
+from skaprof.implementations import PYTORCH
 from skaprof.report.numbers import si
 from skaprof.report.plain_table import PlainTable
 
@@ -31,15 +32,17 @@ def caption(row: ExportRow) -> str:
 
     name = " ".join(filter(None, (row.model, row.mixer)))
     if row.model is None:
-        return f"{name}: {sizes([row])}"
+        return f"{name}: {sizes([row.replace(runtime=PYTORCH)])}"  # what checked it stands below
     image = f"input {row.input_shape}" if row.image_height is None else f"{row.image_height} x {row.image_width}"
     return f"{name}: {row.implementation}, batch {row.batch}, {image}, {row.dtype}"
 
 
 def sentences(row: ExportRow) -> list[str]:
-    """What was checked."""
+    """What was checked, and whose weights are in it."""
     at = "" if row.checked_tokens in (None, row.tokens) else f" at {row.checked_tokens:,} tokens, which fit in memory"
+    weights = "drawn, not trained" if row.input_shape is None else f"as {row.model} builds them"
     return [
         f"{row.runtime} {row.runtime_version} ran it on random input{at}; error: the largest difference from float64, "
-        "over the largest output."
+        "over the largest output.",
+        *([f"Weights: {weights}."] if row.params else []),
     ]

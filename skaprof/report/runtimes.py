@@ -27,7 +27,10 @@ def runtimes_section(rows: Sequence[ResultRow]) -> Rendered:
         [*map(str, line), *(_cell(of_line[place]) if place in of_line else "-" for place in places)]
         for line, of_line in by_line.items()
     ]
-    note = "Each cell: median, ratio to the baseline mixer in the same runtime and form, verdict.\n"
+    note = (
+        "Each cell: median, ratio to the baseline mixer in the same runtime and form (of that mixer itself, to its "
+        "baseline), verdict.\n"
+    )
     headers = ("size", *_NAMED, "mixer", "form", *places)
     findings = [*changed_winners(rows), *outcomes(same_form_pairs(rows)), *outcomes(best_pairs(rows))]
     said = [*runtime_sentences(rows), *run_sentences(rows)]
@@ -35,8 +38,9 @@ def runtimes_section(rows: Sequence[ResultRow]) -> Rendered:
 
 
 def where(row: ResultRow) -> str:
-    """What ran the row: `pytorch`, or another runtime, with its precision where that is not float32."""
-    return ", ".join(row.elsewhere) or PYTORCH
+    """What ran the row: `pytorch`, or another runtime, with its precision where that is not float32, in brackets."""
+    runtime, *precision = row.elsewhere or (PYTORCH,)
+    return f"{runtime} ({precision[0]})" if precision else runtime
 
 
 def _line(row: ResultRow) -> tuple[Any, ...]:
@@ -114,8 +118,9 @@ def _memory(rows: Sequence[MeasuredRow]) -> list[str]:
 
 
 def _fusions(rows: Sequence[MeasuredRow]) -> list[str]:
-    """What was made one kernel of, once for all that were fused alike."""
+    """What was made one kernel of, or what a rewritten graph has besides, once for all that were treated alike."""
     alike: dict[tuple[str, ...], dict[str, None]] = {}
     for row in rows:
-        alike.setdefault(tuple(row.fused or ()), {})[row.contender] = None
-    return [f"Fused in {', '.join(names)}: {', '.join(fused) or 'nothing'}." for fused, names in alike.items()]
+        how = "New in the rewritten graph of" if row.graph_level else "Fused in"
+        alike.setdefault((how, *(row.fused or ())), {})[row.contender] = None
+    return [f"{how} {', '.join(names)}: {', '.join(ops) or 'nothing'}." for (how, *ops), names in alike.items()]
