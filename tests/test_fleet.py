@@ -13,6 +13,7 @@ from conftest import ROOT, Run
 from skaprof.analysis.fleet import Predictor, fleet_rows, turns
 from skaprof.analysis.kernel_model import Predicted
 from skaprof.analysis.roofline_rows import RooflinePoint
+from skaprof.api.trade_offs import _times
 from skaprof.measured import result_row
 from skaprof.report.fleet import fleet_section, turn_sentences
 from skaprof.saved import read_results
@@ -99,6 +100,8 @@ def test_what_is_of_one_device_refuses_several_or_tells_them_apart(skaprof: Run,
     rows = [json.loads(each.stdout)["rows"] for each in (done, apart)]
     assert rows[0] == rows[1]
     assert (rows[0][0]["outcome"], rows[0][0]["device"]) == ("fails", ALTRA)
+    said = skaprof("check", claim, "--results", "fleet.jsonl").stdout
+    assert f"fails at 1 of 2 sizes on 2 devices, first {claim.partition('@ ')[2]} on {ALTRA}: " in said
     assert "holds" in skaprof("check", f"{claim},device=xeon", "--results", "fleet.jsonl").stdout
     assert "not testable" in skaprof("check", f"{claim},device=cuda", "--results", "fleet.jsonl").stdout
 
@@ -136,3 +139,13 @@ def test_an_unsound_verdict_turns_nothing_and_nothing_turned_is_said() -> None:
     unsound = told(*there(ROWS[0], {**slower, "flags": ["throttled"]}))
     assert unsound == ["Devices: no mixer is faster or slower on several of them, so that none can be said to turn."]
     assert turns(fleet_rows([result_row(row) for row in ROWS], {})) == []
+
+
+def test_networks_have_times_of_one_device_beside_their_accuracies(tmp_path: Path) -> None:
+    networks = [{**row, "model": "vit_micro", "image_height": 28, "image_width": 28} for row in ROWS[:2]]
+    paths = [tmp_path / name for name in ("xeon.jsonl", "altra.jsonl")]
+    for path, environment in zip(paths, ({}, {"cpu": "Ampere Altra"}), strict=True):
+        write(path, networks, **environment)
+    times, warnings = _times(list(map(str, paths)), None)
+    assert [row.device for row in times.measured] == [XEON, XEON]
+    assert warnings == [f"times of several devices: of {XEON}, {ALTRA} those of the first are beside accuracies"]

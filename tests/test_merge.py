@@ -122,9 +122,9 @@ def test_all_shards_of_an_audit_merged_are_the_audit(
     monkeypatch.setattr("skaprof.cli.audit.chosen_counters", lambda *_: chosen)
     audit = ("audit", "-m", "mhsa", "-m", "ska", "--output")
     assert skaprof(*audit, "whole.json", cwd=tmp_path).returncode == 0
-    for number in (1, 2):
-        assert skaprof(*audit, f"{number}.json", "--shard", f"{number}/2", cwd=tmp_path).returncode == 0
-    assert skaprof("merge", "2.json", "1.json", "1.json", "-o", "all.jsonl", cwd=tmp_path).returncode == 0
+    for number, name in ((1, "1"), (2, "2"), (1, "again")):  # in another time
+        assert skaprof(*audit, f"{name}.json", "--shard", f"{number}/2", cwd=tmp_path).returncode == 0
+    assert skaprof("merge", "2.json", "1.json", "again.json", "-o", "all.jsonl", cwd=tmp_path).returncode == 0
     whole, together = (read_results(tmp_path / name, "").rows for name in ("whole.json", "all.jsonl"))
     without = [[{**row, "seconds": None} for row in rows] for rows in (whole, together)]
     assert without[0] == without[1]

@@ -14,7 +14,7 @@ from skaprof.model.choice import Choice, open_backbone
 from skaprof.model.hardware import Hardware, find_hardware, known_hardware
 from skaprof.model.mixers import DEFAULT_MIXERS, MIXERS, Mixer
 from skaprof.model.spec import MixerSpec, parse_mixer
-from skaprof.saved import SavedResults, read_results
+from skaprof.saved import SavedResults, read_results, several
 
 Json = Any
 
@@ -45,7 +45,7 @@ def explorer_request(
         tuple({spec.text: spec for spec in (parse_mixer(text, named("mixer")) for text in mixers)}.values()),
         tuple((_path(text), open_backbone(text, option=named("model"))) for text in models),
         tuple(find_hardware(name) for name in hardware),
-        tuple(read_results(path, named("results")) for path in results),
+        tuple(several([read_results(path, named("results")) for path in results])),
     )
 
 

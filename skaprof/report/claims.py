@@ -70,7 +70,9 @@ def claim_sentence(outcome: Outcome) -> str:
     verb = "" if verdict.outcome in DECIDED else "is "
     parts = [f"{row.name or row.claim} {verb}{verdict.outcome}"]
     if verdict.sizes > 1:
-        parts[0] += f" at {verdict.sizes_alike:,} of {verdict.sizes:,} sizes, first {row.at}"
+        several = f" on {len(verdict.devices)} devices" if len(verdict.devices) > 1 else ""
+        parts[0] += f" at {verdict.sizes_alike:,} of {verdict.sizes:,} sizes{several}, first {row.at}"
+        parts[0] += f" on {row.device}" if several else ""
     if worst.left is not None and worst.right is not None:
         parts.append(" against ".join(_figures(worst.left, worst.right)))
     if worst.ratio is not None:

@@ -34,7 +34,8 @@ class Judgement(NamedTuple):
 class Verdict(NamedTuple):
     """How a claim came out over all its sizes: the first size of the worst outcome stands for it.
 
-    `lacking` is the first of its sizes that the files given should tell and do not, if there is one.
+    `lacking` is the first of its sizes that the files given should tell and do not, if there is one. A size counts for
+    each of the `devices` that it was measured on.
     """
 
     claim: Claim
@@ -42,6 +43,7 @@ class Verdict(NamedTuple):
     sizes: int
     sizes_alike: int
     lacking: Judgement | None = None
+    devices: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:
@@ -64,7 +66,9 @@ def judge(claim: Claim, sources: Sources) -> Verdict:
             judgements[found.outcome].append(found)
     worst = next(outcome for outcome in _WORST_FIRST if judgements[outcome])
     lacking = next((found for found in judgements[NOT_TESTABLE] if found.lacks_row), None)
-    return Verdict(claim, judgements[worst][0], sum(map(len, judgements.values())), len(judgements[worst]), lacking)
+    every = [found for alike in judgements.values() for found in alike]
+    devices = tuple(dict.fromkeys(found.point.device for found in every if found.point.device is not None))
+    return Verdict(claim, judgements[worst][0], len(every), len(judgements[worst]), lacking, devices)
 
 
 def _judge_at(claim: Claim, point: Point, sources: Sources) -> Judgement:
