@@ -56,7 +56,7 @@ class Handing:
             while self.waiting or self.held:
                 for worker in self.pool.look():
                     yield from self._lost(worker)
-                for worker in self.pool.ready:
+                for worker in self.pool.ready if self.waiting else ():
                     self._hand_out(worker)
                 self._tell()
                 if (heard := self.pool.heard()) is not None:

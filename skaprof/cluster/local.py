@@ -21,7 +21,8 @@ def local_cluster(workers: int) -> Iterator[Any]:
         processes=True,
         resources={RESOURCE: 1},
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any port, since Dask insists on one
+        worker_dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
         memory_limit=0,  # Dask's own process needs little, and what it starts is not its to limit
         preload=["skaprof.cluster.own_group"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +12,9 @@ from skaprof._version import __version__
 from skaprof.counters import COUNTERS
 from skaprof.errors import EXIT_MISSING, SkaprofError, named, require_package
 from skaprof.machine import system_name
+from skaprof.warm_python import Run
+
+_LASTING = ExitStack()
 
 
 def machine(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +41,15 @@ def counted(task: Mapping[str, Any]) -> dict[str, Any]:
     from skaprof.count.asked import Case
     from skaprof.count.audit import rows_of_cases
 
+    how = {"run": _forks()} if task["forks"] else {}
     cases = [Case(**case | {"sizes": tuple(case["sizes"])}) for case in task["cases"]]
-    rows = rows_of_cases(COUNTERS[task["counter"]], cases)
+    rows = rows_of_cases(COUNTERS[task["counter"]], cases, **how)
     return {"rows": [row.as_dict() for row in rows]}
+
+
+@cache
+def _forks() -> Run:
+    """What runs a counter in a fork, for as long as this process lives."""
+    from skaprof.count.audit import forking
+
+    return _LASTING.enter_context(forking())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -50,14 +51,25 @@ def audited(
 
     `advance` is called as each is done.
     """
-    in_torch = [counter for counter in counters if "torch" in counter.frameworks]
-    with warm_python(*_PROCESS, _LOADED if len(in_torch) > 1 else ()) as run:
+    forked = forks(counters)
+    with forking() if forked else nullcontext(_run_afresh) as run:
         calls = [
-            partial(counter_rows, counter, plan, spellings, run if counter in in_torch else _run_afresh)
+            partial(counter_rows, counter, plan, spellings, run if counter in forked else _run_afresh)
             for counter in counters
         ]
         rows = [row for found in _in_parallel(calls, advance) for row in found]
     return with_reversals(rows)
+
+
+def forks(counters: Sequence[Counter]) -> list[Counter]:
+    """Those that run in forks of a process that has loaded PyTorch, once for all where there are several."""
+    in_torch = [counter for counter in counters if "torch" in counter.frameworks]
+    return in_torch if len(in_torch) > 1 else []
+
+
+def forking() -> AbstractContextManager[Run]:
+    """What runs a counter in such a fork."""
+    return warm_python(*_PROCESS, _LOADED)
 
 
 def counter_rows(

@@ -9,7 +9,7 @@ from skaprof.analysis.audit import with_reversals
 from skaprof.analysis.plan import Plan
 from skaprof.answers import AuditRow
 from skaprof.count.asked import Answer
-from skaprof.count.audit import case_row, cases_of
+from skaprof.count.audit import case_row, cases_of, forks
 from skaprof.counters import Counter
 from skaprof.elsewhere import Elsewhere
 
@@ -28,8 +28,10 @@ def audited_elsewhere(
 ) -> list[AuditRow]:
     """As `skaprof.count.audit.audited`; a counter whose machines are lost has rows that say so."""
     cases = [cases_of(counter, plan, spellings) for counter in counters]
+    forked = forks(counters)
     tasks = [
-        {"counter": counter.name, "cases": list(map(asdict, own))} for counter, own in zip(counters, cases, strict=True)
+        {"counter": counter.name, "cases": list(map(asdict, own)), "forks": counter in forked}
+        for counter, own in zip(counters, cases, strict=True)
     ]
     found: dict[int, list[AuditRow]] = {}
     for done in elsewhere.done(COUNTS, tasks, LONGEST_SECONDS, lambda: False, tell):
