@@ -139,7 +139,16 @@ COUNTERS: dict[str, Counter] = {
             training=f"{_TRAINED}:load_lightning",
             memory="weight_bytes",
         ),
-        Counter("hf-trainer", "transformers", "transformers", "FLOPs", 2, "", training=f"{_TRAINED}:load_hf_trainer"),
+        Counter(
+            "hf-trainer",
+            "transformers",
+            "transformers",
+            "FLOPs",
+            2,
+            "",
+            ("accelerate",),
+            training=f"{_TRAINED}:load_hf_trainer",
+        ),
         Counter(
             "onnx-tool",
             "onnx-tool",

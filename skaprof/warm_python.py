@@ -112,7 +112,7 @@ def serve(module: str, function: str, loaded: Sequence[str], parent: int) -> Non
             told, descriptors, _, _ = socket.recv_fds(control, 1, 4)
             if not told:
                 os._exit(0)
-            number, status = _fork(module, function, descriptors, control)
+            number, status = _fork(module, function, descriptors, (control.fileno(), *running.values()))
             running[number] = status
         for number in list(running):
             ended, code = os.waitpid(number, os.WNOHANG)
@@ -130,13 +130,17 @@ def _is_told(control: socket.socket, longest: float | None) -> bool:
         return bool(selector.select(longest))
 
 
-def _fork(module: str, function: str, descriptors: Sequence[int], control: socket.socket) -> tuple[int, int]:
-    """The number of a new process that makes the call, and where to write how it ended."""
+def _fork(module: str, function: str, descriptors: Sequence[int], ours_alone: Sequence[int]) -> tuple[int, int]:
+    """The number of a new process that makes the call, and where to write how it ended.
+
+    It keeps none of `ours_alone`: whoever waits for another fork does so until nobody can write how that ended.
+    """
     *streams, status = descriptors
     ours = os.getpid()
     number = os.fork()
     if not number:
-        control.close()
+        for descriptor in ours_alone:
+            os.close(descriptor)
         os.setpgid(0, 0)
         for target, source in enumerate(streams):
             os.dup2(source, target)

@@ -272,3 +272,12 @@ def networks(draw: st.DrawFn) -> Network:
     choice = choose(backbone, None if mixers is None else ",".join(mixers[: len(backbone.stages)]), [])
     form = draw(st.sampled_from(FORMS))
     return make_network(choice, height, width, draw(st.integers(1, 3)), form, has_head=draw(st.booleans()))
+
+
+@pytest.fixture
+def fakes_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counters of fake_counters, here and in the counters' processes, which build no module of PyTorch's."""
+    from fake_counters import BUILDERS
+
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{ROOT}")
+    monkeypatch.setattr("skaprof.count.audit.FRAMEWORKS", BUILDERS)

@@ -1,4 +1,4 @@
-"""The audit: counters cannot harm it, every spelling computes the same, and a reversed ranking is noticed."""
+"""The audit: its rows, a reversed ranking, its tables, and the command."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from typing import Any
 import fake_counters
 import pytest
 from conftest import ROOT, Run
+from fake_counters import CASES, fake, told
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from skaprof import counters
+from skaprof.analysis import planned_rows
 from skaprof.analysis.audit import summaries, with_reversals
 from skaprof.analysis.plan import SizeGrid, make_plan
 from skaprof.answers import AuditRow
 from skaprof.count import answering, audit
 from skaprof.count.asked import Answer, Case
-from skaprof.count.audit import absent_row, ask, case_row, counter_rows
-from skaprof.count.counter_process import answers_of
+from skaprof.count.audit import absent_row, case_row, counter_rows
 from skaprof.count.elsewhere import audited_elsewhere
 from skaprof.counters import COUNTERS, SPELLINGS, Counter
 from skaprof.distributions import Owner
@@ -30,84 +31,8 @@ from skaprof.errors import SkaprofError
 from skaprof.model.spec import parse_mixer
 from skaprof.report.audit import audit_table, detail_table, error_sentences, reversal_sentences, sentences
 from skaprof.schema import schema
-from skaprof.workload import Workload
 
-W = Workload(2, 3, 4, 16, 2, 8)
-MIXERS = ("ska", "mhsa", "ska:query=false")
-CASES = [Case(mixer, "@", tuple(W)) for mixer in MIXERS]
-BUILDERS = {"torch": "fake_counters:build_case"}
-
-
-def fake(name: str, **settings: Any) -> Counter:
-    return Counter(f"fake-{name}", "torch", "torch", "MACs", 1, f"fake_counters:load_{name}", **settings)
-
-
-@pytest.fixture(autouse=True)
-def fakes_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here and in the counters' processes, which build no module of PyTorch's."""
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tests'}:{ROOT}")
-    monkeypatch.setattr(audit, "FRAMEWORKS", BUILDERS)
-
-
-def told(name: str, cases: Sequence[Case] = CASES) -> list[Answer]:
-    """The answers of a fake, from no process of its own."""
-    task = {"loaders": {"forward": f"fake_counters:load_{name}"}, "builders": BUILDERS, "limit": 60}
-    return list(answers_of(task, cases))
-
-
-def errors_of(name: str, limit: float = 60, cases: Sequence[Case] = CASES) -> list[str | None]:
-    """What is said of each case, where each that is counted is counted rightly, from processes of its own."""
-    answers = ask(fake(name), cases, limit)
-    for case, answer in zip(cases, answers, strict=True):
-        assert answer.error or answer.counted == fake_counters.honest(case, None)
-    return [answer.error for answer in answers]
-
-
-def test_what_a_counter_prints_is_no_answer_and_is_said_of_it() -> None:
-    answers = ask(fake("noisy"), CASES)
-    assert [answer.counted for answer in answers] == [fake_counters.honest(case, None) for case in CASES]
-    assert {(answer.params, answer.memory, answer.side_effects) for answer in answers} == {(5, 6, ("prints",))}
-    assert all(answer.seconds and answer.seconds > 0 for answer in answers)
-
-
-def test_a_counter_that_kills_its_process_is_a_row() -> None:
-    first, killed, last = errors_of("killed")
-    assert (first, last) == (None, None)
-    assert killed is not None
-    assert "ended with code" in killed
-
-
-def test_a_counter_that_raised_gets_a_fresh_process() -> None:
-    assert errors_of("raising") == [None, "RuntimeError: no idea", None]
-
-
-def test_a_counter_that_never_ends_is_ended_and_given_up_after_two_times() -> None:
-    cases = [CASES[place] for place in (0, 1, 1, 2)]
-    late = "it gave no answer within 0.5 s"
-    assert errors_of("stuck", 0.5, cases) == [None, late, late, "not tried: 2 times it gave no answer within 0.5 s"]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("leaving", [None, "its process ended without an answer", None]),
-        ("exiting", [None, "it exits the interpreter, with code 3"]),
-        ("not", ["it cannot be loaded: ImportError: No module named 'elsewhere'"] * 3),
-        ("away", ["it cannot be loaded: it exits the interpreter, with code goodbye"] * 3),
-        ("nothing", ["it counted nan"]),
-    ],
-)
-def test_a_counter_that_leaves_or_cannot_be_loaded_says_so(name: str, expected: list[str | None]) -> None:
-    found = errors_of(name) if name == "leaving" else [answer.error for answer in told(name)]
-    assert found == expected
-
-
-def test_what_cannot_be_built_costs_no_other_case() -> None:
-    cases = [Case("pooling", "modules", tuple(W)), CASES[0]]
-    assert [answer.error for answer in told("honest", cases)] == [
-        "there is no such module here: ImportError: no pooling here",
-        None,
-    ]
+pytestmark = pytest.mark.usefixtures("fakes_can_be_imported")
 
 
 def test_counters_on_other_machines_give_the_rows_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,6 +174,24 @@ def test_counters_run_beside_each_other_and_their_rows_keep_their_order() -> Non
     rows = audit.audited(plan, [fake(str(place)) for place in range(9)], ["@"], lambda: done.append(None))
     assert [row.counter for row in rows] == [f"fake-{place}" for place in range(9)]
     assert len(done) == 9
+
+
+@pytest.mark.usefixtures("asked_here")
+def test_no_more_run_at_once_than_the_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is taken to be at the mixer that needs the most: its weights twice, and the tensors of its last product."""
+    plan = make_plan([parse_mixer("cska"), parse_mixer("mhsa")], SizeGrid((1,), ((3, 4),), (16,)))
+    weights = 3 * 16 * 16 + 9 * 12 * 16 + 12
+    needed = 4 * (2 * weights + 12 * 12 + 2 * 12 * 16)
+    at_once: list[int] = []
+    monkeypatch.setattr(audit, "_in_parallel", lambda calls, number, advance: at_once.append(number) or iter([]))
+    monkeypatch.setattr(audit.os, "cpu_count", lambda: 8)
+    for counts, expected in ((1, 1), (3, 3), (9, 4), (None, 4)):
+        monkeypatch.setattr(planned_rows, "available_bytes", lambda counts=counts: counts and counts * needed)
+        audit.audited(plan, [fake("honest")])
+        assert at_once.pop() == expected
+    monkeypatch.setattr(planned_rows, "available_bytes", lambda: needed - 1)
+    with pytest.raises(SkaprofError, match="cska: a count on real tensors needs at least"):
+        audit.audited(plan, [fake("honest")])
 
 
 def test_an_error_of_ours_in_one_of_them_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

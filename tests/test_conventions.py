@@ -34,9 +34,12 @@ def test_of_a_counter_that_is_right_nothing_is_said() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"linear": 11 * 13}, "counts a linear layer once an image, whatever its tokens"),
+        ({"linear": 11 * 13}, "counts nn.Linear once an image, whatever its tokens"),
         ({"linear-images": 7 * 11 * 13}, "counts one image, whatever the batch"),
         ({"conv": INSIDE, "conv-same": INSIDE}, "leaves out padded positions"),
+        ({"@": 4 * 11 * 13, "matmul": 2 * 11 * 13}, "counts a @ b and matmul(a, b) once an image, whatever its tokens"),
+        ({"norm": 2 * 11}, "counts the parameters of a layer norm"),
+        ({"einsum": 1}, "counts einsum as nothing"),
         ({"conv-same": 0}, 'counts a convolution with padding="same" as nothing'),
         ({"@": 0, "einsum": 0, "sdpa": 0}, "counts a @ b, einsum and scaled_dot_product_attention as nothing"),
         ({"conv-groups": PROBES["conv"]}, "takes a grouped convolution for a whole one"),
@@ -53,7 +56,10 @@ def test_a_difference_is_named(changes: Mapping[str, float], sentence: str) -> N
 def test_a_unit_is_what_one_multiply_add_counts() -> None:
     assert named({}, "flops") == ["counts MACs as flops"]
     assert named({}, "MACs", 2) == ["counts FLOPs, two a multiply-add, as MACs"]
-    assert named({"linear": 2 * 11 * 13}, "FLOPs", 2) == ["counts a linear layer once an image, whatever its tokens"]
+    assert named({"linear": 21 * 7 * 13, "conv": 107 * 5 * 4 * 10}, "FLOPs", 2) == [
+        "counts one addition fewer a sum than multiplications"
+    ]
+    assert named({"linear": 2 * 11 * 13}, "FLOPs", 2) == ["counts nn.Linear once an image, whatever its tokens"]
 
 
 def test_a_backward_that_is_not_twice_the_forward_is_named() -> None:

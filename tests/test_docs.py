@@ -14,6 +14,7 @@ from test_readme import DOCS, PAGES, README, REFERENCE, blocks, every_page
 import skaprof
 from skaprof.answers import AuditRow
 from skaprof.cli.show import Page, page_text
+from skaprof.counters import COUNTERS
 from skaprof.report.audit import audit_table, convention_sentences
 from skaprof.report.table import caption
 
@@ -76,6 +77,17 @@ def test_the_audit_shown_is_the_one_reported() -> None:
             page.write_text(page.read_text().replace(block.body, expected, 1))
         else:
             assert block.body == expected
+
+
+def test_every_counter_has_a_paragraph() -> None:
+    """By its name, and with the version that reports/cpu has of it."""
+    rows = json.loads((ROOT / "reports" / "cpu" / "results.json").read_text())["rows"]
+    versions = {row["counter"]: row["counter_version"] for row in rows if row["section"] == "audit"}
+    page = (DOCS / "counters.md").read_text()
+    paragraphs = dict(re.findall(r"^\*\*([\w-]+)\*\* \((.*?)\)", page, re.MULTILINE))
+    assert list(paragraphs) == list(COUNTERS)
+    for name, head in paragraphs.items():
+        assert any(part in versions[name].replace("-", ".post") for part in re.findall(r"\d[\w.]+", head)), name
 
 
 def test_the_citation_names_this_version_and_licence() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -43,6 +44,15 @@ def test_forks_run_beside_each_other(run: Run) -> None:
     with ThreadPoolExecutor() as pool:
         found = list(pool.map(lambda word: run(["say", word * 100_000], 60), "abcd"))
     assert found == [Ended(f"{word * 100_000}\n", None) for word in "abcd"]
+
+
+def test_whoever_ends_is_not_kept_by_one_that_stays(run: Run) -> None:
+    with ThreadPoolExecutor() as pool:
+        napping = pool.submit(run, ["nap", "a"], 60)
+        time.sleep(0.1)
+        staying = pool.submit(run, ["stay", "b"], 1.5)
+        assert napping.result() == Ended("a\n", None)
+        assert not staying.done()
 
 
 def test_without_modules_to_load_each_process_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ PROBES: dict[str, int] = {
     "linear-beside": _LINEAR,
     "conv": _TAPS,
     "conv-same": _TAPS,
+    "conv-own": _TAPS,
     "conv-groups": _TAPS // GROUPS,
     "@": 2 * _LINEAR,
     "matmul": 2 * _LINEAR,
@@ -56,6 +57,7 @@ _WORDS = {
     "linear": "nn.Linear",
     "conv": "a convolution",
     "conv-same": 'a convolution with padding="same"',
+    "conv-own": "a subclass of nn.Conv2d",
     "conv-groups": "a grouped convolution",
     "@": "a @ b",
     "matmul": "matmul(a, b)",
@@ -63,6 +65,8 @@ _WORDS = {
     "sdpa": "scaled_dot_product_attention",
     "scan": "a scan",
 }
+_CONVOLUTIONS = ("conv", "conv-same", "conv-own")
+_PRODUCTS = ("@", "matmul", "einsum")
 _ELEMENTWISE = {"softmax": "softmax", "scale": "a scale", "norm": "layer norm"}
 
 
@@ -80,10 +84,16 @@ def conventions(forward: Mapping[str, Reading], trained: Mapping[str, Reading], 
     per_mac = _per_mac(counted)
     found = [_of_inputs(forward, trained), _of_nothing(counted)]
     if per_mac is not None:
-        found += [_of_unit(per_mac, unit), _of_linear(counted, per_mac), _of_images(counted, per_mac)]
+        found += [_of_unit(per_mac, unit), _of_sums(counted, per_mac), _of_weights(counted, per_mac)]
+        found += [_of_images(counted, per_mac)]
         found += [_of_padding(counted, per_mac), _of_groups(counted, per_mac), _of_scan(counted, per_mac)]
         found += _of_others(counted, per_mac)
-        found += [_of_bias(counted, per_mac), _of_elementwise(counted), _of_training(backward, per_mac)]
+        found += [
+            _of_bias(counted, per_mac),
+            _of_norms_parameters(counted),
+            _of_elementwise(counted),
+            _of_training(backward, per_mac),
+        ]
     return [words for words in (*found, _of_parameters(forward)) if words]
 
 
@@ -108,9 +118,12 @@ def _of_unit(per_mac: int, unit: str) -> str:
     return f"counts FLOPs, two a multiply-add, as {unit}" if unit and not is_flops and per_mac == 2 else ""
 
 
-def _of_linear(counted: Mapping[str, float], per_mac: int) -> str:
-    once = counted.get("linear") == per_mac * INPUTS * OUTPUTS
-    return "counts a linear layer once an image, whatever its tokens" if once else ""
+def _of_weights(counted: Mapping[str, float], per_mac: int) -> str:
+    """What is counted as the number of its weights; some counters see an image in each head of a product."""
+    once = INPUTS * OUTPUTS
+    known = {"linear": (once,), **dict.fromkeys(_PRODUCTS, (2 * once, 4 * once))}
+    found = [_WORDS[name] for name, figures in known.items() if counted.get(name, 0) / per_mac in figures]
+    return f"counts {_listed(found)} once an image, whatever its tokens" if found else ""
 
 
 def _of_images(counted: Mapping[str, float], per_mac: int) -> str:
@@ -125,8 +138,20 @@ def _of_padding(counted: Mapping[str, float], per_mac: int) -> str:
 
 def _of_nothing(counted: Mapping[str, float]) -> str:
     """What is not seen at all."""
-    unseen = [words for name, words in _WORDS.items() if counted.get(name) == 0]
+    unseen = [words for name, words in _WORDS.items() if name in counted and not _counted_work(name, counted)]
     return f"counts {_listed(unseen)} as nothing" if unseen else ""
+
+
+def _counted_work(name: str, counted: Mapping[str, float]) -> float:
+    """What was counted of a probe; 0 where that is an operation or two that have nothing to do with its products."""
+    said = counted.get(name, 0)
+    return said if said > PROBES[name] / 1_000 else 0
+
+
+def _of_sums(counted: Mapping[str, float], per_mac: int) -> str:
+    """A sum of n products is n - 1 additions."""
+    once = per_mac == 2 and counted.get("linear") == (2 * INPUTS - 1) * TOKENS * OUTPUTS
+    return "counts one addition fewer a sum than multiplications" if once else ""
 
 
 def _of_groups(counted: Mapping[str, float], per_mac: int) -> str:
@@ -140,19 +165,29 @@ def _of_scan(counted: Mapping[str, float], per_mac: int) -> str:
     return "counts the body of a scan once" if once <= counted.get("scan", 0) < 1.5 * once else ""
 
 
-_EXPLAINED = {
-    "linear": (1.0, 1 / TOKENS),
-    "conv": (1.0, _TAPS_INSIDE / _TAPS),
-    "conv-same": (1.0, _TAPS_INSIDE / _TAPS),
-    "conv-groups": (1.0, float(GROUPS), _TAPS_INSIDE / _TAPS),
+_SUMMED = {
+    "linear": INPUTS,
+    **dict.fromkeys(_PRODUCTS, INPUTS),
+    **dict.fromkeys(_CONVOLUTIONS, MAP_IN * KERNEL**2),
+    "conv-groups": MAP_IN * KERNEL**2 // GROUPS,
 }
+"""How many products each output of a probe is the sum of."""
+_INSIDE = _TAPS_INSIDE / _TAPS
+_OTHERWISE = {
+    "linear": (1 / TOKENS,),
+    **dict.fromkeys(_PRODUCTS, (1 / TOKENS, 2 / TOKENS)),
+    **dict.fromkeys(_CONVOLUTIONS, (_INSIDE,)),
+    "conv-groups": (float(GROUPS), _INSIDE),
+}
+_EXPLAINED = {name: (1.0, 1 - 0.5 / summed, *_OTHERWISE[name]) for name, summed in _SUMMED.items()}
+"""The shares of a probe's multiply-adds that a sentence of their own names."""
 
 
 def _of_others(counted: Mapping[str, float], per_mac: int) -> list[str]:
     """What is neither counted in full, nor not at all, nor as another sentence says."""
     found = []
     for name, words in _WORDS.items():
-        share = counted.get(name, 0) / (per_mac * PROBES[name])
+        share = _counted_work(name, counted) / (per_mac * PROBES[name])
         usual = _EXPLAINED.get(name, (1.0,)) if name != "scan" else (share,)
         if share and all(abs(share - known) > 1e-3 for known in usual):
             found.append(f"counts {words} at {share:.3g} times its multiply-adds")
@@ -169,9 +204,19 @@ def _of_bias(counted: Mapping[str, float], per_mac: int) -> str:
 def _of_elementwise(counted: Mapping[str, float]) -> str:
     """Work that is no multiply-add, an element of its output."""
     parts = [
-        f"{words} {counted[name] / _ELEMENTS:.3g}" for name, words in _ELEMENTWISE.items() if counted.get(name, 0) > 0
+        f"{words} {counted[name] / _ELEMENTS:.3g}"
+        for name, words in _ELEMENTWISE.items()
+        if counted.get(name, 0) > 0 and not _is_of_norms_parameters(name, counted)
     ]
     return f"counts elementwise work: {', '.join(parts)} an element" if parts else ""
+
+
+def _of_norms_parameters(counted: Mapping[str, float]) -> str:
+    return "counts the parameters of a layer norm" if _is_of_norms_parameters("norm", counted) else ""
+
+
+def _is_of_norms_parameters(name: str, counted: Mapping[str, float]) -> bool:
+    return name == "norm" and counted.get(name) in (INPUTS, 2 * INPUTS)
 
 
 def _of_training(backward: Mapping[str, float], per_mac: int) -> str:

@@ -97,21 +97,32 @@ def require_one_size(plan: Plan) -> None:
         raise SkaprofError(f"{named(plan.swept[0])}: several values: expected one size to audit at")
 
 
-def require_memory(plan: Plan) -> None:
-    """Raise unless every row's module and its largest op fit the free memory: for counts on real tensors.
+def most_in_memory(plan: Plan) -> int | None:
+    """How many counts on real tensors the free memory holds at once, each of the row that needs the most.
+
+    A count needs the module, a copy of its weights to see whether they are changed, and its largest op's tensors, at
+    least. None where the system does not say what is free.
 
     Raises:
-        SkaprofError: one does not, with what it needs at least.
+        SkaprofError: it holds none, with what one needs.
     """
     free = available_bytes()
-    for row in plan.rows():
-        costs = variant_op_costs(row.variant, row.workload)
-        needed = sum(cost.weight_bytes for cost in costs) + max((cost.traffic_bytes for cost in costs), default=0)
-        if free is not None and needed > free:
-            raise SkaprofError(
-                f"{row.variant.spec.text}: a count on real tensors needs at least {needed / 2**30:,.1f} GiB, and "
-                f"{free / 2**30:,.1f} GiB are free: expected smaller sizes"
-            )
+    if free is None:
+        return None
+    row = max(plan.rows(), key=_counted_bytes)
+    needed = _counted_bytes(row)
+    if needed > free:
+        raise SkaprofError(
+            f"{row.variant.spec.text}: a count on real tensors needs at least {needed / 2**30:,.1f} GiB, and "
+            f"{free / 2**30:,.1f} GiB are free: expected smaller sizes"
+        )
+    return free // needed
+
+
+def _counted_bytes(row: PlannedRow) -> int:
+    costs = variant_op_costs(row.variant, row.workload)
+    needed: int = 2 * sum(cost.weight_bytes for cost in costs) + max((cost.traffic_bytes for cost in costs), default=1)
+    return needed
 
 
 def planned_formulas(plan: Plan) -> list[FormulaRow]:

@@ -9,7 +9,7 @@ import typer
 
 from skaprof.analysis.audit_cases import cases_for, chosen_spellings
 from skaprof.analysis.plan import Plan
-from skaprof.analysis.planned_rows import require_memory, require_one_size
+from skaprof.analysis.planned_rows import require_one_size
 from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.cli import options as opt
 from skaprof.cli.cluster_options import Clustered
@@ -68,7 +68,6 @@ def audit(
     elsewhere = [row for path in results or () for row in _of_file(path, plan, "--results")]
     present, absent = chosen_counters(counter, {row.counter for row in elsewhere})
     to.require_columns((*AuditRow.fields, *(("mode", *SPELLINGS) if detail else ("exact", "trained"))))
-    require_memory(plan)
     require_package("torch", "skaprof audit")
     counting = [each for each in present if cases_for(each, plan, spellings)]
     if not counting and not elsewhere:

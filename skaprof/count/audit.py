@@ -6,8 +6,8 @@ may kill their interpreter; a process that raised or died is not used again, sin
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -20,9 +20,10 @@ from skaprof.analysis.audit_cases import cases_for
 from skaprof.analysis.conventions import PROBED, TRAINED, Reading, conventions
 from skaprof.analysis.costs import cost_row
 from skaprof.analysis.plan import Plan, Variant
+from skaprof.analysis.planned_rows import most_in_memory
 from skaprof.answers import AbsentCounter, AuditRow
 from skaprof.count.asked import FORWARD, PROBE, TRAIN, Answer, Case
-from skaprof.count.counter_process import too_long
+from skaprof.count.counter_process import died, read_answers, too_long
 from skaprof.counters import FRAMEWORKS, SPELLINGS, WITH_BIASES, Counter
 from skaprof.model.spec import parse_mixer
 from skaprof.subprocesses import run_python
@@ -36,7 +37,7 @@ _STARTING = 60.0
 """Seconds that a process has beside those of its cases."""
 _MOST_AT_ONCE = 4
 _PROCESS = ("skaprof.count.counter_process", "work")
-_LOADED = ("skaprof.count.spellings", "torch.export", "torch._dynamo", "torch._functorch.aot_autograd")
+_LOADED = ("skaprof.count.spellings", "skaprof.count.tracing_warm")
 """What counters of PyTorch modules take most of their start for: loaded once for all."""
 _run_afresh: Run = partial(run_python, *_PROCESS)
 
@@ -47,17 +48,22 @@ def audited(
     spellings: Collection[str] = (),
     advance: Callable[[], None] = lambda: None,
 ) -> list[AuditRow]:
-    """The rows of every counter, of these spellings or all, as many counters at once as there are cores, up to four.
+    """The rows of every counter, of these spellings or all, as many counters at once as there are cores, up to four,
+    and as the memory holds.
 
     `advance` is called as each is done.
+
+    Raises:
+        SkaprofError: the memory does not hold one count.
     """
+    at_once = min(most_in_memory(plan) or _MOST_AT_ONCE, os.cpu_count() or 1, _MOST_AT_ONCE)
     forked = forks(counters)
     with forking() if forked else nullcontext(_run_afresh) as run:
         calls = [
             partial(counter_rows, counter, plan, spellings, run if counter in forked else _run_afresh)
             for counter in counters
         ]
-        rows = [row for found in _in_parallel(calls, advance) for row in found]
+        rows = [row for found in _in_parallel(calls, at_once, advance) for row in found]
     return with_reversals(rows)
 
 
@@ -116,7 +122,7 @@ def _conventions(counter: Counter, probes: Sequence[Case], answers: Sequence[Ans
 
 
 def _in_parallel(
-    calls: Sequence[Callable[[], list[AuditRow]]], advance: Callable[[], None]
+    calls: Sequence[Callable[[], list[AuditRow]]], at_once: int, advance: Callable[[], None]
 ) -> Iterator[list[AuditRow]]:
     """What each call gives, in their order; an error of one is raised.
 
@@ -139,7 +145,7 @@ def _in_parallel(
             except BaseException as error:  # raised where it is waited for
                 done.put((place, error))
 
-    for _ in range(min(_MOST_AT_ONCE, os.cpu_count() or 1, len(calls))):
+    for _ in range(min(at_once, len(calls))):
         Thread(target=serve, daemon=True).start()
     found: dict[int, list[AuditRow]] = {}
     try:
@@ -174,14 +180,11 @@ def _ask_one_process(counter: Counter, cases: Sequence[Case], limit: float, run:
     modes = {case.mode for case in cases}
     loaders = {mode: counter.training if mode == TRAIN else counter.loader for mode in sorted(modes)}
     task = {"loaders": loaders, "builders": FRAMEWORKS, "limit": limit, "cases": [asdict(case) for case in cases]}
-    ended = run(task, (len(cases) + 2) * limit + _STARTING)
-    answers = [
-        Answer(**told | {"side_effects": tuple(told["side_effects"])})
-        for told in (json.loads(line) for line in ended.output.splitlines() if line.endswith("}"))
-    ]
-    if len(answers) < len(cases) and (ended.trouble or not answers):
-        answers.append(Answer(error=ended.trouble or "its process ended without an answer"))
-    return answers
+    # other frameworks have threads from the start, which no fork outlives
+    may_fork = sys.platform == "linux" and counter.frameworks == ("torch",)
+    ended = run(task | {"forks": may_fork}, (len(cases) + 2) * limit + _STARTING)
+    answers = list(read_answers(ended.output.splitlines()))
+    return [*answers, *died(len(answers), len(cases), ended.trouble)]
 
 
 def case_row(counter: Counter, case: Case, answer: Answer, said: Sequence[str]) -> AuditRow:

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
@@ -21,9 +21,12 @@ from typing import Any, TextIO
 
 from skaprof.count.asked import Answer, Case, Said
 from skaprof.count.side_effects import watched
+from skaprof.subprocesses import end_with, ended_badly
 
-_BACKSTOP = 10.0
-"""Seconds after the limit at which a counter that holds the interpreter is ended with it."""
+Counts = Mapping[str, Callable[..., Any]]
+"""A counter's function of a module and an input, by mode."""
+_LONGEST_BACKSTOP = 10.0
+"""Seconds after the limit, and after as long again, at which a counter that holds the interpreter is ended with it."""
 
 
 def too_long(limit: float) -> str:
@@ -46,27 +49,88 @@ def _tell(stdout: TextIO, answer: Answer) -> None:
 
 
 def answers_of(task: Mapping[str, Any], cases: Sequence[Case], stdout: TextIO | None = None) -> Iterator[Answer]:
-    """The answers of the counter whose loaders the task names, by mode, up to its first error.
+    """The answers of the counter whose loaders the task names, by mode.
 
-    Where it takes longer than the task's limit for a case, this process says so on `stdout`, and ends.
+    Where the task says that it may be forked, of every case but those after a hang: the counter is loaded once, and
+    what a count that fails leaves behind goes with its fork. Elsewhere, up to the first error. Where it takes longer
+    than the task's limit to load, or for a case, this process says so on `stdout`, and ends.
     """
-    limit = task["limit"]
     try:
-        with _limited(limit, stdout):
+        with _limited(task["limit"], stdout):
             counts = {mode: _named(loader)() for mode, loader in task["loaders"].items()}
     except (Exception, SystemExit) as error:
         yield from [Answer(error=f"it cannot be loaded: {said(error)}")] * len(cases)
         return
+    if not task.get("forks"):
+        yield from _up_to_the_first_error(counts, task, cases, stdout)
+        return
+    told = 0
+    hung = False
+    while told < len(cases) and not hung:
+        for answer in _in_a_fork(counts, task, cases[told:]):
+            yield answer
+            told += 1
+            hung = answer.error == too_long(task["limit"])
+
+
+def _in_a_fork(counts: Counts, task: Mapping[str, Any], cases: Sequence[Case]) -> Iterator[Answer]:
+    """The answers of a fork of this process: one or more, the last of them an error where it ended early."""
+    with TemporaryFile() as errors:
+        reader, writer = os.pipe()
+        parent, child = os.getpid(), os.fork()
+        if not child:
+            end_with(parent)
+            os.close(reader)
+            os.dup2(errors.fileno(), 2)
+            with os.fdopen(writer, "w", buffering=1) as told:
+                for answer in _up_to_the_first_error(counts, task, cases, told):
+                    _tell(told, answer)
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as told:
+            number = 0
+            for answer in read_answers(told):
+                number += 1
+                yield answer
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        errors.seek(0)
+        trouble = _trouble(code, errors.read().decode(errors="replace"), task["limit"]) if code else None
+    yield from died(number, len(cases), trouble)
+
+
+def read_answers(lines: Iterable[str]) -> Iterator[Answer]:
+    """The answers that a process told, without the line that it was killed in."""
+    for line in lines:
+        if line.rstrip().endswith("}"):
+            answer = json.loads(line)
+            yield Answer(**answer | {"side_effects": tuple(answer["side_effects"])})
+
+
+def died(answers: int, cases: int, trouble: str | None) -> Iterator[Answer]:
+    """What a process that gave so many answers of so many says of the next case, where it died of that."""
+    if answers < cases and (trouble or not answers):
+        yield Answer(error=trouble or "its process ended without an answer")
+
+
+def _trouble(code: int, errors: str, limit: float) -> str:
+    """How a fork ended: by its own deed, or by faulthandler, which says so."""
+    return too_long(limit) if "\nTimeout (" in f"\n{errors}" else ended_badly(code, errors)
+
+
+def _up_to_the_first_error(
+    counts: Counts, task: Mapping[str, Any], cases: Sequence[Case], stdout: TextIO | None
+) -> Iterator[Answer]:
+    """The answers up to the first error, after which functions may be replaced still."""
     for case in cases:
         try:
             module, x = _named(task["builders"][case.framework])(case)
         except Exception as error:
             yield Answer(error=f"there is no such module here: {said(error)}")
             continue
-        with _limited(limit, stdout):
+        with _limited(task["limit"], stdout):
             answer = _counted(counts[case.mode], module, x)
         yield answer
-        if answer.error:  # it may have functions replaced still
+        if answer.error:
             return
 
 
@@ -80,7 +144,7 @@ def _limited(seconds: float, stdout: TextIO | None) -> Iterator[None]:
         _tell(stdout, Answer(error=too_long(seconds)))
         os._exit(0)
 
-    faulthandler.dump_traceback_later(seconds + _BACKSTOP, exit=True)
+    faulthandler.dump_traceback_later(seconds + min(seconds, _LONGEST_BACKSTOP), exit=True)
     timer = Timer(seconds, end)
     timer.daemon = True
     timer.start()
@@ -126,8 +190,8 @@ def _named(path: str) -> Callable[..., Any]:
 
 
 def said(error: BaseException) -> str:
-    """The error's type and first line."""
+    """The error's type and first line, and those of what it was raised from."""
     if isinstance(error, SystemExit):
         return f"it exits the interpreter, with code {error.code}"
-    text = (str(error).strip() or "no message").splitlines()[0][:200]
-    return f"{type(error).__name__}: {text}"
+    text = f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0][:200]}"
+    return text if error.__cause__ is None else f"{text.rstrip(':')}, because of {said(error.__cause__)}"

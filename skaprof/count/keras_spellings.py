@@ -45,7 +45,9 @@ class _Attention(keras.Model):  # type: ignore[misc]  # keras may be missing
     """The three mixers of Keras' layers."""
 
     def __init__(self, module: nn.Module, w: Workload, *, by_einsum: bool) -> None:
-        super().__init__()
+        super().__init__(
+            name="attention"
+        )  # one from the name of the class would begin with _, which TensorFlow refuses
         self.w = w
         self.by_einsum = by_einsum
         self.projections = {

@@ -58,17 +58,27 @@ class _Product(nn.Module):
 
 
 class _Attention(nn.Module):
+    """Keys that are a parameter's view, as most users' are of something: torchlens has none that are a parameter."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.keys = nn.Parameter(torch.zeros(1, 1, OUTPUTS, INPUTS))
+        self.keys = nn.Parameter(torch.zeros(OUTPUTS, INPUTS))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.scaled_dot_product_attention(x.unsqueeze(1), self.keys, self.keys).squeeze(1)
+        keys = self.keys[None, None]
+        return F.scaled_dot_product_attention(x.unsqueeze(1), keys, keys).squeeze(1)
 
 
 class _Scale(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x * 0.5
+
+
+class _OwnConvolution(nn.Conv2d):
+    """A layer of the user's own kind, which does what PyTorch's does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, padding=self.padding)
 
 
 def _linear(*, bias: bool = False) -> nn.Module:
@@ -91,6 +101,7 @@ _BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "linear-beside": lambda: _Beside(_linear()),
     "conv": lambda: _convolution(KERNEL // 2),
     "conv-same": lambda: _convolution("same"),
+    "conv-own": lambda: _Layer(_OwnConvolution(MAP_IN, MAP_OUT, KERNEL, padding=KERNEL // 2, bias=False)),
     "conv-groups": lambda: _convolution(KERNEL // 2, GROUPS),
     "@": lambda: _Product(lambda a, b: a @ b),
     "matmul": lambda: _Product(_matmul),

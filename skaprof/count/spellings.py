@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from skaprof.model.spec import MixerSpec, parse_mixer
 from skaprof.nn import build_mixer
 from skaprof.nn.attention import StaticKeyAttention
 from skaprof.nn.layers import MatMul, StaticKeyScores
+from skaprof.nn.mixers import TokenMixer
 from skaprof.workload import Workload
 
 Multiply = Callable[[Tensor, Tensor], Tensor]
@@ -27,11 +29,19 @@ def _by_matmul(a: Tensor, b: Tensor) -> Tensor:
     return torch.matmul(a, b)
 
 
-def _by_einsum(a: Tensor, b: Tensor) -> Tensor:
-    return torch.einsum(_EINSUMS[a.dim()], a, b)
+class _ByEinsum:
+    """a b, spelled for as many dimensions as the first a has: a user knows how many that are, and so writes one."""
+
+    def __init__(self) -> None:
+        self.equation: str | None = None
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        if self.equation is None:
+            self.equation = _EINSUMS[a.dim()]
+        return torch.einsum(self.equation, a, b)
 
 
-_MULTIPLY: dict[str, Multiply] = {"matmul": _by_matmul, "einsum": _by_einsum}
+_MULTIPLY: dict[str, Callable[[], Multiply]] = {"matmul": lambda: _by_matmul, "einsum": _ByEinsum}
 
 
 class _Product(nn.Module):
@@ -111,7 +121,7 @@ class _TorchAttention(nn.Module):
         was_enabled = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(self.fast)
         try:
-            with torch.set_grad_enabled(not self.fast):
+            with torch.no_grad() if self.fast else nullcontext():
                 output: Tensor = self.attention(x, x, x, need_weights=self.weights)[0]
         finally:
             torch.backends.mha.set_fastpath_enabled(was_enabled)
@@ -136,15 +146,19 @@ def build_spelling(spec: MixerSpec, w: Workload, spelling: str, x: Tensor | None
     if spelling in WITH_BIASES:
         return _TorchAttention(w, spelling).train(spelling == "mha-train")
     module = _respelled(build_mixer(spec, w, SPELLINGS[spelling].form), spelling).eval()
+    _without_checks(module)
     if x is None:
         x = torch.zeros(w.batch, w.tokens, w.dim)
+    if spelling == "einsum":
+        with torch.no_grad():
+            module(x)
     if spelling == "exported":
         return torch.export.export(module, (x,)).module()
     compiled: Any = torch.compile(module, backend="aot_eager") if spelling == "compiled" else module
     return compiled
 
 
-def _respelled(module: nn.Module, spelling: str) -> nn.Module:
+def _respelled(module: TokenMixer, spelling: str) -> TokenMixer:
     """The mixer with what the spelling is about in its place."""
     if spelling in _MULTIPLY:
         _respell(module, _MULTIPLY[spelling])
@@ -164,10 +178,20 @@ def _convolutions(module: nn.Module) -> dict[str, nn.Conv2d]:
     return {name: part for name, part in module.named_modules() if isinstance(part, nn.Conv2d)}
 
 
-def _respell(module: nn.Module, multiply: Multiply) -> None:
-    """Every product in the module by the function given."""
+def _respell(module: nn.Module, multiply: Callable[[], Multiply]) -> None:
+    """Every product in the module by a function of that kind."""
     for name, child in list(module.named_children()):
         if isinstance(child, MatMul):
-            module.set_submodule(name, _Product(multiply))
+            module.set_submodule(name, _Product(multiply()))
         elif isinstance(child, StaticKeyScores):
-            module.set_submodule(name, _KeyProduct(child, multiply))
+            module.set_submodule(name, _KeyProduct(child, multiply()))
+
+
+def _without_checks(module: TokenMixer) -> None:
+    """Take from a mixer the checks of its input, which few users' modules have, and which torch.fx does not trace."""
+    kind = type(module)
+
+    def forward(self: TokenMixer, x: Tensor) -> Tensor:
+        return self.mix_tokens(x, self.grid)
+
+    module.__class__ = type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__})

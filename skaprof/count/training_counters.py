@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
+
 from torch import Tensor, nn
 
 from skaprof.count.other_counters import Count, number
@@ -50,7 +52,7 @@ def load_lightning() -> Count:
 
 def load_hf_trainer() -> Count:
     """What Hugging Face's Trainer adds to its total_flos for a step."""
-    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel, Trainer, TrainingArguments
 
     class Wrapped(PreTrainedModel):  # type: ignore[misc]  # transformers may be missing
         """The module as a model of that library's kind, whose input is x."""
@@ -65,4 +67,9 @@ def load_hf_trainer() -> Count:
         def forward(self, x: Tensor) -> Tensor:
             return self.module(x)
 
-    return lambda module, x: float(Wrapped(module).floating_point_ops({"x": x}))
+    def count(module: nn.Module, x: Tensor) -> float:
+        with TemporaryDirectory() as folder:
+            settings = TrainingArguments(output_dir=folder, use_cpu=True, report_to=[])
+            return number(Trainer(model=Wrapped(module), args=settings).floating_point_ops({"x": x}))
+
+    return count
