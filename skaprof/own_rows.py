@@ -111,5 +111,7 @@ class TradeRow(Record):
     verdict: str | None = None
     rounds: int | None = None
     device: str | None = None
+    clock: str | None = None
+    threads: int | None = None
     flags: list[str] | None = None
     error: str | None = None

@@ -29,12 +29,13 @@ def trades(skaprof: Run, *arguments: str) -> dict[str, dict[str, Any]]:
 
 
 def test_a_swap_is_told_with_what_it_costs_and_takes(skaprof: Run) -> None:
-    found = trades(skaprof, "swap", *VIT, *FAST)
+    found = trades(skaprof, "swap", *VIT, *FAST, "--threads", "1")
     assert list(found) == FIGURES
     total = json.loads(skaprof("swap", *VIT, "--format", "json", cwd=TESTS).stdout)["rows"][-1]
     for key in ("params", "macs"):
         assert (found[key]["before"], found[key]["after"]) == (total[f"{key}_before"], total[key])
     assert found["median_ms"]["verdict"] in ("faster", "slower", "same", "inconclusive")
+    assert (found["median_ms"]["threads"], found["params"]["threads"]) == (1, None)
     assert min(found["median_ms"]["before"], found["median_ms"]["after"]) > 0
     assert all(row["mixer"] == "attn=ska" for row in found.values())
 
@@ -47,7 +48,8 @@ def test_a_backbones_stage_is_told_with_what_it_costs_and_takes(skaprof: Run, ti
         (after,) = model_cost(f"{tiny_backbone}[stage3=ska]", resolution=64, depth="total", mode=mode)
         for key in keys:
             assert (found[key]["before"], found[key]["after"]) == (getattr(before, key), getattr(after, key))
-    told = skaprof(*arguments, *FAST).stdout
+    told = skaprof(*arguments, *FAST, "--threads", "1").stdout
+    assert "Timed on cpu, 1 thread, by " in told
     assert "latency, eager" in told
     assert "saved, in training" in told
 

@@ -57,5 +57,7 @@ def _timed(before: Record, after: Record) -> dict[str, Any]:
         "verdict": after.verdict,
         "rounds": after.rounds,
         "device": after.device,
+        "clock": after.clock,
+        "threads": after.threads,
         "flags": sorted({*(before.flags or ()), *(after.flags or ())}),
     }

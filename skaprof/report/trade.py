@@ -8,7 +8,7 @@ from skaprof.flags import flag_sentences
 from skaprof.own_rows import TradeRow
 from skaprof.report.cost_sentences import LEGEND
 from skaprof.report.model import Column, percent, table_of
-from skaprof.report.numbers import si, signed, significant
+from skaprof.report.numbers import counted, si, signed, significant
 from skaprof.report.plain_table import PlainTable
 
 _WORDS = {
@@ -68,9 +68,16 @@ def sentences(rows: Sequence[TradeRow]) -> list[str]:
     """Where and how it was timed, and what was found against that."""
     timed = [row for row in rows if row.trade == _TIMED]
     found = [
-        f"Timed on {row.device} in {row.rounds} rounds of both, eager, each forward then reversed."
+        f"Timed on {row.device}{_how(row)} in {row.rounds} rounds of both, eager, each forward then reversed."
         for row in timed[:1]
         if row.rounds
     ]
     found += [f"Not timed: {row.error}." for row in timed if row.error]
     return found + flag_sentences(flag for row in timed for flag in row.flags or ())
+
+
+def _how(row: TradeRow) -> str:
+    """In how many threads, and by which clock, where that is known."""
+    threads = "" if row.threads is None else f", {counted(row.threads, 'thread')}"
+    clock = {"cpu": ", by CPU time,", "wall": ", by the wall clock,"}.get(row.clock or "", "")
+    return f"{threads}{clock}"
