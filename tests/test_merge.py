@@ -160,7 +160,7 @@ def test_one_row_of_identical_ones_and_a_conflict_is_named_with_both_files() -> 
     old, new = ROWS[1]["median_ms"], 1.1 * ROWS[1]["median_ms"]
     assert str(error.value) == (
         f"mhsa (sdpa) at 49 tokens, dim 512, batch 1, train, float32 on cpu: median_ms is {old} in 'a' and {new} in "
-        "'other' (and 1 more rows): expected one figure a row; prefer first, last or more-rounds says which is taken"
+        "'other' (and 1 more): expected one figure a row; prefer first, last or more-rounds says which is taken"
     )
     assert merged([a, other], "first").rows == ROWS
     assert merged([a, other], "last").rows == [ROWS[0], *slower(ROWS[1:3], rounds=64), *ROWS[3:]]

@@ -125,7 +125,7 @@ def _conflict(kind: Kind, files: Sequence[SavedResults], conflicts: Sequence[tup
         f"{plainly(each.get(key))} in {shown_path(files[item.file].path)}"
         for each, item in ((ours, one), (theirs, other))
     ]
-    more = f" (and {len(rest):,} more rows)" if rest else ""
+    more = f" (and {len(rest):,} more)" if rest else ""
     known = "first, last or more-rounds" if kind is TIMES else "first or last"
     return SkaprofError(
         f"{kind.words(one.record)}: {key} is {' and '.join(values)}{more}: expected one figure a row; "

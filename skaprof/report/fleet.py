@@ -108,7 +108,7 @@ def turn_sentences(rows: Sequence[FleetRow]) -> list[str]:
 
 
 def _first(places: Sequence[str]) -> str:
-    more = f"; and at {len(places) - _MOST_SIZES:,} sizes more" if len(places) > _MOST_SIZES else ""
+    more = f"; and at {counted(len(places) - _MOST_SIZES, 'size')} more" if len(places) > _MOST_SIZES else ""
     return f"{'; '.join(places[:_MOST_SIZES])}{more}"
 
 
