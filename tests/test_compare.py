@@ -203,7 +203,7 @@ def test_a_figure_lies_within_its_bounds(median: float, below: float, above: flo
     ("changes", "reason"),
     [
         ({"flags": ["throttled"]}, "flagged throttled"),
-        ({"rounds": 2}, "2 rounds are too few: at least 8 are needed (--min-rounds)"),
+        ({"rounds": 2}, "with 2 rounds where at least 8 are needed (--min-rounds)"),
     ],
 )
 def test_an_unsound_run_decides_nothing(changes: Row, reason: str) -> None:

@@ -87,7 +87,14 @@ def test_all_shards_of_a_sweep_merged_are_the_sweep_byte_for_byte(skaprof: Run, 
     assert (done.returncode, "6 of 6 sizes are measured" in done.stderr) == (0, False)
     assert (tmp_path / "all.jsonl").read_text().splitlines() == together
     done = skaprof("merge", *shards[1:2], "-o", "some.jsonl", cwd=tmp_path)
-    assert "no file is of shard 1/3, 3/3\n" in done.stderr
+    assert "no file has rows of shard 1,3/3\n" in done.stderr
+    skaprof("merge", shards[2], shards[0], "-o", "two.jsonl", cwd=tmp_path)
+    done = skaprof("merge", "two.jsonl", "some.jsonl", "-o", "by-parts.jsonl", cwd=tmp_path)
+    assert done.stderr == "wrote 30 rows to by-parts.jsonl\n"
+    assert (tmp_path / "by-parts.jsonl").read_text().splitlines()[1:] == whole[1:]
+    assert skaprof(*sweep, "most.jsonl", "--shard", "3,1/3", cwd=tmp_path).returncode == 0
+    most, two = ((tmp_path / name).read_text().splitlines() for name in ("most.jsonl", "two.jsonl"))
+    assert most[1:] == two[1:] and '"shard": "1,3/3"' in most[0] and '"shard": "1,3/3"' in two[0]
 
 
 @pytest.mark.usefixtures("fake")

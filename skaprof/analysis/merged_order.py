@@ -13,7 +13,7 @@ from skaprof.errors import SkaprofError, shown, shown_path
 from skaprof.measured import FailedRow, MeasuredRow
 from skaprof.results import values_of
 from skaprof.saved import SavedResults
-from skaprof.shards import Shard, parse_shard
+from skaprof.shards import Shard, joined, parse_shard
 from skaprof.trained import TrainedRow, TrialRow, VerdictRow
 
 Place = tuple[Any, ...]
@@ -35,7 +35,7 @@ def in_order(kind: Kind, files: Sequence[SavedResults], items: Sequence[Item]) -
 
 
 def missing_shards(kind: Kind, files: Sequence[SavedResults]) -> list[str]:
-    """The shards that no file is of, in words; those of each device apart."""
+    """The shards that no file has rows of, in words; those of each device apart."""
     found: dict[str, list[Shard]] = {}
     for saved in files:
         shard = _shard_of(saved)
@@ -44,14 +44,29 @@ def missing_shards(kind: Kind, files: Sequence[SavedResults]) -> list[str]:
         machines = dict.fromkeys(str(row.device) for row in saved.costs) if kind is TIMES else {"": None}
         for machine in machines:
             found.setdefault(machine, []).append(shard)
-    told = []
-    for machine, shards in found.items():
-        every = shards[0].every
-        missing = sorted(set(range(1, every + 1)) - {shard.number for shard in shards})
-        if missing and {shard.every for shard in shards} == {every}:
-            of = f" of {machine}" if len(found) > 1 else ""
-            told.append(f"no file is of shard {', '.join(f'{number}/{every}' for number in missing)}{of}")
-    return told
+    missing = {machine: whole.missing for machine, shards in found.items() if (whole := joined(shards)) is not None}
+    return [
+        f"no file has rows of shard {shard}{f' of {machine}' if len(found) > 1 else ''}"
+        for machine, shard in missing.items()
+        if shard.numbers
+    ]
+
+
+def shard_of_all(kind: Kind, files: Sequence[SavedResults], items: Sequence[Item]) -> Shard | None:
+    """The shards that ordered items are together, for them to be merged on; None where that is all, or not known.
+
+    It is not known where one of them was not measured to its end: the place of a row tells no size then.
+    """
+    shards = [shard for shard in map(_shard_of, files) if shard is not None]
+    whole = joined(shards) if len(shards) == len(files) else None
+    if whole is None or not whole.missing.numbers:
+        return None
+    if kind is TIMES:
+        found = _places_of_sizes(files)
+        places = list(dict.fromkeys(found[id(item.record)] for item in items))
+    else:
+        places = [(0, place) for place in sorted(_networks(files).values())] if kind is ACCURACIES else []
+    return whole if places == [(0, whole.place_of(index)) for index in range(len(places))] else None
 
 
 def _shard_of(saved: SavedResults) -> Shard | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from skaprof.analysis.merged_kinds import ACCURACIES, TIMES, Item, Key, Kind, kind_of_files, plainly
-from skaprof.analysis.merged_order import in_order, missing_shards
+from skaprof.analysis.merged_order import in_order, missing_shards, shard_of_all
 from skaprof.analysis.merged_settings import margin_of, merged_settings, require_one_rate
 from skaprof.errors import SkaprofError, bad_value, named, shown_path
 from skaprof.saved import SavedResults, several
@@ -53,6 +53,8 @@ def merged(files: Sequence[SavedResults], prefer: str | None = None) -> Merged:
     notices = [saved.warning for saved in files if saved.warning is not None]
     ordered = in_order(kind, apart, _one_each(kind, apart, prefer, notices))
     notices += missing_shards(kind, apart)
+    if (shard := shard_of_all(kind, apart, ordered)) is not None:
+        settings["shard"] = str(shard)
     environments = [dict(item.environment) for item in ordered] or [dict(saved.environment) for saved in files]
     header = shared(environments)
     notices += _differing(environments, header)

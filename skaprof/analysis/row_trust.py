@@ -142,7 +142,7 @@ def why_unsound(row: Record) -> str | None:
     if flags := unsound(row.flags):
         return f"flagged {', '.join(flags)}"
     if row.rounds < FEWEST_ROUNDS:
-        return f"{row.rounds} rounds are too few: at least {FEWEST_ROUNDS} are needed (--min-rounds)"
+        return f"with {row.rounds} rounds where at least {FEWEST_ROUNDS} are needed (--min-rounds)"
     return None
 
 
