@@ -78,7 +78,7 @@ Task = Annotated[
 
 def shard_option(what: str, panel: str | None = None) -> Any:
     """`--shard`, of so many `what`s."""
-    words = f"Every N-th {what} alone, starting at the K-th, such as 3/8, or 3,7/8; skaprof merge puts the files together."
+    words = f"Every N-th {what} alone, from the K-th on, such as 3/8, or 3,7/8; skaprof merge puts the files together."
     return typer.Option("--shard", metavar="K/N", help=words, rich_help_panel=panel)
 
 
