@@ -196,7 +196,7 @@ def test_workers_killed_at_random_lose_no_row_and_double_none(seed: int) -> None
         def kill() -> None:
             while not stopped:
                 time.sleep(random.uniform(0.3, 1.5))
-                for number in random.sample(sorted(workers_of(client)), 1):
+                for number in random.sample(there, 1) if (there := sorted(workers_of(client))) else ():
                     os.kill(number, signal.SIGKILL)
 
         made = session(joined(client))
@@ -214,9 +214,9 @@ def test_workers_killed_at_random_lose_no_row_and_double_none(seed: int) -> None
 
 
 def workers_of(client: Any) -> list[int]:
-    """The processes of a local cluster's workers that are there now."""
-    found = [nanny.process and nanny.process.pid for nanny in client.cluster.workers.values()]
-    return [number for number in found if number]
+    """The processes of a local cluster's workers that are there now; one that just starts would not be started anew."""
+    known = [nanny.process for nanny in client.cluster.workers.values()]
+    return [each.pid for each in known if each is not None and each.worker_address is not None and each.pid]
 
 
 def test_workers_that_will_not_do_are_refused_by_name_before_anything_runs(

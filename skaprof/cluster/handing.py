@@ -19,6 +19,8 @@ MOST_RERUNS = 2
 _HAND_SECONDS = 0.2
 """Calls that take less are handed out several at once, about as many as take this long."""
 _LARGEST_HAND = 32
+_LOCAL_PATIENCE = 60.0
+"""Seconds in which workers of this machine start anew where they do."""
 
 
 class Given(NamedTuple):
@@ -44,7 +46,7 @@ class Handing:
         self.held: dict[Worker, list[int]] = {}
         self.a_call = _HAND_SECONDS
         """Seconds that the last calls took each."""
-        self.is_alone = False
+        self.alone_since: float | None = None
 
     def given(self) -> Iterator[Given]:
         """What comes, in the order in which it comes.
@@ -67,12 +69,24 @@ class Handing:
     def _tell(self) -> None:
         workers = len(self.pool.measuring)
         if not workers:
-            if not self.is_alone:
-                self.pool.say(f"{named('cluster')}: no worker is left: {len(self.waiting):,} tasks wait for one")
-            if self.waiting and self.call_of(self.waiting[0], 1) is None:
-                self.waiting.clear()
-        self.is_alone = not workers
+            self._wait_for_one()
+        else:
+            self.alone_since = None
         self.tell(f"{workers:,} {'worker' if workers == 1 else 'workers'}, {len(self.waiting):,} waiting")
+
+    def _wait_for_one(self) -> None:
+        """Say that no worker is left; one of a scheduler that runs somewhere may come at any time.
+
+        Raises:
+            SkaprofError: they were this machine's, which start anew at once, if they do.
+        """
+        if self.alone_since is None:
+            self.alone_since = monotonic()
+            self.pool.say(f"{named('cluster')}: no worker is left: {len(self.waiting):,} tasks wait for one")
+        if self.pool.address.local and monotonic() - self.alone_since > _LOCAL_PATIENCE:
+            raise self.pool.gone("its workers have")
+        if self.waiting and self.call_of(self.waiting[0], 1) is None:
+            self.waiting.clear()
 
     def _hand_out(self, worker: Worker) -> None:
         places = self._next()

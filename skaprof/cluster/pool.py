@@ -116,7 +116,7 @@ class Pool:
                 below=[f"  {why}" for why in self._refused.values()],
             )
         if not self.workers:
-            raise self._gone("its workers have")
+            raise self.gone("its workers have")
         self._gathered = True
 
     def look(self) -> list[Worker]:
@@ -245,7 +245,8 @@ class Pool:
                 getattr(self.client.scheduler, question), callback_timeout=_PATIENCE, **named_values
             )
         except (OSError, RuntimeError, AttributeError):
-            raise self._gone("the scheduler has") from None
+            raise self.gone("the scheduler has") from None
 
-    def _gone(self, what: str) -> SkaprofError:
+    def gone(self, what: str) -> SkaprofError:
+        """The error where what there was has gone (exit 3)."""
         return SkaprofError(f"{named('cluster')}: {self.address}: {what} gone", EXIT_MISSING)
