@@ -150,6 +150,7 @@ def test_a_cluster_trains_the_same_networks_whoever_answers_first(
                 failed = place == 1 and not tasks[1]["is_trial"] and "crash.jsonl" in sys.argv
                 yield Done(place, told, "its worker was lost" if failed else None, said)
 
+    monkeypatch.setattr("skaprof.cli.cluster_options.require_dask", lambda: None)
     monkeypatch.setattr("skaprof.cli.cluster_options.Clustered.joined", lambda self, f, task, *_: nullcontext(task))
     monkeypatch.setattr("skaprof.cluster.tasks.ClusterTasks", Backwards)
     done = train("--cluster", "local:2", "--output", "cluster.jsonl")
