@@ -63,6 +63,7 @@ def test_a_counter_that_never_ends_is_ended_and_given_up_after_two_times() -> No
     late = "it gave no answer within 0.5 s"
     assert errors_of("stuck", 0.5, cases) == [None, late, late, "not tried: 2 times it gave no answer within 0.5 s"]
     assert errors_of("holding", 0.5, CASES[:2]) == [None, late]
+    assert errors_of("stuck", 0.5, CASES[:2], frameworks=("jax",)) == [None, late]
 
 
 @pytest.mark.parametrize(
