@@ -60,6 +60,11 @@ def require_dask() -> None:
         )
 
 
+def scheduler_command(scheduler: str) -> str:
+    """What starts one that answers at this address, on its machine."""
+    return f"dask scheduler --port {scheduler.rpartition(':')[2]}"
+
+
 def worker_command(scheduler: str) -> str:
     """How a worker that measures is started."""
     return f"dask worker {scheduler} --nthreads 1 --resources {RESOURCE}=1"

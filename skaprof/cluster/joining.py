@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from skaprof.cluster.address import Address, worker_command
+from skaprof.cluster.address import Address, scheduler_command, worker_command
 from skaprof.cluster.local import local_cluster
 from skaprof.cluster.pool import LEAVING, Call, Pool
 from skaprof.errors import EXIT_MISSING, SkaprofError, named
@@ -55,8 +55,8 @@ def connected(where: Any, address: Address) -> Iterator[Any]:
     except (OSError, ValueError) as error:
         said = str(error).partition("\n")[0]
         raise SkaprofError(
-            f"{named('cluster')}: there is no scheduler at {address} ({said}); start one with: dask scheduler --port "
-            f"{str(address).rpartition(':')[2]}, and workers with: {worker_command(str(address))}",
+            f"{named('cluster')}: there is no scheduler at {address} ({said}); start one with: "
+            f"{scheduler_command(str(address))}, and workers with: {worker_command(str(address))}",
             EXIT_MISSING,
         ) from None
     try:
