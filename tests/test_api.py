@@ -209,7 +209,7 @@ def _write_report(folder: Path) -> None:
 
 def _write_shards(folder: Path) -> None:
     """Two sizes that one mixer was timed beside another at, a file each."""
-    head, mhsa, _, ska, *_ = map(json.loads, (PACKAGE.parent / "tests/data/runs.jsonl").read_text().splitlines())
+    head, mhsa, _, ska, *_ = map(json.loads, (Path(__file__).parent / "data/runs.jsonl").read_text().splitlines())
     for number, side in ((1, 7), (2, 14)):
         settings = head["settings"] | {"shard": f"{number}/2"}
         rows = [row | {"height": side, "width": side, "tokens": side**2} for row in (mhsa, ska)]
