@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -113,6 +114,7 @@ class Session:
         here = head and head["environment"].get("gpu_uuid") == self.gpu.get("uuid")
         seconds = min(step.seconds, self.left - START_SECONDS)
         limit = ("--max-seconds", f"{seconds:.0f}", "--device", self.device, "--format", "csv")
+        limit += ("--threads", "1") if self.device == "cpu" else ()  # whose CPU time others do not add to
         where = ("--resume", str(path)) if here else ("--force", "--output", str(path))
         failed = run(seconds + GRACE_SECONDS, "-m", "skaprof", "latency", *step.arguments, *limit, *where)
         _, rows = saved(path)
@@ -181,8 +183,9 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=520, metavar="SECONDS")
     arguments = parser.parse_args()
     name = identity(arguments.device)["name"].lower().replace(" ", "-")
-    runs: Path = (arguments.runs or ROOT / "runs" / name).resolve()
-    report: Path = (arguments.report or ROOT / "reports" / name).resolve()
+    runs = arguments.runs.resolve() if arguments.runs else Path("runs", name)  # as it stands in the files
+    report = arguments.report.resolve() if arguments.report else Path("reports", name)
+    os.chdir(ROOT)
     runs.mkdir(parents=True, exist_ok=True)
     session = Session(runs, arguments.device, arguments.budget)
     session.check_timers()

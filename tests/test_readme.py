@@ -193,8 +193,9 @@ def answer() -> str:
         mhsa, ska = (reported("latency.csv", mixer, form) for mixer in ("mhsa", "ska"))
         medians = " | ".join(f"{float(row['median_ms']):.3f} ms" for row in (mhsa, ska))
         low, ratio, high = (float(ska[key]) for key in ("ratio_low", "ratio", "ratio_high"))
+        assert ska["baseline"] == f"mhsa ({form})"
         lines.append(
-            f"| one mixer, {name} | {medians} | {ratio:.3f}x eager MHSA [{low:.3f}, {high:.3f}]: {ska['verdict']} |\n"
+            f"| one mixer, {name} | {medians} | {ratio:.3f}x {name} MHSA [{low:.3f}, {high:.3f}]: {ska['verdict']} |\n"
         )
     return "".join(lines)
 
