@@ -7,24 +7,29 @@ Writes docs/commands.md: what `skaprof --help` and each command's help print. Wi
 from __future__ import annotations
 
 import argparse
+import io
 import os
-import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
-from skaprof.cli.commands import COMMANDS, SUBCOMMANDS
+WIDTH = 100
+os.environ |= {"COLUMNS": str(WIDTH), "NO_COLOR": "1", "TERMINAL_WIDTH": str(WIDTH)}  # before they are read
+
+from skaprof.cli.app import main as skaprof  # noqa: E402
+from skaprof.cli.commands import COMMANDS, SUBCOMMANDS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"
-WIDTH = 100
 
 
 def help_of(*command: str) -> str:
     """What the program prints for `--help`, at a fixed width and without colour."""
-    environment = {**os.environ, "COLUMNS": str(WIDTH), "NO_COLOR": "1", "TERMINAL_WIDTH": str(WIDTH)}
-    program = [sys.executable, "-m", "skaprof", *command, "--help"]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
-    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    sys.argv = ["skaprof", *command, "--help"]
+    with redirect_stdout(io.StringIO()) as printed:
+        if code := skaprof():
+            sys.exit(f"{' '.join(sys.argv)}: exit code {code}")
+    return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
 
 
 def reference() -> str:

@@ -263,9 +263,11 @@ NETWORK_MIXERS = (
 
 
 @st.composite
-def networks(draw: st.DrawFn) -> Network:
-    """Any backbone with any mixers at a small image, square or not, in either form, with or without its head."""
-    backbone = BACKBONES[draw(st.sampled_from(sorted(BACKBONES)))]
+def networks(draw: st.DrawFn, deepest: int = 1000) -> Network:
+    """Any backbone, of so many blocks at most, with any mixers at a small image, square or not, in either form, with or
+    without its head."""
+    names = sorted(name for name, found in BACKBONES.items() if sum(stage.depth for stage in found.stages) <= deepest)
+    backbone = BACKBONES[draw(st.sampled_from(names))]
     mixers = draw(st.one_of(st.none(), st.lists(st.sampled_from(NETWORK_MIXERS), min_size=4, max_size=4)))
     step = backbone.stem_window.stride
     height, width = (step * draw(st.integers(1, 5)) for _ in range(2))

@@ -12,7 +12,7 @@ import pytest
 from conftest import THOROUGH
 from limits import exit_code_of, soon_and_small
 
-COUNT = int(os.environ.get("SKAPROF_COMMAND_LINES", "5000" if THOROUGH else "300"))
+COUNT = int(os.environ.get("SKAPROF_COMMAND_LINES", "5000" if THOROUGH else "200"))
 """How many are drawn; 1,000 take a minute."""
 SPECS = (
     *("mhsa", "ska", "cska", "linear", "sepconv", "pooling", "identity", "ska:query=false", "cska:kernel_size=5"),

@@ -268,6 +268,7 @@ def test_the_scripts_shown_measure_all_of_a_sweep_and_merge_it(skaprof: Run, her
         sweep, *merges = [line.removeprefix("skaprof ") for line in lines if re.match("skaprof (latency|merge) ", line)]
         count = int(re.search(r"--shard .*?/(\d+)", sweep)[1])  # type: ignore[index]
         sweep = sweep.replace('"$to" "$file"', '--output "runs-$SLURM_ARRAY_TASK_ID.jsonl"')
+        sweep = sweep.replace("49:784:49", "4:32:4")  # as many sizes as it has shards
         paths = []
         for number in range(1, count + 1):
             typed = re.sub(r"\$\{\{ matrix.shard \}\}|\$\w+", str(number), sweep)
@@ -276,4 +277,4 @@ def test_the_scripts_shown_measure_all_of_a_sweep_and_merge_it(skaprof: Run, her
             paths.append(shlex.split(typed)[-1])
         for merge in merges or [f"merge {' '.join(paths)} --output all.jsonl"]:
             done = skaprof(*shlex.split(merge), "--force")
-            assert done.stderr == "wrote 64 rows to all.jsonl\n"
+            assert done.stderr == "wrote 32 rows to all.jsonl\n"
