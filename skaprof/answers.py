@@ -233,9 +233,7 @@ class AuditRow(CostRow):
     captured: Annotated[float | None, Key("macs_counted / macs.", 0)]
     seconds: Annotated[float | None, Key("How long the count took.", 0)]
     error: str | None
-    reversed_against: Annotated[
-        list[str] | None, Key("Other mixers' spellings that need fewer MACs, and by this counter's word more.")
-    ] = None
+    reversed_against: Annotated[list[str] | None, Key("Spellings that need fewer MACs, and by its word more.")] = None
     counter_params: Annotated[int | None, Key("The parameters that it counted.", 0)] = None
     counter_bytes: Annotated[float | None, Key("The bytes that it gives.", 0)] = None
     memory_figure: Annotated[str | None, Key("The figure of the closed form that those are held against.")] = None
