@@ -95,8 +95,10 @@ def two_workers() -> Iterator[Any]:
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     try:
+        asked = dict(os.environ)
         with quietly(), local_cluster(2) as cluster, connected(cluster, Address("", 2)) as client:
             yield client
+        assert dict(os.environ) == asked  # Dask's variables are its workers', and nobody else's
     finally:
         os.environ.pop("PYTHONPATH")
         if before is not None:
