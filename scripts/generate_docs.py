@@ -16,8 +16,8 @@ from pathlib import Path
 WIDTH = 100
 os.environ |= {"COLUMNS": str(WIDTH), "NO_COLOR": "1", "TERMINAL_WIDTH": str(WIDTH)}  # before they are read
 
-from skaprof.cli.app import main as skaprof  # noqa: E402
-from skaprof.cli.commands import COMMANDS, SUBCOMMANDS  # noqa: E402
+from skaprof.cli.app import main as skaprof  # noqa: E402  after the width
+from skaprof.cli.commands import COMMANDS, SUBCOMMANDS  # noqa: E402  likewise
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "commands.md"

@@ -252,7 +252,7 @@ def test_workers_without_the_resource_get_nothing_and_that_is_said() -> None:
     said: list[str] = []
     pool = Pool(None, Address("tcp://host:1"), CHECK, lambda machine: None, said.append)
     given: list[Worker] = []
-    pool.hand_out = lambda worker, calls: given.append(worker)  # type: ignore[method-assign]
+    pool.hand_out = lambda worker, calls: given.append(worker)  # type: ignore[method-assign]  # a spy
     there = {"tcp://a:1": {"resources": {}}, "tcp://b:1": {"resources": {"skaprof-device": 1.0}}}
     pool._take_in(there)
     pool._take_in(there)

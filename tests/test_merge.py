@@ -266,7 +266,7 @@ def test_the_scripts_shown_measure_all_of_a_sweep_and_merge_it(skaprof: Run, her
     for block in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL):
         lines = [line[line.index("skaprof ") :].removesuffix(" &") for line in block.splitlines() if "skaprof " in line]
         sweep, *merges = [line.removeprefix("skaprof ") for line in lines if re.match("skaprof (latency|merge) ", line)]
-        count = int(re.search(r"--shard .*?/(\d+)", sweep)[1])  # type: ignore[index]
+        count = int(re.search(r"--shard .*?/(\d+)", sweep)[1])  # type: ignore[index]  # each has one
         sweep = sweep.replace('"$to" "$file"', '--output "runs-$SLURM_ARRAY_TASK_ID.jsonl"')
         sweep = sweep.replace("49:784:49", "4:32:4")  # as many sizes as it has shards
         paths = []
